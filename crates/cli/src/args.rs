@@ -1,0 +1,211 @@
+//! The command line, as documented in `docs/cli.md`; a test compares the two.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use forgekeeper_domain::ids::ServiceId;
+
+/// Keeps image-generation services alive: Stable Diffusion WebUI Forge and ComfyUI.
+#[derive(Debug, Parser)]
+#[command(name = "forgekeeperctl", version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Use this forgekeeper.toml instead of the platform's
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Talk to a demo host of its own instead of your services
+    #[arg(long, global = true)]
+    pub(crate) demo: bool,
+
+    /// Print JSON: one document, or one line for each event
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// One row for each command.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Candidates found on every engine
+    Discover,
+    /// The ladder of each service
+    Status(StatusArgs),
+    /// Start a stopped container and wait for its API
+    Start(ActArgs),
+    /// Stop a running container
+    Stop(ActArgs),
+    /// Restart, wait for proof, print each stage with its time
+    Restart(RestartArgs),
+    /// Cards, load, memory, temperature, power
+    Gpu(GpuArgs),
+    /// Filtered log of a service
+    Logs(LogsArgs),
+    /// Make test pictures
+    Generate(GenerateArgs),
+    /// Run the demo host until interrupted; prints the path of its configuration file
+    Demo(DemoArgs),
+    /// Print the completion script of a shell
+    Completions(CompletionsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Only this service
+    pub(crate) service: Option<ServiceId>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ActArgs {
+    /// The service
+    pub(crate) service: ServiceId,
+    /// Accept that a running generation is lost
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RestartArgs {
+    /// The service
+    pub(crate) service: ServiceId,
+    /// Restart only the program inside the container
+    #[arg(long, conflicts_with = "container")]
+    pub(crate) program: bool,
+    /// Restart the whole container (the default)
+    #[arg(long)]
+    pub(crate) container: bool,
+    /// Accept that a running generation is lost
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GpuArgs {
+    /// Print again every second until interrupted
+    #[arg(long)]
+    pub(crate) watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// The service
+    pub(crate) service: ServiceId,
+    /// Only lines that match this regular expression
+    #[arg(long, value_name = "RE")]
+    pub(crate) filter: Option<String>,
+    /// Only warnings and worse
+    #[arg(long)]
+    pub(crate) problems: bool,
+    /// Only this program of the container's log multiplexer
+    #[arg(long, value_name = "NAME")]
+    pub(crate) program: Option<String>,
+    /// Nothing older: a time (2025-10-11T10:34:00Z) or a span (90s, 15m, 2h, 1d)
+    #[arg(long, value_name = "T")]
+    pub(crate) since: Option<String>,
+    /// The newest N matching lines of what is held
+    #[arg(long, value_name = "N")]
+    pub(crate) tail: Option<u32>,
+    /// Go on until interrupted
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArgs {
+    /// The service
+    pub(crate) service: ServiceId,
+    /// What the picture shows
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) prompt: String,
+    /// What it must not show
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) negative: String,
+    /// Sampling steps, 1 to 150
+    #[arg(long, default_value_t = 20)]
+    pub(crate) steps: u32,
+    /// Pixels, a multiple of 8
+    #[arg(long, default_value_t = 512)]
+    pub(crate) width: u32,
+    /// Pixels, a multiple of 8
+    #[arg(long, default_value_t = 512)]
+    pub(crate) height: u32,
+    /// Guidance, 0 to 30
+    #[arg(long, default_value_t = 7.0)]
+    pub(crate) cfg: f64,
+    /// Seed; left out, the server draws one
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Sampler name as the server lists it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sampler: Option<String>,
+    /// Scheduler label as the server lists it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) scheduler: Option<String>,
+    /// Model title as the server lists it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<String>,
+    /// Pictures, 1 to 8
+    #[arg(long, default_value_t = 1)]
+    pub(crate) batch: u32,
+    /// Folder for the pictures; made when missing, never overwritten into
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Inject a fault: NAME, or NAME=SERVICE
+    #[arg(long, value_name = "NAME")]
+    pub(crate) fault: Vec<String>,
+    /// List the faults there are
+    #[arg(long)]
+    pub(crate) list_faults: bool,
+    /// How many times faster than life
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub(crate) speed: f64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// Which shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    /// Every command and every option stands in `docs/cli.md`, and nothing else does.
+    #[test]
+    fn the_manual_knows_every_command_and_option() {
+        let manual = include_str!("../../../docs/cli.md");
+        let cli = Cli::command();
+        for command in cli.get_subcommands() {
+            let heading = format!("### `{}", command.get_name());
+            assert!(manual.contains(&heading), "docs/cli.md lacks {heading}`");
+            for option in command.get_arguments().filter_map(clap::Arg::get_long) {
+                assert!(
+                    manual.contains(&format!("--{option}")),
+                    "docs/cli.md lacks --{option} of {}",
+                    command.get_name()
+                );
+            }
+        }
+        for heading in manual.lines().filter_map(|line| line.strip_prefix("### `")) {
+            let name = heading.split([' ', '`']).next().unwrap_or_default();
+            assert!(
+                cli.find_subcommand(name).is_some(),
+                "docs/cli.md invents `{name}`"
+            );
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! `start`, `stop`, `restart`: acts, waits for proof, prints each stage with its time.
+
+use forgekeeper_domain::{
+    action::Action,
+    error::ErrorInfo,
+    ids::ServiceId,
+    job::{Job, JobPhase},
+};
+
+use crate::{
+    exit,
+    session::Session,
+    text::{print_json, print_line, seconds},
+};
+
+pub(super) async fn run(
+    session: &Session,
+    service: &ServiceId,
+    action: Action,
+    force: bool,
+    json: bool,
+) -> Result<u8, ErrorInfo> {
+    // Nothing acts on an unknown state: the first round of measurements comes before.
+    session.service(service).await?;
+    let handle = session.handle();
+    let plan = handle.plan(service, action)?;
+    if !json && plan.refused(force).is_none() {
+        print_line(&format!("runs: {}", plan.runs.join("; ")));
+        if let Some(forecast) = plan.forecast {
+            print_line(&format!(
+                "took {} before (±{}, {} runs)",
+                seconds(forecast.median_ms),
+                seconds(forecast.spread_ms),
+                forecast.runs
+            ));
+        }
+    }
+    let id = handle.act(service, action, force).await?;
+    let mut follow = handle.follow_job(&id)?;
+    let mut printed = 0;
+    loop {
+        let job = follow.borrow_and_update().clone();
+        printed = print_new_stages(&job, printed, json);
+        if job.phase != JobPhase::Running {
+            return end(job, json);
+        }
+        if follow.changed().await.is_err() {
+            let job = handle.wait(&id).await?;
+            return end(job, json);
+        }
+    }
+}
+
+fn print_new_stages(job: &Job, printed: usize, json: bool) -> usize {
+    for stage in job.stages.iter().skip(printed) {
+        if json {
+            print_json(
+                &serde_json::json!({ "event": "stage", "service": job.service,
+                "stage": stage.stage, "at": stage.at, "after_ms": stage.after_ms }),
+            );
+        } else {
+            print_line(&format!(
+                "  {:<14} {:>9}",
+                stage_word(stage.stage),
+                seconds(stage.after_ms)
+            ));
+        }
+    }
+    job.stages.len().max(printed)
+}
+
+fn stage_word(stage: forgekeeper_domain::restart::Stage) -> &'static str {
+    use forgekeeper_domain::restart::Stage;
+    match stage {
+        Stage::Asked => "asked",
+        Stage::Stopping => "stopping",
+        Stage::Stopped => "stopped",
+        Stage::Starting => "starting",
+        Stage::ContainerUp => "container up",
+        Stage::ProgramUp => "program up",
+        Stage::ApiAnswers => "API answers",
+        Stage::Image => "image",
+    }
+}
+
+fn end(job: Job, json: bool) -> Result<u8, ErrorInfo> {
+    if json {
+        print_json(&serde_json::json!({ "event": "end", "job": job }));
+    }
+    match job.error {
+        Some(error) if json => {
+            // The end was printed with the error inside; people still get its words.
+            eprintln!("forgekeeperctl: {}", error.message);
+            Ok(exit::of_error(&error))
+        }
+        Some(error) => Err(error),
+        None if job.phase == JobPhase::Succeeded => {
+            if !json {
+                print_line("ok");
+            }
+            Ok(exit::OK)
+        }
+        None => Ok(exit::NOT_OK),
+    }
+}

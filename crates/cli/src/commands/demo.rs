@@ -1,0 +1,88 @@
+//! `demo`: the demo host as a server of its own, until interrupted.
+
+use forgekeeper_domain::error::{ErrorCode, ErrorInfo};
+use forgekeeper_keeper::sys::files;
+use forgekeeper_standin::{DemoOptions, DemoSite, FAULTS, Fault};
+
+use crate::{
+    args::DemoArgs,
+    exit,
+    text::{print_json, print_line},
+};
+
+pub(super) async fn run(args: &DemoArgs, json: bool) -> Result<u8, ErrorInfo> {
+    if args.list_faults {
+        for row in FAULTS {
+            if json {
+                print_json(&serde_json::json!({ "name": row.name, "what": row.text }));
+            } else {
+                print_line(&format!("{:<24} {}", row.name, row.text));
+            }
+        }
+        return Ok(exit::OK);
+    }
+    if !(args.speed.is_finite() && args.speed > 0.0 && args.speed <= 1000.0) {
+        return Err(ErrorInfo::new(
+            ErrorCode::BadRequest,
+            format!("--speed must be between 0 and 1000, not {}", args.speed),
+        ));
+    }
+    let faults = args
+        .fault
+        .iter()
+        .map(|f| parse_fault(f))
+        .collect::<Result<Vec<_>, _>>()?;
+    let options = DemoOptions {
+        speed: args.speed,
+        faults,
+        ..DemoOptions::default()
+    };
+    let site = DemoSite::start(options).await.map_err(|error| {
+        ErrorInfo::new(ErrorCode::Io, "the demo host could not be started")
+            .detail(error.to_string())
+    })?;
+    let path = std::env::temp_dir()
+        .join(format!("forgekeeper-demo-{}", std::process::id()))
+        .join("forgekeeper.toml");
+    files::write_atomic(&path, site.config_toml().as_bytes()).map_err(|error| {
+        ErrorInfo::new(
+            ErrorCode::Io,
+            format!("{} could not be written", path.display()),
+        )
+        .detail(error.to_string())
+    })?;
+    if json {
+        print_json(&serde_json::json!({ "config": path.display().to_string(),
+            "engine": site.engine_url(), "control": site.control_url() }));
+    } else {
+        print_line(&path.display().to_string());
+        eprintln!(
+            "engine {}  faults {}",
+            site.engine_url(),
+            site.control_url()
+        );
+        eprintln!("Press Ctrl+C to end.");
+    }
+    if let Err(error) = tokio::signal::ctrl_c().await {
+        tracing::warn!(%error, "interruption cannot be heard");
+    }
+    site.shutdown().await;
+    if let Some(folder) = path.parent()
+        && let Err(error) = std::fs::remove_dir_all(folder)
+    {
+        tracing::warn!(%error, "the demo's folder was left behind");
+    }
+    Ok(exit::OK)
+}
+
+fn parse_fault(text: &str) -> Result<(Fault, Option<String>), ErrorInfo> {
+    let (name, service) = match text.split_once('=') {
+        Some((name, service)) => (name, Some(service.to_owned())),
+        None => (text, None),
+    };
+    let fault = name.parse::<Fault>().map_err(|error| {
+        ErrorInfo::new(ErrorCode::BadRequest, error.to_string())
+            .hint("`forgekeeperctl demo --list-faults` lists them.")
+    })?;
+    Ok((fault, service))
+}

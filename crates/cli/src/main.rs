@@ -1,0 +1,57 @@
+//! `forgekeeperctl`: arguments in, printing and exit codes out. It decides nothing.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+mod args;
+mod commands;
+mod exit;
+mod session;
+mod text;
+
+fn main() -> ExitCode {
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; wrong use is 2, as clap does it.
+            let code = if error.use_stderr() {
+                exit::WRONG_USE
+            } else {
+                exit::OK
+            };
+            // A closed pipe is the reader's choice.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    // bollard's debug lines hold whole inspect bodies, environment values included.
+    let filter = std::env::var("FORGEKEEPER_LOG").unwrap_or_else(|_| "error".to_owned());
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(format!(
+            "{filter},bollard=warn"
+        )))
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("forgekeeperctl: the runtime could not be started: {error}");
+            return ExitCode::from(exit::WRONG_USE);
+        }
+    };
+    let json = cli.json;
+    let code = match runtime.block_on(commands::run(cli)) {
+        Ok(code) => code,
+        Err(error) => {
+            text::print_error(&error, json);
+            exit::of_error(&error)
+        }
+    };
+    // Readers of standard input or a slow name look-up must not hold the program back.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    ExitCode::from(code)
+}

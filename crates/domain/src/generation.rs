@@ -1,0 +1,140 @@
+//! Test generations: request, progress, result and what a picture proves.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::ErrorInfo,
+    ids::{JobId, ServiceId},
+};
+
+pub mod blank;
+pub mod infotext;
+pub mod request;
+
+pub use request::{GenerationRequest, RequestProblem, Seed};
+
+/// What a finished generation proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "snake_case")]
+pub enum GenerationVerdict {
+    /// Pictures came, decoded, and show something.
+    Proved,
+    /// At least one picture is of one colour.
+    Blank,
+    /// What came could not be decoded within the limits.
+    Undecodable,
+    /// CUDA ran out of memory.
+    OutOfMemory,
+    /// The CUDA context is broken.
+    CudaContextLost,
+    /// Interrupted on request.
+    Interrupted,
+    /// The server refused or failed in its own words.
+    Failed,
+}
+
+/// Where a running generation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "snake_case")]
+pub enum GenerationStage {
+    /// Sent; the server has not begun it (or cannot be told from another's work).
+    Waiting,
+    /// Loading the model.
+    LoadingModel,
+    /// Sampling steps.
+    Sampling,
+    /// Decoding and transferring.
+    Finishing,
+}
+
+/// Progress of a running generation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct GenerationProgress {
+    /// Where it is.
+    pub stage: GenerationStage,
+    /// 0 to 1; `None` while the server gives no usable number.
+    pub fraction: Option<f64>,
+    /// Sampling step.
+    pub step: Option<u32>,
+    /// Steps asked for.
+    pub steps: Option<u32>,
+    /// Seconds left; `None` while the server's estimate is unusable.
+    pub eta_s: Option<f64>,
+    /// Path of the live preview below the picture protocol, when one came.
+    pub preview: Option<String>,
+}
+
+/// One picture that came back and was kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct Picture {
+    /// SHA-256 of the file, 64 hex digits; its name in the store and below the picture protocol.
+    pub hash: String,
+    /// Real pixels, from the decoded file.
+    pub width: u32,
+    /// Real pixels.
+    pub height: u32,
+    /// File size.
+    pub bytes: u32,
+    /// Seed of this picture as the server tells it.
+    pub seed: Option<Seed>,
+    /// Of one colour.
+    pub blank: bool,
+}
+
+/// Something the server used instead of what was asked, without saying so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct Substitution {
+    /// `sampler`, `scheduler`, `model`, `steps`, `width`, `height`, `seed`.
+    pub field: String,
+    /// As asked.
+    pub asked: String,
+    /// As used.
+    pub used: String,
+}
+
+/// One generation from request to result, as kept in the history.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct GenerationRecord {
+    /// The job that made it.
+    pub id: JobId,
+    /// On which service.
+    pub service: ServiceId,
+    /// As asked.
+    pub request: GenerationRequest,
+    /// When it was sent.
+    #[cfg_attr(feature = "specta", specta(type = String))]
+    pub started_at: Timestamp,
+    /// From request to decoded picture, milliseconds.
+    pub took_ms: u32,
+    /// What it proved.
+    pub verdict: GenerationVerdict,
+    /// Pictures in order.
+    pub pictures: Vec<Picture>,
+    /// What the server replaced silently.
+    pub substitutions: Vec<Substitution>,
+    /// The server's own parameter text (infotext).
+    pub parameters: Option<String>,
+    /// Model used, as the server tells it.
+    pub model: Option<String>,
+    /// Why it failed.
+    pub error: Option<ErrorInfo>,
+}
+
+/// Names a service offers for a request; lists come from the server, never from a table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct GenerationChoices {
+    /// Sampler names.
+    pub samplers: Vec<String>,
+    /// Scheduler labels.
+    pub schedulers: Vec<String>,
+    /// Model titles.
+    pub models: Vec<String>,
+}

@@ -1,0 +1,89 @@
+//! Long operations: what they are, how far they are, how they ended.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    action::RestartTarget,
+    error::ErrorInfo,
+    generation::{GenerationProgress, GenerationRecord},
+    ids::{JobId, ServiceId},
+    restart::StageTime,
+};
+
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum JobKind {
+    /// Starts a container and waits for its API.
+    Start,
+    /// Stops a container.
+    Stop,
+    /// Restarts and waits for proof.
+    Restart {
+        /// Container or program.
+        target: RestartTarget,
+    },
+    /// Makes a test picture.
+    Generate,
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "snake_case")]
+pub enum JobPhase {
+    /// Under way.
+    Running,
+    /// Ended and proved.
+    Succeeded,
+    /// Ended with an error.
+    Failed,
+    /// Cancelled.
+    Cancelled,
+}
+
+/// Seconds from earlier runs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct Forecast {
+    /// Median, in milliseconds.
+    pub median_ms: u32,
+    /// Half of the distance between the quartiles, in milliseconds.
+    pub spread_ms: u32,
+    /// How many runs it rests on.
+    pub runs: u32,
+}
+
+/// One long operation as shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// What it does.
+    pub kind: JobKind,
+    /// On which service.
+    pub service: ServiceId,
+    /// How far it is.
+    pub phase: JobPhase,
+    /// When it was asked for.
+    #[cfg_attr(feature = "specta", specta(type = String))]
+    pub started_at: Timestamp,
+    /// When it ended.
+    #[cfg_attr(feature = "specta", specta(type = Option<String>))]
+    pub finished_at: Option<Timestamp>,
+    /// Stages reached so far (start, stop, restart), in order.
+    pub stages: Vec<StageTime>,
+    /// From earlier runs of the same kind on this service.
+    pub forecast: Option<Forecast>,
+    /// Progress of a generation.
+    pub generation: Option<GenerationProgress>,
+    /// Result of a generation.
+    pub record: Option<GenerationRecord>,
+    /// Why it failed.
+    pub error: Option<ErrorInfo>,
+    /// Whether cancelling it makes sense now.
+    pub cancellable: bool,
+}

@@ -1,0 +1,36 @@
+//! Pure types and decisions of Forgekeeper.
+//!
+//! Nothing here reads a clock, opens a socket or draws a random number: time and facts are
+//! passed in, verdicts come out. Every row of the fault catalogue is a table test below.
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::large_stack_arrays,
+        clippy::option_option,
+        clippy::type_complexity,
+        clippy::unnecessary_wraps,
+        reason = "tables of tests are long, and as literal as the facts they hold"
+    )
+)]
+
+pub mod action;
+pub mod cause;
+pub mod checks;
+pub mod container;
+pub mod discovery;
+pub mod error;
+pub mod facts;
+pub mod generation;
+pub mod gpu;
+pub mod ids;
+pub mod incident;
+pub mod job;
+pub mod ladder;
+pub mod logs;
+pub mod outcome;
+pub mod restart;
+pub mod series;
+pub mod service;
+
+pub use jiff::Timestamp;

@@ -1,0 +1,232 @@
+//! What of a log is shown: text or regular expression, problems only, one program, since when.
+
+use regex::{Regex, RegexBuilder};
+
+use super::{LogLevel, LogLine, LogQuery};
+use crate::{
+    Timestamp,
+    error::{ErrorCode, ErrorInfo},
+};
+
+/// Longest accepted filter in characters.
+const MAX_FILTER_CHARS: usize = 1_000;
+/// Largest compiled expression in bytes; nested repetitions reach it first.
+const MAX_COMPILED_BYTES: usize = 1 << 20;
+
+/// Why a filter cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct FilterError {
+    /// What is wrong, in English.
+    pub message: String,
+    /// Where in the expression, in characters from 0, when the place is known.
+    pub at: Option<u32>,
+}
+
+impl From<FilterError> for ErrorInfo {
+    fn from(error: FilterError) -> Self {
+        let info = ErrorInfo::new(
+            ErrorCode::BadFilter,
+            format!("the filter cannot be used: {}", error.message),
+        );
+        match error.at {
+            Some(at) => info.hint(format!("look at character {} of the filter", at + 1)),
+            None => info,
+        }
+    }
+}
+
+/// A query, ready to be asked for each line.
+#[derive(Debug, Clone)]
+pub struct LineFilter {
+    text: Option<Regex>,
+    problems: bool,
+    program: Option<String>,
+    since: Option<Timestamp>,
+}
+
+impl LineFilter {
+    /// Compiles a query. Plain text ignores case; an expression does not unless it
+    /// says `(?i)`.
+    pub fn compile(query: &LogQuery) -> Result<Self, FilterError> {
+        if query.filter.chars().count() > MAX_FILTER_CHARS {
+            return Err(FilterError {
+                message: format!("it is longer than {MAX_FILTER_CHARS} characters"),
+                at: None,
+            });
+        }
+        let text = match (query.filter.is_empty(), query.regex) {
+            (true, _) => None,
+            (false, false) => Some(build(&regex::escape(&query.filter), true)?),
+            (false, true) => Some(build(&query.filter, false)?),
+        };
+        Ok(Self {
+            text,
+            problems: query.problems,
+            program: query.program.clone(),
+            since: query.since,
+        })
+    }
+
+    /// Whether a line is asked for. A line whose time is unknown is not held to be too old.
+    pub fn matches(&self, line: &LogLine) -> bool {
+        (!self.problems || line.level >= LogLevel::Warning)
+            && self
+                .program
+                .as_ref()
+                .is_none_or(|p| line.program.as_ref() == Some(p))
+            && self
+                .since
+                .is_none_or(|since| line.at.is_none_or(|at| at >= since))
+            && self
+                .text
+                .as_ref()
+                .is_none_or(|regex| regex.is_match(&line.text))
+    }
+
+    /// Whether every line matches.
+    pub fn is_open(&self) -> bool {
+        self.text.is_none() && !self.problems && self.program.is_none() && self.since.is_none()
+    }
+}
+
+fn build(pattern: &str, ignore_case: bool) -> Result<Regex, FilterError> {
+    RegexBuilder::new(pattern)
+        .case_insensitive(ignore_case)
+        .size_limit(MAX_COMPILED_BYTES)
+        .dfa_size_limit(MAX_COMPILED_BYTES)
+        .nest_limit(50)
+        .build()
+        .map_err(|error| explain(&error))
+}
+
+/// The library draws an arrow below the expression; only its last sentence and the arrow's place
+/// are wanted.
+fn explain(error: &regex::Error) -> FilterError {
+    match error {
+        regex::Error::Syntax(text) => {
+            let mut at = None;
+            for line in text.lines() {
+                if line.trim_start().starts_with('^') {
+                    at = line
+                        .find('^')
+                        .and_then(|column| u32::try_from(column.saturating_sub(4)).ok());
+                }
+            }
+            let message = text
+                .lines()
+                .rev()
+                .find_map(|line| line.strip_prefix("error: "))
+                .unwrap_or("it is no regular expression");
+            FilterError {
+                message: message.to_owned(),
+                at,
+            }
+        }
+        regex::Error::CompiledTooBig(_) => FilterError {
+            message: "the expression is too large; use fewer or smaller repetitions".to_owned(),
+            at: None,
+        },
+        other => FilterError {
+            message: other.to_string(),
+            at: None,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logs::LogStream;
+
+    fn line(text: &str) -> LogLine {
+        LogLine {
+            seq: 0,
+            at: Some("2026-11-23T10:00:00Z".parse().unwrap()),
+            stream: LogStream::Stderr,
+            program: Some("forge".to_owned()),
+            level: LogLevel::Info,
+            text: text.to_owned(),
+            cut_bytes: 0,
+        }
+    }
+
+    fn query(filter: &str, regex: bool) -> LogQuery {
+        LogQuery {
+            filter: filter.to_owned(),
+            regex,
+            ..LogQuery::default()
+        }
+    }
+
+    #[test]
+    fn text_and_expressions_find_what_they_should() {
+        for (filter, regex, text, expected) in [
+            ("", false, "anything", true),
+            ("cuda", false, "CUDA out of memory", true),
+            ("a.b", false, "aXb", false),
+            ("(", false, "f(x)", true),
+            ("a.b", true, "aXb", true),
+            ("cuda", true, "CUDA error", false),
+            ("(?i)cuda", true, "CUDA error", true),
+            ("CUDA", true, "cuda error", false),
+            (r"^\S+ done$", true, "ALL done", true),
+            ("straße", false, "STRASSE", false),
+            ("é", false, "É", true),
+        ] {
+            let compiled = LineFilter::compile(&query(filter, regex)).unwrap();
+            assert_eq!(
+                compiled.matches(&line(text)),
+                expected,
+                "{filter:?} on {text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_broken_expression_says_what_and_where() {
+        for (filter, at, words) in [
+            ("foo(", Some(3), "unclosed group"),
+            ("a**[", Some(3), "unclosed character class"),
+            ("*x", Some(0), "repetition operator missing expression"),
+            ("(?=x)", Some(0), "look-around"),
+        ] {
+            let error = LineFilter::compile(&query(filter, true)).unwrap_err();
+            assert_eq!(error.at, at, "{filter}: {error:?}");
+            assert!(error.message.contains(words), "{filter}: {error:?}");
+        }
+        let error = LineFilter::compile(&query("(a{1000}){1000}", true)).unwrap_err();
+        assert!(error.message.contains("too large"), "{error:?}");
+        assert!(LineFilter::compile(&query(&"x".repeat(1001), false)).is_err());
+        assert!(LineFilter::compile(&query(&"(".repeat(900), true)).is_err());
+    }
+
+    #[test]
+    fn problems_program_and_time_narrow_it() {
+        let mut warning = line("careful");
+        warning.level = LogLevel::Warning;
+        let problems = LogQuery {
+            problems: true,
+            ..LogQuery::default()
+        };
+        let filter = LineFilter::compile(&problems).unwrap();
+        assert!(filter.matches(&warning));
+        assert!(!filter.matches(&line("fine")));
+
+        let other = LogQuery {
+            program: Some("caddy".to_owned()),
+            ..LogQuery::default()
+        };
+        assert!(!LineFilter::compile(&other).unwrap().matches(&warning));
+
+        let later = "2026-11-23T10:00:01Z".parse().unwrap();
+        let since = LogQuery {
+            since: Some(later),
+            ..LogQuery::default()
+        };
+        let filter = LineFilter::compile(&since).unwrap();
+        assert!(!filter.matches(&warning));
+        warning.at = None;
+        assert!(filter.matches(&warning));
+    }
+}

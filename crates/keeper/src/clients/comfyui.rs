@@ -1,0 +1,3 @@
+//! ComfyUI; so far only its probe.
+
+pub(crate) mod probe;

@@ -1,0 +1,83 @@
+//! Is ComfyUI's API up: `/system_stats` proves it, `/queue` and `/models/checkpoints` fill it in.
+
+use forgekeeper_domain::facts::{ApiFact, Busy};
+
+use super::super::{
+    http::{Ask, Http, HttpAnswer, Target},
+    judge::{self, Judged},
+    probe::{ASIDE_DEADLINE, PROBE_DEADLINE},
+};
+
+pub(crate) async fn probe(http: &Http, target: &Target) -> ApiFact {
+    let answer = match http
+        .send(target, &Ask::get("/system_stats", PROBE_DEADLINE))
+        .await
+    {
+        Ok(answer) => answer,
+        Err(error) => return judge::failed(error),
+    };
+    let fact = classify(&answer, target.has_credentials());
+    let ApiFact::Answered {
+        latency_ms,
+        version,
+        ..
+    } = fact
+    else {
+        return fact;
+    };
+    let aside = |path| async move {
+        let answer = http
+            .send(target, &Ask::get(path, ASIDE_DEADLINE))
+            .await
+            .ok()?;
+        (answer.status == 200 && answer.cut.is_none())
+            .then(|| judge::json(&answer).ok())
+            .flatten()
+    };
+    let (models, queue) = tokio::join!(aside("/models/checkpoints"), aside("/queue"));
+    ApiFact::Answered {
+        models: models
+            .as_ref()
+            .and_then(|m| m.as_array())
+            .and_then(|list| u32::try_from(list.len()).ok()),
+        latency_ms,
+        busy: queue.as_ref().and_then(busy),
+        version,
+    }
+}
+
+/// Judges the answer to `/system_stats`.
+fn classify(answer: &HttpAnswer, sent_credentials: bool) -> ApiFact {
+    let judged = judge::judge(answer, sent_credentials, version, |version| {
+        ApiFact::Answered {
+            models: None,
+            latency_ms: answer.took_ms(),
+            busy: None,
+            version: Some(version),
+        }
+    });
+    match judged {
+        Judged::Fact(fact) => fact,
+        // The port opens only when everything is loaded, so a page is either the container's or foreign.
+        Judged::Page => judge::page(answer, judge::is_preparing(&answer.body)),
+    }
+}
+
+fn version(answer: &HttpAnswer) -> Result<String, String> {
+    let body = judge::json(answer)?;
+    body.get("system")
+        .and_then(|system| system.get("comfyui_version"))
+        .and_then(|version| version.as_str())
+        .map(judge::shorten)
+        .ok_or_else(|| "JSON that is not ComfyUI's system_stats".to_owned())
+}
+
+/// A running job; the queue tells neither its progress nor its time.
+fn busy(queue: &serde_json::Value) -> Option<Busy> {
+    let running = queue.get("queue_running")?.as_array()?;
+    (!running.is_empty()).then_some(Busy {
+        percent: None,
+        loading_model: false,
+        eta_s: None,
+    })
+}

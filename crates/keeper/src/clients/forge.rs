@@ -1,0 +1,17 @@
+//! Stable Diffusion WebUI Forge, A1111 and their forks.
+
+mod answer;
+mod client;
+mod errors;
+mod follow;
+pub(crate) mod probe;
+pub(crate) mod progress;
+mod wire;
+
+pub use answer::GenerationOutcomeRaw;
+pub use client::{ForgeClient, Patience};
+pub use errors::told_by_log;
+pub use follow::LiveProgress;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+//! The result of a generation as the server told it, before any picture is unpacked.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use forgekeeper_domain::{
+    error::{ErrorCode, ErrorInfo},
+    generation::{GenerationRequest, GenerationVerdict, Seed, Substitution, infotext},
+};
+
+use super::{
+    super::{
+        http::{Cut, HttpAnswer},
+        judge,
+    },
+    errors::{self, Failure},
+    wire::{Info, Txt2Img, bare_model},
+};
+use crate::media::decode;
+
+/// Most pictures kept of one answer; the request's own limit is far below.
+const MAX_PICTURES: usize = 64;
+
+/// What came back, not yet looked at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GenerationOutcomeRaw {
+    /// Encoded pictures in order, as the server sent them.
+    pub pictures: Vec<Bytes>,
+    /// Seed of each picture, as far as told.
+    pub seeds: Vec<Seed>,
+    /// Parameter text of each picture, as far as told.
+    pub infotexts: Vec<String>,
+    /// Model used, as the server tells it.
+    pub model: Option<String>,
+    /// What the server replaced silently; sizes are compared once the pictures are decoded.
+    pub substitutions: Vec<Substitution>,
+    /// Whether an interrupt was sent while this generation ran: its pictures are unfinished.
+    pub interrupted: bool,
+    /// Why there is no usable result.
+    pub failure: Option<(GenerationVerdict, ErrorInfo)>,
+    /// From the request to the last byte of the answer.
+    pub took: Duration,
+}
+
+impl GenerationOutcomeRaw {
+    /// A generation that ended without pictures.
+    pub(super) fn failed(failure: Failure, took: Duration) -> Self {
+        Self {
+            pictures: Vec::new(),
+            seeds: Vec::new(),
+            infotexts: Vec::new(),
+            model: None,
+            substitutions: Vec::new(),
+            interrupted: failure.0 == GenerationVerdict::Interrupted,
+            failure: Some(failure),
+            took,
+        }
+    }
+}
+
+/// Reads the answer to `txt2img`. Blocking work of some milliseconds for large pictures.
+pub(super) fn read(
+    request: &GenerationRequest,
+    answer: &HttpAnswer,
+    sent_credentials: bool,
+    interrupted: bool,
+) -> GenerationOutcomeRaw {
+    match pictures(request, answer, sent_credentials, interrupted) {
+        Ok(outcome) => GenerationOutcomeRaw {
+            took: answer.took,
+            ..outcome
+        },
+        Err(failure) => GenerationOutcomeRaw {
+            interrupted,
+            ..GenerationOutcomeRaw::failed(failure, answer.took)
+        },
+    }
+}
+
+fn pictures(
+    request: &GenerationRequest,
+    answer: &HttpAnswer,
+    sent_credentials: bool,
+    interrupted: bool,
+) -> Result<GenerationOutcomeRaw, Failure> {
+    if answer.status != 200 {
+        return Err(errors::refused(answer, sent_credentials));
+    }
+    let odd = |what: String| {
+        let info = ErrorInfo::new(
+            ErrorCode::Api,
+            "The service's answer to the test picture is not usable.",
+        );
+        (GenerationVerdict::Failed, info.detail(what))
+    };
+    match &answer.cut {
+        Some(Cut::TooLarge { limit }) => {
+            return Err(odd(format!("more than {} MiB", limit / (1024 * 1024))));
+        }
+        Some(Cut::Broken { reason }) => return Err(odd(format!("cut off: {reason}"))),
+        None => {}
+    }
+    if !answer.is_json() {
+        return Err(odd(answer
+            .content_type
+            .clone()
+            .unwrap_or_else(|| "no content type".to_owned())));
+    }
+    let body: Txt2Img =
+        serde_json::from_slice(&answer.body).map_err(|e| odd(judge::shorten(&e.to_string())))?;
+    let info = body.info.as_deref().map(Info::read).unwrap_or_default();
+
+    // A grid may come first and extras (detection maps) last: neither is what was asked for.
+    let told = if info.all_seeds.is_empty() {
+        MAX_PICTURES
+    } else {
+        info.all_seeds.len()
+    };
+    let first = if info.index_of_first_image < body.images.len() {
+        info.index_of_first_image
+    } else {
+        0
+    };
+    let mut pictures = Vec::new();
+    for text in body.images.iter().skip(first).take(told.min(MAX_PICTURES)) {
+        pictures.push(decode::base64(text).map_err(|problem| {
+            let info = ErrorInfo::new(
+                ErrorCode::BadPicture,
+                "A picture of the answer could not be read.",
+            );
+            (
+                GenerationVerdict::Undecodable,
+                info.detail(problem.to_string()),
+            )
+        })?);
+    }
+    if pictures.is_empty() && !interrupted {
+        return Err(odd("no picture in it".to_owned()));
+    }
+    let infotexts: Vec<String> = info
+        .infotexts
+        .iter()
+        .skip(first)
+        .take(pictures.len())
+        .cloned()
+        .collect();
+    let substitutions = substitutions(request, &info, infotexts.first().map(String::as_str));
+    Ok(GenerationOutcomeRaw {
+        seeds: info
+            .all_seeds
+            .iter()
+            .copied()
+            .take(pictures.len())
+            .map(Seed)
+            .collect(),
+        pictures,
+        infotexts,
+        model: info.sd_model_name.as_deref().map(judge::shorten),
+        substitutions,
+        interrupted,
+        failure: None,
+        took: Duration::ZERO,
+    })
+}
+
+/// Compares what was asked with what the server says it used.
+fn substitutions(
+    request: &GenerationRequest,
+    info: &Info,
+    text: Option<&str>,
+) -> Vec<Substitution> {
+    let text = text.map(infotext::parse).unwrap_or_default();
+    let schedule = text.get("Schedule type");
+    let mut found = Vec::new();
+    let mut note = |field: &str, asked: &str, used: &str| {
+        found.push(Substitution {
+            field: field.to_owned(),
+            asked: asked.to_owned(),
+            used: judge::shorten(used),
+        });
+    };
+    if let (Some(asked), Some(used)) = (
+        &request.sampler,
+        info.sampler_name.as_deref().or(text.get("Sampler")),
+    ) {
+        // Old style: `DPM++ 2M Karras` is sampler and schedule in one.
+        let split = schedule.is_some_and(|schedule| same(asked, &format!("{used} {schedule}")));
+        if !same(asked, used) && !split {
+            note("sampler", asked, used);
+        }
+    }
+    if let (Some(asked), Some(used)) = (&request.scheduler, schedule)
+        && !same(asked, "automatic")
+        && !same(asked, used)
+    {
+        note("scheduler", asked, used);
+    }
+    if let (Some(asked), Some(used)) = (
+        &request.model,
+        info.sd_model_name.as_deref().or(text.get("Model")),
+    ) && !same_model(asked, used, info.sd_model_hash.as_deref())
+    {
+        note("model", asked, used);
+    }
+    if let Some(used) = info.steps
+        && used != request.steps
+    {
+        note("steps", &request.steps.to_string(), &used.to_string());
+    }
+    if let (Some(asked), Some(used)) = (request.seed, info.seed)
+        && asked.0 != used
+    {
+        note("seed", &asked.to_string(), &used.to_string());
+    }
+    found
+}
+
+/// Names and labels differ in case, blanks and underscores: `sgm_uniform`, `SGM Uniform`.
+fn same(a: &str, b: &str) -> bool {
+    let key = |text: &str| -> String {
+        text.chars()
+            .filter(|c| !c.is_whitespace() && *c != '_')
+            .flat_map(char::to_lowercase)
+            .collect()
+    };
+    key(a) == key(b)
+}
+
+/// A title (`folder/beta.safetensors [0123456789]`) against a name as used (`folder_beta`, `beta`).
+fn same_model(asked: &str, used: &str, hash: Option<&str>) -> bool {
+    let asked_hash = asked
+        .rsplit_once(" [")
+        .and_then(|(_, rest)| rest.strip_suffix(']'));
+    if let (Some(asked), Some(used)) = (asked_hash, hash)
+        && asked == used
+    {
+        return true;
+    }
+    let stem = |name: &str| {
+        let name = bare_model(name);
+        let name = [".safetensors", ".ckpt", ".gguf", ".pt"]
+            .iter()
+            .find_map(|ending| name.strip_suffix(ending))
+            .unwrap_or(name);
+        name.replace(['/', '\\'], "_")
+    };
+    let (asked, used) = (stem(asked), stem(used));
+    let last = |name: &str| bare_model(name).rsplit(['/', '\\']).next().map(stem);
+    asked == used || last(&asked) == Some(used.clone()) || asked.ends_with(&format!("_{used}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,25 @@
+//! The container engine: where it is, what it says, and doing what is asked of it.
+//!
+//! [`endpoint`] and [`context`] find engines, [`Engine`] talks to one with a deadline on every
+//! question, [`host::HostActor`] watches one for ever.
+
+pub mod actions;
+pub mod context;
+pub mod endpoint;
+pub mod engine;
+pub mod error;
+pub mod events;
+pub mod exec;
+pub mod follow;
+pub mod host;
+pub mod inspect;
+pub mod logs;
+mod probe;
+pub mod stats;
+
+pub use endpoint::{Endpoint, EndpointError, Env, ResolvedEndpoint};
+pub use engine::{Deadlines, Engine, Listed};
+pub use error::DockerError;
+pub use exec::ExecOutput;
+pub use host::{HostActor, HostConfig, HostHandle, HostView, Timings};
+pub use logs::{LogOptions, RawLog};

@@ -1,0 +1,20 @@
+//! All that is ever announced. State travels as a snapshot; events are for what must not be missed.
+
+use std::sync::Arc;
+
+use forgekeeper_domain::{incident::Incident, job::Job};
+
+use crate::state::KeeperState;
+
+/// An announcement.
+#[derive(Debug, Clone)]
+pub enum KeeperEvent {
+    /// Something changed; the snapshot says what is true now.
+    State(Arc<KeeperState>),
+    /// A job moved or ended.
+    Job(Box<Job>),
+    /// An incident opened.
+    IncidentOpened(Incident),
+    /// An incident was proved gone.
+    IncidentClosed(Incident),
+}

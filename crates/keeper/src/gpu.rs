@@ -1,0 +1,32 @@
+//! GPU readings: the driver's own library on this machine, else `nvidia-smi` in a container, else none.
+
+mod cards;
+mod nvml;
+mod smi;
+pub mod source;
+
+pub use source::{GpuActor, GpuConfig, GpuExec};
+
+use forgekeeper_domain::{gpu::GpuSample, ids::GpuUuid};
+
+/// One look at all cards of a source.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Reading {
+    /// Driver version, when told.
+    pub driver: Option<String>,
+    /// Cards that were read.
+    pub samples: Vec<GpuSample>,
+    /// Cards that the driver calls lost.
+    pub lost: Vec<LostCard>,
+}
+
+/// A card that fell off the bus.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LostCard {
+    /// The card, when it was seen before or the driver still tells.
+    pub uuid: GpuUuid,
+    /// Its place as far as known.
+    pub index: u32,
+    /// The driver's words.
+    pub message: String,
+}

@@ -1,0 +1,182 @@
+//! What is remembered of each card between readings: one minute of load, heat, loss.
+
+use std::collections::BTreeMap;
+
+use forgekeeper_domain::{
+    Timestamp,
+    cause::Cause,
+    gpu::{GpuCard, GpuSample},
+    ids::GpuUuid,
+    outcome::Outcome,
+    series::Series,
+};
+
+use super::Reading;
+
+/// One minute, one value a second.
+const HISTORY: usize = 60;
+/// Older than this, a reading is not of this moment any more.
+const CURRENT_MS: i64 = 5_000;
+/// So long a card must be over its threshold before it counts as hot.
+const HOT_S: i64 = 30;
+/// A hot card must fall this far below its threshold to count as cool, in degrees.
+const COOL_BY: u32 = 3;
+/// A card that other readings leave out for so long was taken out.
+const FORGET_S: i64 = 600;
+
+/// The cards of one host.
+#[derive(Debug, Default)]
+pub(crate) struct Cards {
+    cards: BTreeMap<GpuUuid, Card>,
+}
+
+#[derive(Debug)]
+struct Card {
+    latest: GpuSample,
+    load: Series<u32>,
+    over_since: Option<Timestamp>,
+    hot: bool,
+    lost: Option<(String, Timestamp)>,
+    outcome: Option<Outcome>,
+}
+
+impl Cards {
+    /// Takes a reading in.
+    pub(crate) fn take(&mut self, reading: Reading, now: Timestamp) {
+        for sample in reading.samples {
+            match self.cards.get_mut(&sample.uuid) {
+                Some(card) => card.read(sample),
+                None => {
+                    self.cards.insert(sample.uuid.clone(), Card::new(sample));
+                }
+            }
+        }
+        for lost in reading.lost {
+            let card = self.cards.entry(lost.uuid.clone()).or_insert_with(|| {
+                let mut card = Card::new(unread(lost.uuid.clone(), lost.index, now));
+                card.load = Series::new(HISTORY);
+                card
+            });
+            let since = card.lost.as_ref().map_or(now, |(_, since)| *since);
+            card.lost = Some((lost.message, since));
+            card.load.push(now, None);
+        }
+        self.cards
+            .retain(|_, card| card.lost.is_some() || seconds(card.latest.at, now) < FORGET_S);
+    }
+
+    /// The cards as shown at a moment, by index.
+    pub(crate) fn view(&mut self, now: Timestamp) -> Vec<GpuCard> {
+        let mut shown: Vec<GpuCard> = self.cards.values_mut().map(|card| card.show(now)).collect();
+        shown.sort_by(|a, b| {
+            a.latest
+                .index
+                .cmp(&b.latest.index)
+                .then_with(|| a.latest.uuid.cmp(&b.latest.uuid))
+        });
+        shown
+    }
+
+    /// When the next card stops being current, if any is.
+    pub(crate) fn next_stale_ms(&self, now: Timestamp) -> Option<u64> {
+        let ages = self.cards.values().filter(|card| card.is_current(now));
+        let left = ages
+            .map(|card| CURRENT_MS + 50 - millis(card.latest.at, now))
+            .min()?;
+        u64::try_from(left).ok()
+    }
+}
+
+impl Card {
+    fn new(sample: GpuSample) -> Self {
+        let mut card = Self {
+            load: Series::new(HISTORY),
+            latest: sample.clone(),
+            over_since: None,
+            hot: false,
+            lost: None,
+            outcome: None,
+        };
+        card.read(sample);
+        card
+    }
+
+    fn read(&mut self, sample: GpuSample) {
+        self.lost = None;
+        self.load.push(sample.at, sample.load_percent);
+        let heat = sample.temperature_c.zip(sample.slowdown_c);
+        let limit = |slowdown: u32| {
+            if self.hot {
+                slowdown.saturating_sub(COOL_BY)
+            } else {
+                slowdown
+            }
+        };
+        if heat.is_some_and(|(degrees, slowdown)| slowdown > 0 && degrees >= limit(slowdown)) {
+            let since = *self.over_since.get_or_insert(sample.at);
+            self.hot |= seconds(since, sample.at) >= HOT_S;
+        } else {
+            self.over_since = None;
+            self.hot = false;
+        }
+        self.latest = sample;
+    }
+
+    fn is_current(&self, now: Timestamp) -> bool {
+        self.lost.is_none() && (-CURRENT_MS..CURRENT_MS).contains(&millis(self.latest.at, now))
+    }
+
+    fn show(&mut self, now: Timestamp) -> GpuCard {
+        let at = self.latest.at;
+        let outcome = match (&self.lost, self.over_since) {
+            (Some((message, since)), _) => Outcome {
+                checked_at: Some(now),
+                ..Outcome::failing(Cause::GpuLost, *since).with("driver_message", message)
+            },
+            _ if !self.is_current(now) => Outcome::unknown(Cause::NotMeasurable),
+            (None, Some(since)) if self.hot => Outcome {
+                checked_at: Some(at),
+                ..Outcome::degraded(Cause::GpuHot, since)
+                    .with_some("temperature_c", self.latest.temperature_c)
+                    .with_some("slowdown_c", self.latest.slowdown_c)
+            },
+            _ => Outcome::ok(at),
+        };
+        let outcome = outcome.continuing(self.outcome.as_ref());
+        self.outcome = Some(outcome.clone());
+        GpuCard {
+            latest: self.latest.clone(),
+            load_history: self.load.values(),
+            current: self.is_current(now),
+            outcome,
+        }
+    }
+}
+
+/// A card of which nothing but its loss is known.
+fn unread(uuid: GpuUuid, index: u32, at: Timestamp) -> GpuSample {
+    GpuSample {
+        name: format!("GPU {index}"),
+        uuid,
+        index,
+        at,
+        load_percent: None,
+        memory_used: None,
+        memory_total: None,
+        temperature_c: None,
+        slowdown_c: None,
+        power_w: None,
+        power_limit_w: None,
+    }
+}
+
+fn millis(from: Timestamp, to: Timestamp) -> i64 {
+    to.as_millisecond() - from.as_millisecond()
+}
+
+fn seconds(from: Timestamp, to: Timestamp) -> i64 {
+    to.as_second() - from.as_second()
+}
+
+#[cfg(test)]
+mod tests;

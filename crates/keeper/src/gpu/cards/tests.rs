@@ -1,0 +1,175 @@
+use forgekeeper_domain::outcome::Status;
+
+use super::*;
+use crate::gpu::LostCard;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_000_000 + second).expect("a time")
+}
+
+fn uuid(name: &str) -> GpuUuid {
+    GpuUuid::new(name).expect("an id")
+}
+
+fn sample(name: &str, second: i64, load: Option<u32>, degrees: Option<u32>) -> GpuSample {
+    GpuSample {
+        load_percent: load,
+        temperature_c: degrees,
+        slowdown_c: Some(90),
+        ..unread(uuid(name), 0, at(second))
+    }
+}
+
+fn read(cards: &mut Cards, second: i64, degrees: Option<u32>) -> GpuCard {
+    let samples = vec![sample("GPU-a", second, Some(10), degrees)];
+    cards.take(
+        Reading {
+            samples,
+            ..Reading::default()
+        },
+        at(second),
+    );
+    cards.view(at(second)).remove(0)
+}
+
+#[test]
+fn load_is_kept_for_a_minute_with_gaps() {
+    let mut cards = Cards::default();
+    for second in 0..100 {
+        if second != 97 {
+            let load = (second != 98).then_some(u32::try_from(second).expect("small"));
+            let samples = vec![sample("GPU-a", second, load, None)];
+            cards.take(
+                Reading {
+                    samples,
+                    ..Reading::default()
+                },
+                at(second),
+            );
+        }
+    }
+    let card = cards.view(at(99)).remove(0);
+    assert_eq!(card.load_history.len(), 60);
+    assert_eq!(card.load_history[0], Some(40));
+    assert_eq!(card.load_history[56..], [Some(96), None, None, Some(99)]);
+}
+
+#[test]
+fn an_old_reading_is_not_current_and_not_green() {
+    let mut cards = Cards::default();
+    let card = read(&mut cards, 0, Some(50));
+    assert!(card.current);
+    assert_eq!(
+        (card.outcome.status, card.outcome.since),
+        (Status::Ok, Some(at(0)))
+    );
+    assert_eq!(cards.next_stale_ms(at(2)), Some(3050));
+    let card = cards.view(at(6)).remove(0);
+    assert!(!card.current);
+    assert_eq!(
+        (card.outcome.status, card.outcome.cause),
+        (Status::Unknown, Some(Cause::NotMeasurable))
+    );
+    assert_eq!(cards.next_stale_ms(at(6)), None);
+    assert!(read(&mut cards, 7, Some(50)).current);
+}
+
+#[test]
+fn hot_needs_thirty_seconds_and_ends_with_a_margin() {
+    let mut cards = Cards::default();
+    for second in 0..30 {
+        assert_eq!(
+            read(&mut cards, second, Some(91)).outcome.status,
+            Status::Ok,
+            "after {second} s"
+        );
+    }
+    let card = read(&mut cards, 30, Some(90));
+    assert_eq!(
+        (card.outcome.status, card.outcome.cause),
+        (Status::Degraded, Some(Cause::GpuHot))
+    );
+    assert_eq!(card.outcome.evidence_value("temperature_c"), Some("90"));
+    assert_eq!(card.outcome.evidence_value("slowdown_c"), Some("90"));
+    assert_eq!(
+        (card.outcome.since, card.outcome.checked_at),
+        (Some(at(0)), Some(at(30)))
+    );
+    assert_eq!(
+        read(&mut cards, 31, Some(88)).outcome.status,
+        Status::Degraded,
+        "just below is still hot"
+    );
+    assert_eq!(read(&mut cards, 32, Some(86)).outcome.status, Status::Ok);
+    // A short rise, and a temperature that is not told, begin the count anew.
+    for (second, degrees) in [(33, Some(95)), (50, None), (51, Some(95)), (70, Some(95))] {
+        assert_eq!(
+            read(&mut cards, second, degrees).outcome.status,
+            Status::Ok,
+            "at {second} s"
+        );
+    }
+}
+
+#[test]
+fn a_lost_card_stays_lost_until_it_is_read_again() {
+    let mut cards = Cards::default();
+    read(&mut cards, 0, Some(50));
+    let lost = |name: &str| Reading {
+        lost: vec![LostCard {
+            uuid: uuid(name),
+            index: 3,
+            message: "GPU is lost".to_owned(),
+        }],
+        ..Reading::default()
+    };
+    cards.take(lost("GPU-a"), at(1));
+    cards.take(lost("GPU-a"), at(2));
+    let card = cards.view(at(2)).remove(0);
+    assert_eq!(
+        (card.outcome.status, card.outcome.cause),
+        (Status::Failing, Some(Cause::GpuLost))
+    );
+    assert_eq!(
+        (card.outcome.since, card.outcome.checked_at),
+        (Some(at(1)), Some(at(2)))
+    );
+    assert_eq!(
+        card.outcome.evidence_value("driver_message"),
+        Some("GPU is lost")
+    );
+    assert!(!card.current);
+    cards.take(Reading::default(), at(5000));
+    assert_eq!(
+        cards.view(at(5000)).len(),
+        1,
+        "a lost card is not forgotten"
+    );
+    assert_eq!(read(&mut cards, 5001, Some(50)).outcome.status, Status::Ok);
+
+    // Lost before it was ever read: shown without a single value.
+    cards.take(lost("GPU-b"), at(5002));
+    let shown = cards.view(at(5002));
+    assert_eq!(
+        (
+            shown[1].latest.index,
+            shown[1].latest.load_percent,
+            shown[1].latest.memory_total
+        ),
+        (3, None, None)
+    );
+}
+
+#[test]
+fn a_card_that_was_taken_out_is_forgotten() {
+    let mut cards = Cards::default();
+    read(&mut cards, 0, None);
+    let other = |second| Reading {
+        samples: vec![sample("GPU-b", second, None, None)],
+        ..Reading::default()
+    };
+    cards.take(other(599), at(599));
+    assert_eq!(cards.view(at(599)).len(), 2);
+    cards.take(other(600), at(600));
+    assert_eq!(cards.view(at(600)).len(), 1);
+}

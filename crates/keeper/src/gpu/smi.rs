@@ -1,0 +1,218 @@
+//! `nvidia-smi` run inside containers, for machines whose driver cannot be asked directly.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use forgekeeper_domain::{
+    Timestamp,
+    gpu::{
+        GpuSample,
+        smi::{self, SmiCard, SmiProblem},
+    },
+    ids::GpuUuid,
+};
+
+use super::{GpuExec, LostCard, Reading};
+use crate::sys::clock;
+
+/// How long one run may take.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// Most containers that are asked.
+const MAX_CONTAINERS: usize = 8;
+/// After so many rounds every container is asked again: it may see a card that the others do not.
+const FULL_ROUND: u32 = 60;
+/// After so many rounds the thresholds are asked again.
+const THRESHOLD_ROUND: u32 = 600;
+
+/// A reading with the containers it came from.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct SmiRound {
+    pub reading: Reading,
+    pub containers: Vec<String>,
+}
+
+/// The containers of a host as a source. Each sees only the cards it was given, so their answers
+/// are put together by UUID.
+#[derive(Default)]
+pub(super) struct SmiSource {
+    round: u32,
+    /// Containers that added a card in the last full round.
+    needed: Vec<String>,
+    thresholds: BTreeMap<String, u32>,
+    /// PCI address and UUID of cards seen before, to name one that is lost.
+    seen: BTreeMap<String, GpuUuid>,
+}
+
+impl SmiSource {
+    /// Asks the containers; the error tells how each ended.
+    pub(super) async fn read(
+        &mut self,
+        exec: &GpuExec,
+        containers: &[String],
+    ) -> Result<SmiRound, Vec<String>> {
+        if containers.is_empty() {
+            return Err(vec!["nvidia-smi: no running container to ask".to_owned()]);
+        }
+        let full = self.needed.is_empty()
+            || self.round.is_multiple_of(FULL_ROUND)
+            || !self.needed.iter().all(|name| containers.contains(name));
+        let asked: Vec<String> = if full {
+            containers.iter().take(MAX_CONTAINERS).cloned().collect()
+        } else {
+            self.needed.clone()
+        };
+        let answers =
+            futures_util::future::join_all(asked.iter().map(|name| table(exec, name))).await;
+        let at = clock::now();
+        let mut merged = Merged::default();
+        let mut failures = Vec::new();
+        for (name, answer) in asked.iter().zip(answers) {
+            match answer {
+                Ok(reading) => merged.add(name, reading),
+                Err(words) => failures.push(format!("nvidia-smi in {name}: {words}")),
+            }
+        }
+        if merged.cards.is_empty() && merged.lost.is_empty() {
+            self.needed.clear();
+            return Err(failures);
+        }
+        for card in &merged.cards {
+            if let Some(bus) = &card.bus_id {
+                self.seen.insert(bus.clone(), card.uuid.clone());
+            }
+        }
+        // A container that stopped answering may have shown cards that another one shows too.
+        if !failures.is_empty() {
+            self.needed.clear();
+        } else if full {
+            self.needed.clone_from(&merged.contributors);
+        }
+        if self.round.is_multiple_of(THRESHOLD_ROUND) || self.thresholds.is_empty() && full {
+            for name in &merged.contributors {
+                self.thresholds.extend(thresholds(exec, name).await);
+            }
+        }
+        self.round = self.round.wrapping_add(1);
+        let containers = merged.contributors.clone();
+        Ok(SmiRound {
+            reading: self.finish(merged, at),
+            containers,
+        })
+    }
+
+    fn finish(&self, mut merged: Merged, at: Timestamp) -> Reading {
+        // Inside a container the index counts only what it was given; by PCI address the order is
+        // the driver's own.
+        merged
+            .cards
+            .sort_by(|a, b| a.bus_id.cmp(&b.bus_id).then(a.index.cmp(&b.index)));
+        let mut reading = Reading {
+            driver: merged.driver,
+            ..Reading::default()
+        };
+        for (index, card) in (0_u32..).zip(merged.cards) {
+            if card.lost {
+                let message = "GPU is lost".to_owned();
+                reading.lost.push(LostCard {
+                    uuid: card.uuid,
+                    index,
+                    message,
+                });
+                continue;
+            }
+            let slowdown_c = card
+                .bus_id
+                .as_ref()
+                .and_then(|bus| self.thresholds.get(bus))
+                .copied();
+            reading.samples.push(GpuSample {
+                uuid: card.uuid,
+                index,
+                name: card.name,
+                at,
+                load_percent: card.load_percent,
+                memory_used: card.memory_used,
+                memory_total: card.memory_total,
+                temperature_c: card.temperature_c,
+                slowdown_c,
+                power_w: card.power_w,
+                power_limit_w: card.power_limit_w,
+            });
+        }
+        for (bus, message) in merged.lost {
+            let seen = bus.as_ref().and_then(|bus| self.seen_at(bus));
+            let place = bus.as_deref().unwrap_or("unknown").replace(':', "-");
+            if let Some(uuid) = seen.or_else(|| GpuUuid::new(format!("pci-{place}")).ok())
+                && !reading.lost.iter().any(|lost| lost.uuid == uuid)
+            {
+                let index = u32::try_from(reading.samples.len() + reading.lost.len()).unwrap_or(0);
+                reading.lost.push(LostCard {
+                    uuid,
+                    index,
+                    message,
+                });
+            }
+        }
+        reading
+    }
+
+    /// The card at a PCI address; error lines write the domain with four digits, tables with eight.
+    fn seen_at(&self, bus: &str) -> Option<GpuUuid> {
+        let bare = |bus: &str| bus.trim_start_matches('0').to_owned();
+        self.seen
+            .iter()
+            .find(|(known, _)| bare(known) == bare(bus))
+            .map(|(_, uuid)| uuid.clone())
+    }
+}
+
+#[derive(Default)]
+struct Merged {
+    driver: Option<String>,
+    cards: Vec<SmiCard>,
+    lost: Vec<(Option<String>, String)>,
+    contributors: Vec<String>,
+}
+
+impl Merged {
+    fn add(&mut self, container: &str, reading: smi::SmiReading) {
+        self.driver = self.driver.take().or(reading.driver);
+        let mut added = false;
+        for card in reading.cards {
+            if !self.cards.iter().any(|known| known.uuid == card.uuid) {
+                self.cards.push(card);
+                added = true;
+            }
+        }
+        for lost in reading.lost {
+            if !self.lost.iter().any(|(bus, _)| *bus == lost.bus_id) {
+                self.lost.push((lost.bus_id, lost.message));
+                added = true;
+            }
+        }
+        if added {
+            self.contributors.push(container.to_owned());
+        }
+    }
+}
+
+async fn table(exec: &GpuExec, container: &str) -> Result<smi::SmiReading, String> {
+    let text = run(exec, container, smi::command()).await?;
+    smi::parse(&text).map_err(|problem: SmiProblem| problem.to_string())
+}
+
+async fn thresholds(exec: &GpuExec, container: &str) -> Vec<(String, u32)> {
+    match run(exec, container, smi::thresholds_command()).await {
+        Ok(text) => smi::slowdown_thresholds(&text),
+        Err(words) => {
+            tracing::debug!(container, words, "the GPU's thresholds are not told");
+            Vec::new()
+        }
+    }
+}
+
+async fn run(exec: &GpuExec, container: &str, argv: Vec<String>) -> Result<String, String> {
+    match tokio::time::timeout(DEADLINE, exec(container.to_owned(), argv)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(format!("no answer within {} s", DEADLINE.as_secs())),
+    }
+}

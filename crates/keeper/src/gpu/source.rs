@@ -1,0 +1,282 @@
+//! The actor that keeps the readings of one host: NVML, else `nvidia-smi` in a container, else none.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use forgekeeper_domain::{
+    Timestamp,
+    gpu::{GpuSourceInfo, GpuView},
+};
+use futures_util::future::BoxFuture;
+use tokio::{sync::watch, time::Instant};
+
+use super::{
+    Reading,
+    cards::Cards,
+    nvml::NvmlThread,
+    smi::{SmiRound, SmiSource},
+};
+use crate::sys::{clock, tasks::Tasks};
+
+/// While somebody looks.
+const PERIOD: Duration = Duration::from_secs(1);
+/// While nobody looks.
+const QUIET_PERIOD: Duration = Duration::from_secs(10);
+/// First pause after a source failed; doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// Runs a program in a container: container name and argument list to what it printed, standard
+/// output and error alike, whatever its exit code; the error says why it could not be run.
+pub type GpuExec =
+    Arc<dyn Fn(String, Vec<String>) -> BoxFuture<'static, Result<String, String>> + Send + Sync>;
+
+/// Where readings may come from.
+pub struct GpuConfig {
+    /// Whether the host is this machine: only then its driver can be asked.
+    pub local: bool,
+    /// Another NVML library than the system's; `FORGEKEEPER_NVML` sets it too.
+    pub lib_path: Option<PathBuf>,
+    /// Door into containers; `None` while there is no engine.
+    pub exec: Option<GpuExec>,
+    /// Running containers that may hold `nvidia-smi`, best first.
+    pub containers: watch::Receiver<Vec<String>>,
+    /// Whether somebody looks.
+    pub visible: watch::Receiver<bool>,
+}
+
+/// The actor.
+#[derive(Debug)]
+pub struct GpuActor;
+
+impl GpuActor {
+    /// Starts it; the view says `none` with nothing tried until the first look ended.
+    pub fn spawn(tasks: &Tasks, config: GpuConfig) -> watch::Receiver<Arc<GpuView>> {
+        let first = GpuView {
+            source: GpuSourceInfo::None { tried: Vec::new() },
+            cards: Vec::new(),
+            checked_at: None,
+            error: None,
+        };
+        let (publish, view) = watch::channel(Arc::new(first.clone()));
+        let token = tasks.token();
+        tasks.spawn("gpu", async move {
+            let watching = Watching::new(config, first, publish).run();
+            tokio::select! {
+                () = token.cancelled() => {}
+                () = watching => {}
+            }
+        });
+        view
+    }
+}
+
+struct Watching {
+    config: GpuConfig,
+    nvml: Option<NvmlThread>,
+    nvml_pause: Pause,
+    nvml_words: Option<String>,
+    smi: SmiSource,
+    smi_pause: Pause,
+    smi_words: Vec<String>,
+    /// Whether a source was asked since the last verdict.
+    asked: bool,
+    cards: Cards,
+    view: GpuView,
+    publish: watch::Sender<Arc<GpuView>>,
+}
+
+/// When a failed source is asked again.
+#[derive(Debug)]
+struct Pause {
+    next: Instant,
+    length: Duration,
+}
+
+impl Pause {
+    fn none() -> Self {
+        Self {
+            next: Instant::now(),
+            length: FIRST_PAUSE,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.next
+    }
+
+    fn failed(&mut self) {
+        self.next = Instant::now() + self.length;
+        self.length = (self.length * 2).min(LONGEST_PAUSE);
+    }
+}
+
+impl Watching {
+    fn new(config: GpuConfig, view: GpuView, publish: watch::Sender<Arc<GpuView>>) -> Self {
+        Self {
+            config,
+            nvml: None,
+            nvml_pause: Pause::none(),
+            nvml_words: None,
+            smi: SmiSource::default(),
+            smi_pause: Pause::none(),
+            smi_words: Vec::new(),
+            asked: false,
+            cards: Cards::default(),
+            view,
+            publish,
+        }
+    }
+
+    async fn run(mut self) {
+        let mut next = Instant::now();
+        loop {
+            if Instant::now() >= next {
+                let started = Instant::now();
+                self.read().await;
+                let visible = *self.config.visible.borrow_and_update();
+                next = started + if visible { PERIOD } else { QUIET_PERIOD };
+            }
+            self.show();
+            let stale = self
+                .cards
+                .next_stale_ms(clock::now())
+                .map(Duration::from_millis);
+            let wake = stale.map_or(next, |stale| next.min(Instant::now() + stale));
+            tokio::select! {
+                () = tokio::time::sleep_until(wake) => {}
+                Ok(()) = self.config.visible.changed() => {
+                    if *self.config.visible.borrow() {
+                        next = Instant::now();
+                    }
+                }
+                Ok(()) = self.config.containers.changed() => {
+                    self.smi_pause = Pause::none();
+                    if !matches!(self.view.source, GpuSourceInfo::Nvml { .. }) {
+                        next = Instant::now();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Asks the best source that answers.
+    async fn read(&mut self) {
+        if let Some(reading) = self.read_nvml().await {
+            let driver = reading
+                .driver
+                .clone()
+                .unwrap_or_else(|| "unknown".to_owned());
+            self.took(GpuSourceInfo::Nvml { driver }, reading);
+            return;
+        }
+        if let Some(round) = self.read_smi().await {
+            let container = round.containers.join(", ");
+            let driver = round.reading.driver.clone();
+            self.took(
+                GpuSourceInfo::NvidiaSmi { container, driver },
+                round.reading,
+            );
+            return;
+        }
+        if !std::mem::take(&mut self.asked) {
+            // Both sources rest after a failure; nothing new is known.
+            return;
+        }
+        let tried: Vec<String> = self
+            .nvml_words
+            .iter()
+            .chain(&self.smi_words)
+            .cloned()
+            .collect();
+        self.view.checked_at = Some(clock::now());
+        self.view.error = (!tried.is_empty()).then(|| tried.join("; "));
+        self.view.source = GpuSourceInfo::None { tried };
+    }
+
+    fn took(&mut self, source: GpuSourceInfo, reading: Reading) {
+        let now: Timestamp = clock::now();
+        self.asked = false;
+        self.cards.take(reading, now);
+        self.view.source = source;
+        self.view.checked_at = Some(now);
+        self.view.error = None;
+    }
+
+    async fn read_nvml(&mut self) -> Option<Reading> {
+        if !self.config.local || !self.nvml_pause.is_over() {
+            return None;
+        }
+        self.asked = true;
+        let opened = match self.nvml.take() {
+            Some(thread) => Ok(thread),
+            None => NvmlThread::start(self.config.lib_path.clone().or_else(from_environment)),
+        };
+        let result = match opened {
+            Ok(mut thread) => {
+                let result = thread.read().await;
+                self.nvml = Some(thread);
+                result
+            }
+            Err(words) => Err(words),
+        };
+        match result {
+            Ok(reading) if reading.samples.is_empty() && reading.lost.is_empty() => {
+                self.nvml_failed("the driver counts no GPU")
+            }
+            Ok(reading) => {
+                self.nvml_pause = Pause::none();
+                self.nvml_words = None;
+                Some(reading)
+            }
+            Err(words) => self.nvml_failed(&words),
+        }
+    }
+
+    fn nvml_failed(&mut self, words: &str) -> Option<Reading> {
+        self.nvml_words = Some(format!("NVML: {words}"));
+        self.nvml_pause.failed();
+        None
+    }
+
+    async fn read_smi(&mut self) -> Option<SmiRound> {
+        let exec = self.config.exec.clone()?;
+        if !self.smi_pause.is_over() {
+            return None;
+        }
+        self.asked = true;
+        let containers = self.config.containers.borrow_and_update().clone();
+        match self.smi.read(&exec, &containers).await {
+            Ok(round) => {
+                self.smi_pause = Pause::none();
+                self.smi_words.clear();
+                Some(round)
+            }
+            Err(words) => {
+                self.smi_words = words;
+                self.smi_pause.failed();
+                None
+            }
+        }
+    }
+
+    /// Publishes what is known now, if it differs.
+    fn show(&mut self) {
+        self.view.cards = self.cards.view(clock::now());
+        self.publish.send_if_modified(|shown| {
+            let differs = **shown != self.view;
+            if differs {
+                *shown = Arc::new(self.view.clone());
+            }
+            differs
+        });
+    }
+}
+
+fn from_environment() -> Option<PathBuf> {
+    std::env::var_os("FORGEKEEPER_NVML")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,267 @@
+use std::sync::Mutex;
+
+use forgekeeper_domain::{cause::Cause, outcome::Status};
+
+use super::*;
+
+const TABLE: &str =
+    "0, GPU-a, 00000000:0A:00.0, 552.44, 37, 4096, 10240, 61, 215.5, 320, RTX 3080\n";
+const OTHER: &str =
+    "0, GPU-b, 00000000:01:00.0, 552.44, [N/A], 1, 24576, 40, [N/A], [N/A], RTX 3090\n";
+const TEMPERATURES: &str = "GPU 00000000:0A:00.0\n    GPU Slowdown Temp : 95 C\n";
+
+type Answer = Result<String, String>;
+
+/// What each container answers now, and what was run.
+#[derive(Clone, Default)]
+struct Site {
+    tables: Arc<Mutex<Vec<(&'static str, Answer)>>>,
+    runs: Arc<Mutex<Vec<String>>>,
+}
+
+impl Site {
+    fn say(&self, tables: &[(&'static str, Result<&str, &str>)]) {
+        let tables = tables
+            .iter()
+            .map(|(name, answer)| (*name, answer.map(str::to_owned).map_err(str::to_owned)));
+        *self.tables.lock().expect("lock") = tables.collect();
+    }
+
+    fn exec(&self) -> GpuExec {
+        let site = self.clone();
+        Arc::new(move |container, argv| {
+            site.runs
+                .lock()
+                .expect("lock")
+                .push(format!("{container} {}", argv.join(" ")));
+            let answer = if argv.contains(&"TEMPERATURE".to_owned()) {
+                Ok(TEMPERATURES.to_owned())
+            } else {
+                let tables = site.tables.lock().expect("lock");
+                let found = tables.iter().find(|(name, _)| *name == container);
+                found.map_or_else(
+                    || Err("no such container".to_owned()),
+                    |(_, answer)| answer.clone(),
+                )
+            };
+            Box::pin(async move { answer })
+        })
+    }
+}
+
+struct Bench {
+    view: watch::Receiver<Arc<GpuView>>,
+    containers: watch::Sender<Vec<String>>,
+    _visible: watch::Sender<bool>,
+    tasks: Tasks,
+}
+
+fn start(site: &Site, containers: &[&str], local: bool) -> Bench {
+    let (containers, asked) = watch::channel(containers.iter().map(|&c| c.to_owned()).collect());
+    let (visible, seen) = watch::channel(true);
+    let tasks = Tasks::new();
+    let lib_path = Some(PathBuf::from("no-such-library-anywhere.so"));
+    let config = GpuConfig {
+        local,
+        lib_path,
+        exec: Some(site.exec()),
+        containers: asked,
+        visible: seen,
+    };
+    Bench {
+        view: GpuActor::spawn(&tasks, config),
+        containers,
+        _visible: visible,
+        tasks,
+    }
+}
+
+impl Bench {
+    async fn until(&mut self, what: &str, good: impl FnMut(&Arc<GpuView>) -> bool) -> Arc<GpuView> {
+        let waited = tokio::time::timeout(Duration::from_secs(15), self.view.wait_for(good))
+            .await
+            .map(|view| view.expect("the actor lives").clone());
+        if let Ok(view) = waited {
+            return view;
+        }
+        panic!("{what} did not come: {:?}", self.view.borrow())
+    }
+}
+
+#[tokio::test]
+async fn without_any_source_it_says_what_was_tried() {
+    let site = Site::default();
+    let mut bench = start(&site, &[], true);
+    let view = bench
+        .until("a verdict", |view| view.checked_at.is_some())
+        .await;
+    let GpuSourceInfo::None { tried } = &view.source else {
+        panic!("{view:?}")
+    };
+    assert!(
+        tried[0].starts_with("NVML: the NVML library cannot be opened"),
+        "{tried:?}"
+    );
+    assert_eq!(tried[1], "nvidia-smi: no running container to ask");
+    assert_eq!(view.cards, []);
+    assert!(view.error.is_some());
+    assert_eq!(bench.tasks.shutdown(Duration::from_secs(5)).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_container_that_appears_becomes_the_source() {
+    let site = Site::default();
+    site.say(&[("one", Ok(TABLE))]);
+    let mut bench = start(&site, &[], true);
+    bench
+        .until("nothing", |view| view.checked_at.is_some())
+        .await;
+    bench
+        .containers
+        .send(vec!["one".to_owned()])
+        .expect("heard");
+    let view = bench.until("a card", |view| !view.cards.is_empty()).await;
+    assert_eq!(
+        view.source,
+        GpuSourceInfo::NvidiaSmi {
+            container: "one".to_owned(),
+            driver: Some("552.44".to_owned())
+        }
+    );
+    let card = &view.cards[0];
+    assert_eq!(
+        (card.latest.load_percent, card.latest.slowdown_c),
+        (Some(37), Some(95))
+    );
+    assert_eq!(
+        (card.current, card.outcome.status, view.error.as_deref()),
+        (true, Status::Ok, None)
+    );
+}
+
+#[tokio::test]
+async fn cards_of_several_containers_are_put_together() {
+    let site = Site::default();
+    site.say(&[
+        ("one", Ok(TABLE)),
+        ("two", Ok(OTHER)),
+        ("three", Ok(TABLE)),
+        ("bare", Err("not found")),
+    ]);
+    let mut bench = start(&site, &["one", "two", "three"], false);
+    let view = bench.until("two cards", |view| view.cards.len() == 2).await;
+    let cards: Vec<(u32, &str, Option<f64>)> = view
+        .cards
+        .iter()
+        .map(|c| (c.latest.index, c.latest.name.as_str(), c.latest.power_w))
+        .collect();
+    assert_eq!(
+        cards,
+        [(0, "RTX 3090", None), (1, "RTX 3080", Some(215.5))],
+        "in PCI order"
+    );
+    let GpuSourceInfo::NvidiaSmi { container, .. } = &view.source else {
+        panic!("{view:?}")
+    };
+    assert_eq!(container, "one, two");
+    // The third shows nothing new and is left alone from the second round on.
+    let first = view.checked_at;
+    bench
+        .until("another round", |view| view.checked_at != first)
+        .await;
+    let runs = site.runs.lock().expect("lock");
+    assert_eq!(
+        runs.iter()
+            .filter(|run| run.starts_with("three nvidia-smi --query"))
+            .count(),
+        1,
+        "{runs:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_lost_card_keeps_its_name_and_says_so() {
+    let site = Site::default();
+    site.say(&[("one", Ok(TABLE))]);
+    let mut bench = start(&site, &["one"], false);
+    bench.until("a card", |view| !view.cards.is_empty()).await;
+    let lost = "Unable to determine the device handle for GPU0000:0A:00.0: GPU is lost.  Reboot the system to recover this GPU";
+    site.say(&[("one", Ok(lost))]);
+    let view = bench
+        .until("the loss", |view| {
+            view.cards
+                .iter()
+                .any(|c| c.outcome.cause == Some(Cause::GpuLost))
+        })
+        .await;
+    assert_eq!(view.cards.len(), 1, "{view:?}");
+    assert_eq!(view.cards[0].latest.uuid.as_str(), "GPU-a");
+    site.say(&[("one", Ok(TABLE))]);
+    bench
+        .until("the return", |view| {
+            view.cards[0].outcome.status == Status::Ok
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_source_that_fails_is_named_and_its_cards_fade() {
+    let site = Site::default();
+    site.say(&[("one", Ok(TABLE))]);
+    let mut bench = start(&site, &["one"], false);
+    bench.until("a card", |view| !view.cards.is_empty()).await;
+    site.say(&[("one", Err("the engine is gone"))]);
+    let view = bench
+        .until("the failure", |view| view.error.is_some())
+        .await;
+    assert_eq!(
+        view.source,
+        GpuSourceInfo::None {
+            tried: vec!["nvidia-smi in one: the engine is gone".to_owned()]
+        }
+    );
+    let view = bench
+        .until("the fading", |view| !view.cards[0].current)
+        .await;
+    assert_eq!(view.cards[0].outcome.status, Status::Unknown);
+    assert_eq!(
+        view.cards[0].latest.load_percent,
+        Some(37),
+        "the last value stays, marked as old"
+    );
+    site.say(&[("one", Ok(TABLE))]);
+    bench
+        .until("the return", |view| {
+            view.error.is_none() && view.cards[0].current
+        })
+        .await;
+}
+
+/// On a machine with an NVIDIA driver: `cargo test -p forgekeeper-keeper real_driver -- --ignored`.
+#[tokio::test]
+#[ignore = "needs an NVIDIA driver"]
+async fn real_driver_is_read_through_nvml() {
+    let (_containers, asked) = watch::channel(Vec::new());
+    let (_visible, seen) = watch::channel(true);
+    let tasks = Tasks::new();
+    let config = GpuConfig {
+        local: true,
+        lib_path: None,
+        exec: None,
+        containers: asked,
+        visible: seen,
+    };
+    let mut view = GpuActor::spawn(&tasks, config);
+    let good = |view: &Arc<GpuView>| view.cards.iter().any(|card| card.load_history.len() > 3);
+    let view = view.wait_for(good).await.expect("the actor lives").clone();
+    println!("{view:#?}");
+    assert!(matches!(view.source, GpuSourceInfo::Nvml { .. }));
+    let card = &view.cards[0];
+    assert!(card.current && card.latest.uuid.as_str().starts_with("GPU-"));
+    assert!(
+        card.latest
+            .memory_total
+            .is_some_and(|bytes| bytes > 1 << 30)
+    );
+    assert_eq!(tasks.shutdown(Duration::from_secs(5)).await, [""; 0]);
+}

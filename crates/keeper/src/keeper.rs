@@ -1,0 +1,245 @@
+//! Builds and owns every actor, hands out handles, shuts them down in order.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use forgekeeper_domain::{
+    Timestamp,
+    error::{ErrorCode, ErrorInfo},
+    incident::Incident,
+};
+use tokio::sync::{broadcast, mpsc, watch};
+
+use crate::{
+    clients::http::Http,
+    event::KeeperEvent,
+    jobs::Jobs,
+    media::{pictures::PictureStore, preview::Previews},
+    secrets::Secrets,
+    settings::{SettingsFile, SettingsSnapshot},
+    state::{KeeperState, SettingsStatus},
+    store::{Store, journal::JournalEntry},
+    sys::{clock, tasks::Tasks},
+    watch::{facts::Report, overseer::Overseer},
+};
+
+mod doors;
+mod handle;
+mod history;
+mod roster;
+
+pub use crate::sys::paths::Paths;
+pub use handle::KeeperHandle;
+
+use handle::Inner;
+use roster::Roster;
+
+/// Reports on their way to the overseer.
+const REPORTS_BOUND: usize = 1024;
+/// Announcements a slow listener may be behind; the snapshot repeats what it missed.
+const EVENTS_BOUND: usize = 256;
+/// How long tasks may take to end.
+const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Where the settings come from.
+#[derive(Debug, Clone)]
+pub enum SettingsSource {
+    /// `forgekeeper.toml`, re-read when it changes.
+    File(PathBuf),
+    /// A text that does not change: the demo host's.
+    Text {
+        /// Shown instead of a path.
+        label: String,
+        /// TOML.
+        text: String,
+    },
+}
+
+/// How a keeper is to run.
+#[derive(Debug, Clone)]
+pub struct KeeperOptions {
+    /// Folders.
+    pub paths: Paths,
+    /// Settings.
+    pub settings: SettingsSource,
+    /// Whether somebody looks: sampling is slower when nobody does.
+    pub visible: bool,
+    /// Keep secrets in memory only: the demo host never touches the user's keyring.
+    pub secrets_in_memory: bool,
+}
+
+impl KeeperOptions {
+    /// The usual run over the settings file.
+    pub fn for_file(paths: Paths) -> Self {
+        let settings = SettingsSource::File(paths.config_file.clone());
+        Self {
+            paths,
+            settings,
+            visible: true,
+            secrets_in_memory: false,
+        }
+    }
+
+    /// A run over the demo host's settings, with its history in a folder of its own.
+    pub fn for_demo(mut paths: Paths, label: String, text: String) -> Self {
+        paths.data_dir = paths.data_dir.join("demo");
+        Self {
+            paths,
+            settings: SettingsSource::Text { label, text },
+            visible: true,
+            secrets_in_memory: true,
+        }
+    }
+}
+
+/// A running keeper. Dropping it cancels its tasks; [`Keeper::shutdown`] also waits for them.
+#[derive(Debug)]
+pub struct Keeper {
+    tasks: Tasks,
+    handle: KeeperHandle,
+}
+
+impl Keeper {
+    /// Starts every actor. Nothing is measured yet when this returns.
+    pub async fn start(options: KeeperOptions) -> Result<Keeper, ErrorInfo> {
+        let tasks = Tasks::new();
+        let (store, note) = Store::open(&options.paths.data_dir).await?;
+        let pictures = PictureStore::open(options.paths.data_dir.join("pictures")).await?;
+        let http = Http::new().map_err(|e| {
+            ErrorInfo::new(ErrorCode::Internal, "no HTTP client could be made")
+                .detail(e.to_string())
+        })?;
+        let secrets = Secrets::open(options.secrets_in_memory);
+        let (settings_file, settings, label) = open_settings(&options.settings, &tasks)?;
+        let first = settings.borrow().clone();
+
+        let (publish, state) = watch::channel(Arc::new(empty_state(&first, &label)));
+        let (events, _) = broadcast::channel(EVENTS_BOUND);
+        let (reports, inbox) = mpsc::channel(REPORTS_BOUND);
+        let (visible, _) = watch::channel(options.visible);
+        let overseer = Overseer::new(first, label, publish, events.clone());
+        tasks.spawn("overseer", overseer.run(inbox, tasks.token()));
+
+        let roster = Roster::new(
+            tasks.child(),
+            reports.clone(),
+            http.clone(),
+            secrets.clone(),
+            store.clone(),
+            visible.subscribe(),
+        );
+        tasks.spawn(
+            "roster",
+            roster::follow(roster.clone(), settings.clone(), tasks.token()),
+        );
+        tasks.spawn(
+            "history",
+            history::journal_incidents(store.clone(), events.subscribe(), tasks.token()),
+        );
+        {
+            let (secrets, reports) = (secrets.clone(), reports.clone());
+            tasks.spawn("keyring", async move {
+                let available = secrets.keyring_available().await;
+                // A closed channel means shutdown.
+                let _ = reports.send(Report::Keyring(available)).await;
+            });
+        }
+        let handle = KeeperHandle::new(Inner {
+            tasks: tasks.clone(),
+            state,
+            events,
+            reports,
+            visible,
+            roster,
+            jobs: Jobs::default(),
+            http,
+            secrets,
+            store: store.clone(),
+            pictures,
+            previews: Previews::default(),
+            settings_file,
+            fixed_text: match options.settings {
+                SettingsSource::Text { text, .. } => text,
+                SettingsSource::File(_) => String::new(),
+            },
+            settings,
+            data_dir: options.paths.data_dir,
+        });
+        let opening = JournalEntry {
+            at: clock::now(),
+            kind: "start".to_owned(),
+            subject: None,
+            text: note.unwrap_or_else(|| "Forgekeeper started".to_owned()),
+            detail: None,
+        };
+        store.append_journal(opening).await?;
+        Ok(Keeper { tasks, handle })
+    }
+
+    /// The door for the window, the command line and the tests.
+    pub fn handle(&self) -> KeeperHandle {
+        self.handle.clone()
+    }
+
+    /// Ends every task, then closes the store. Tasks that did not end in time are named.
+    pub async fn shutdown(self) -> Vec<&'static str> {
+        let left = self.tasks.shutdown(SHUTDOWN_DEADLINE).await;
+        self.handle.close_store().await;
+        left
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.tasks.cancel();
+    }
+}
+
+type OpenSettings = (
+    Option<SettingsFile>,
+    watch::Receiver<SettingsSnapshot>,
+    String,
+);
+
+fn open_settings(source: &SettingsSource, tasks: &Tasks) -> Result<OpenSettings, ErrorInfo> {
+    match source {
+        SettingsSource::File(path) => {
+            let file = SettingsFile::new(path.clone());
+            let settings = file.watch(tasks);
+            Ok((Some(file), settings, path.display().to_string()))
+        }
+        SettingsSource::Text { label, text } => {
+            let settings = crate::settings::parse(text).map_err(|problem| {
+                ErrorInfo::new(ErrorCode::Settings, problem.to_string()).hint(problem.remedy)
+            })?;
+            let snapshot = SettingsSnapshot {
+                settings: Arc::new(settings),
+                problem: None,
+                exists: true,
+            };
+            // The sender may go: the text never changes, and `borrow` goes on working.
+            let (_, settings) = watch::channel(snapshot);
+            Ok((None, settings, label.clone()))
+        }
+    }
+}
+
+fn empty_state(settings: &SettingsSnapshot, path: &str) -> KeeperState {
+    KeeperState {
+        revision: 0,
+        at: Timestamp::UNIX_EPOCH,
+        demo: settings.settings.demo,
+        hosts: Vec::new(),
+        services: Vec::new(),
+        incidents: Vec::<Incident>::new(),
+        jobs: Vec::new(),
+        settings: SettingsStatus {
+            path: path.to_owned(),
+            exists: settings.exists,
+            problem: settings.problem.clone(),
+            keyring_available: None,
+        },
+    }
+}
+
+/// The kind of announcements, for those who only follow changes.
+pub type Events = broadcast::Receiver<KeeperEvent>;

@@ -1,0 +1,358 @@
+//! The door for everybody outside: the window, the command line, the tests.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use forgekeeper_domain::{
+    action::{Action, ActionPlan, PlanFacts, plan},
+    error::{ErrorCode, ErrorInfo},
+    facts::ContainerFact,
+    generation::{GenerationChoices, GenerationRecord, GenerationRequest},
+    ids::{JobId, ServiceId},
+    job::{Job, JobKind, JobPhase},
+    ladder::Rung,
+    logs::LogQuery,
+    outcome::Status,
+    service::{KindId, kind},
+};
+use tokio::sync::{broadcast, mpsc, watch};
+
+use super::roster::Roster;
+use crate::{
+    clients::{forge::ForgeClient, http::Http},
+    event::KeeperEvent,
+    jobs::{Jobs, act},
+    logs::LogReader,
+    media::{
+        pictures::{PictureFile, PictureStore},
+        preview::Previews,
+    },
+    secrets::Secrets,
+    settings::{SettingsFile, SettingsSnapshot},
+    state::KeeperState,
+    store::Store,
+    sys::{clock, tasks::Tasks},
+    watch::{facts::Report, service::ServiceWatch},
+};
+
+/// What a handle reaches.
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) tasks: Tasks,
+    pub(super) state: watch::Receiver<Arc<KeeperState>>,
+    pub(super) events: broadcast::Sender<KeeperEvent>,
+    pub(super) reports: mpsc::Sender<Report>,
+    pub(super) visible: watch::Sender<bool>,
+    pub(super) roster: Roster,
+    pub(super) jobs: Jobs,
+    pub(super) http: Http,
+    pub(super) secrets: Secrets,
+    pub(super) store: Store,
+    pub(super) pictures: PictureStore,
+    pub(super) previews: Previews,
+    pub(super) settings_file: Option<SettingsFile>,
+    /// The text of settings that are no file.
+    pub(super) fixed_text: String,
+    pub(super) settings: watch::Receiver<SettingsSnapshot>,
+    pub(super) data_dir: PathBuf,
+}
+
+/// Reads the state and asks for work. Clones share one keeper.
+#[derive(Debug, Clone)]
+pub struct KeeperHandle {
+    pub(super) inner: Arc<Inner>,
+}
+
+impl KeeperHandle {
+    pub(super) fn new(inner: Inner) -> Self {
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// What is known, and every change of it.
+    pub fn state(&self) -> watch::Receiver<Arc<KeeperState>> {
+        self.inner.state.clone()
+    }
+
+    /// Announcements from now on.
+    pub fn events(&self) -> broadcast::Receiver<KeeperEvent> {
+        self.inner.events.subscribe()
+    }
+
+    /// Folder of history and pictures.
+    pub fn data_dir(&self) -> &std::path::Path {
+        &self.inner.data_dir
+    }
+
+    /// Says whether somebody looks; sampling is slower when nobody does.
+    pub fn set_visible(&self, visible: bool) {
+        self.inner
+            .visible
+            .send_if_modified(|now| std::mem::replace(now, visible) != visible);
+    }
+
+    /// Connects and asks at once instead of waiting for the next round.
+    pub fn retry_now(&self) {
+        for host in self.inner.roster.hosts() {
+            host.retry_now();
+        }
+    }
+
+    /// Waits until every rung up to `api` was measured once, or is behind a broken one; at most
+    /// until the deadline. What is unknown then stays unknown.
+    pub async fn settled(&self, deadline: Duration) {
+        let mut state = self.state();
+        let settled = state.wait_for(|state| {
+            state.revision > 0
+                && state.services.iter().all(|service| {
+                    service
+                        .ladder
+                        .rungs
+                        .iter()
+                        .filter(|r| r.rung <= Rung::Api)
+                        .all(|r| {
+                            r.outcome.status != Status::Unknown
+                                || r.outcome.cause
+                                    != Some(forgekeeper_domain::cause::Cause::NotMeasuredYet)
+                                || (r.rung == Rung::Api && service.api.is_none())
+                        })
+                })
+        });
+        // Past the deadline the snapshot says what is unknown; a closed channel means shutdown.
+        let _ = tokio::time::timeout(deadline, settled).await;
+    }
+
+    /// What an action would do, and why it would not be done.
+    pub fn plan(&self, id: &ServiceId, action: Action) -> Result<ActionPlan, ErrorInfo> {
+        let watch = self.watch(id)?;
+        let view = watch.host.view().borrow().clone();
+        let state = view
+            .container_fact(&watch.settings.container)
+            .map(|fact| match fact.value {
+                ContainerFact::Present(c) => Some(c.state),
+                ContainerFact::Missing { .. } => None,
+            });
+        let published = self.inner.state.borrow().clone();
+        let service = published.services.iter().find(|s| s.id == *id);
+        Ok(plan(
+            action,
+            &PlanFacts {
+                container: &watch.settings.container,
+                kind: kind(watch.settings.kind),
+                engine_answers: view.answers(),
+                state,
+                busy: service.and_then(|s| s.busy.as_ref()),
+                acting: self.inner.jobs.acting_on(id),
+                forecast: service.and_then(|s| s.restart_forecast.as_ref()),
+                stop_timeout_s: act::STOP_TIMEOUT_S,
+            },
+        ))
+    }
+
+    /// Starts an action; it goes on when the handle is dropped. `force` accepts lost work.
+    pub async fn act(
+        &self,
+        id: &ServiceId,
+        action: Action,
+        force: bool,
+    ) -> Result<JobId, ErrorInfo> {
+        let plan = self.plan(id, action)?;
+        if let Some(refusal) = plan.refused(force) {
+            return Err(super::doors::refused(id, refusal, &plan));
+        }
+        let watch = self.watch(id)?;
+        let run = self.inner.jobs.begin(
+            new_job(act::job_kind(action), id.clone(), plan.forecast)?,
+            self.inner.reports.clone(),
+        )?;
+        let job = run.job.id.clone();
+        run.show().await;
+        let inner = Arc::clone(&self.inner);
+        let stop = self.inner.tasks.token();
+        self.inner.tasks.spawn("action", async move {
+            let acted = tokio::select! {
+                // The shutdown comes first: what it breaks on its way is no failure.
+                biased;
+                // Dropping the run ends the job as cancelled.
+                () = stop.cancelled() => return,
+                acted = act::act(run, watch, action) => acted,
+            };
+            super::doors::remember_action(&inner, &plan, acted).await;
+        });
+        Ok(job)
+    }
+
+    /// Starts a test generation. Only Forge is generated on by this version.
+    pub async fn generate(
+        &self,
+        id: &ServiceId,
+        request: GenerationRequest,
+    ) -> Result<JobId, ErrorInfo> {
+        request
+            .check()
+            .map_err(|e| ErrorInfo::new(ErrorCode::BadRequest, e.to_string()))?;
+        let client = self.forge(id).await?;
+        let log = self
+            .inner
+            .roster
+            .log(id)
+            .ok_or_else(|| self.unknown_service(id))?;
+        let run = self.inner.jobs.begin(
+            Job {
+                cancellable: true,
+                ..new_job(JobKind::Generate, id.clone(), None)?
+            },
+            self.inner.reports.clone(),
+        )?;
+        let job = run.job.id.clone();
+        run.show().await;
+        let inner = Arc::clone(&self.inner);
+        let stop = self.inner.tasks.token();
+        self.inner.tasks.spawn("generation", async move {
+            let pictures = inner.pictures.clone();
+            let previews = inner.previews.clone();
+            let record = tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                record = crate::jobs::generate::generate(run, client, request, pictures, previews, log) => record,
+            };
+            super::doors::remember_generation(&inner, record).await;
+        });
+        Ok(job)
+    }
+
+    /// Asks a running job to end.
+    pub fn cancel(&self, job: &JobId) -> Result<(), ErrorInfo> {
+        self.inner.jobs.cancel(job)
+    }
+
+    /// Every change of a job, running or ended lately.
+    pub fn follow_job(&self, job: &JobId) -> Result<watch::Receiver<Job>, ErrorInfo> {
+        self.inner.jobs.follow(job)
+    }
+
+    /// Waits for the end of a job.
+    pub async fn wait(&self, job: &JobId) -> Result<Job, ErrorInfo> {
+        let mut follow = self.follow_job(job)?;
+        match follow.wait_for(|job| job.phase != JobPhase::Running).await {
+            Ok(ended) => Ok(ended.clone()),
+            Err(_) => Err(ErrorInfo::new(
+                ErrorCode::Cancelled,
+                "the keeper ended first",
+            )),
+        }
+    }
+
+    /// Names a service offers for generations.
+    pub async fn choices(&self, id: &ServiceId) -> Result<GenerationChoices, ErrorInfo> {
+        self.forge(id).await?.choices().await
+    }
+
+    /// Opens a log: what is held at once, then what comes.
+    pub fn logs(&self, id: &ServiceId, query: &LogQuery) -> Result<LogReader, ErrorInfo> {
+        self.inner
+            .roster
+            .log(id)
+            .ok_or_else(|| self.unknown_service(id))?
+            .read(query)
+    }
+
+    /// Newest generations of all services.
+    pub async fn generations(&self, limit: u32) -> Result<Vec<GenerationRecord>, ErrorInfo> {
+        Ok(self.inner.store.generations(limit).await?)
+    }
+
+    /// A kept picture by hash, or a live preview by its path.
+    pub async fn picture(&self, path: &str) -> Result<PictureFile, ErrorInfo> {
+        if path.starts_with("preview/") {
+            return self
+                .inner
+                .previews
+                .get(path)
+                .ok_or_else(|| ErrorInfo::new(ErrorCode::PictureMissing, "this preview is gone"));
+        }
+        self.inner.pictures.get(path).await
+    }
+
+    /// Closes the history database; called once, by the keeper's shutdown.
+    pub(super) async fn close_store(&self) {
+        self.inner.store.close().await;
+    }
+
+    pub(super) fn watch(&self, id: &ServiceId) -> Result<ServiceWatch, ErrorInfo> {
+        self.inner
+            .roster
+            .service(id)
+            .ok_or_else(|| self.unknown_service(id))
+    }
+
+    /// The error for an id that is not configured; its hint names those that are.
+    pub fn unknown_service(&self, id: &ServiceId) -> ErrorInfo {
+        let known: Vec<String> = self
+            .inner
+            .settings
+            .borrow()
+            .settings
+            .services
+            .iter()
+            .map(|s| format!("`{}`", s.id))
+            .collect();
+        let hint = if known.is_empty() {
+            "No service is configured yet; discover them first.".to_owned()
+        } else {
+            format!("Known services: {}.", known.join(", "))
+        };
+        ErrorInfo::new(
+            ErrorCode::UnknownService,
+            format!("no service is called `{id}`"),
+        )
+        .hint(hint)
+    }
+
+    async fn forge(&self, id: &ServiceId) -> Result<ForgeClient, ErrorInfo> {
+        let watch = self.watch(id)?;
+        if watch.settings.kind != KindId::Forge {
+            return Err(ErrorInfo::new(
+                ErrorCode::Refused,
+                format!(
+                    "test pictures on {} are not made by this version",
+                    kind(watch.settings.kind).label()
+                ),
+            )
+            .hint("Choose a Forge service."));
+        }
+        let Some(api) = watch.settings.api.clone() else {
+            return Err(ErrorInfo::new(
+                ErrorCode::Refused,
+                format!("no API address is configured for `{id}`"),
+            )
+            .hint("Add `api = \"http://…\"` to it in the settings."));
+        };
+        let credentials = self.inner.secrets.get(id).await;
+        ForgeClient::new(self.inner.http.clone(), &api, credentials)
+    }
+}
+
+fn new_job(
+    kind: JobKind,
+    service: ServiceId,
+    forecast: Option<forgekeeper_domain::job::Forecast>,
+) -> Result<Job, ErrorInfo> {
+    let id = JobId::new(uuid::Uuid::new_v4().simple().to_string())
+        .map_err(|e| ErrorInfo::new(ErrorCode::Internal, e.to_string()))?;
+    Ok(Job {
+        id,
+        kind,
+        service,
+        phase: JobPhase::Running,
+        started_at: clock::now(),
+        finished_at: None,
+        stages: Vec::new(),
+        forecast,
+        generation: None,
+        record: None,
+        error: None,
+        // What the engine was told cannot be taken back, but the wait for proof can end.
+        cancellable: true,
+    })
+}

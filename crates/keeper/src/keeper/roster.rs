@@ -1,0 +1,387 @@
+//! Who is watched: starts and ends watchers as the settings change.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use forgekeeper_domain::{
+    Timestamp,
+    ids::{HostId, ServiceId},
+};
+use futures_util::StreamExt as _;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::history;
+use crate::{
+    clients::http::Http,
+    docker::{
+        Engine,
+        host::{HostActor, HostConfig, HostHandle},
+        logs::LogOptions,
+    },
+    gpu::source::{GpuActor, GpuConfig, GpuExec},
+    logs::{ServiceLog, follow as follow_log},
+    secrets::Secrets,
+    settings::{HostSettings, ServiceSettings, Settings, SettingsSnapshot},
+    store::Store,
+    sys::tasks::Tasks,
+    watch::{
+        facts::Report,
+        service::{self, ServiceWatch},
+    },
+};
+
+/// `nvidia-smi` answers in a fraction of a second, or the driver is in trouble.
+const SMI_DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
+/// A table of a few cards is a few hundred bytes.
+const SMI_OUTPUT_BYTES: usize = 64 * 1024;
+/// Lines of the past fetched when a log is opened first.
+const LOG_TAIL: u32 = 2000;
+
+/// One watched host.
+#[derive(Debug, Clone)]
+struct HostEntry {
+    settings: HostSettings,
+    handle: HostHandle,
+    /// Containers in which `nvidia-smi` may be asked.
+    smi: watch::Sender<Vec<String>>,
+    tasks: Tasks,
+}
+
+/// One watched service.
+#[derive(Debug, Clone)]
+struct ServiceEntry {
+    watch: ServiceWatch,
+    log: ServiceLog,
+    tasks: Tasks,
+}
+
+/// All watched hosts and services; clones share them.
+#[derive(Debug, Clone)]
+pub(super) struct Roster {
+    entries: Arc<Mutex<Entries>>,
+    tasks: Tasks,
+    reports: mpsc::Sender<Report>,
+    http: Http,
+    secrets: Secrets,
+    store: Store,
+    visible: watch::Receiver<bool>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    hosts: HashMap<HostId, HostEntry>,
+    services: HashMap<ServiceId, ServiceEntry>,
+}
+
+/// Follows the settings until cancelled.
+pub(super) async fn follow(
+    roster: Roster,
+    mut settings: watch::Receiver<SettingsSnapshot>,
+    stop: CancellationToken,
+) {
+    loop {
+        let snapshot = settings.borrow_and_update().clone();
+        roster.apply(&snapshot.settings).await;
+        // A closed channel means shutdown.
+        let _ = roster.reports.send(Report::Settings(snapshot)).await;
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = settings.changed() => if changed.is_err() {
+                // Settings that never change: the demo host's.
+                stop.cancelled().await;
+                return;
+            }
+        }
+    }
+}
+
+impl Roster {
+    pub(super) fn new(
+        tasks: Tasks,
+        reports: mpsc::Sender<Report>,
+        http: Http,
+        secrets: Secrets,
+        store: Store,
+        visible: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            entries: Arc::default(),
+            tasks,
+            reports,
+            http,
+            secrets,
+            store,
+            visible,
+        }
+    }
+
+    /// The watch over a service.
+    pub(super) fn service(&self, id: &ServiceId) -> Option<ServiceWatch> {
+        self.lock()
+            .services
+            .get(id)
+            .map(|entry| entry.watch.clone())
+    }
+
+    /// The log of a service.
+    pub(super) fn log(&self, id: &ServiceId) -> Option<ServiceLog> {
+        self.lock().services.get(id).map(|entry| entry.log.clone())
+    }
+
+    /// Every watched host.
+    pub(super) fn hosts(&self) -> Vec<HostHandle> {
+        self.lock()
+            .hosts
+            .values()
+            .map(|entry| entry.handle.clone())
+            .collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn apply(&self, settings: &Settings) {
+        self.apply_hosts(settings);
+        let added = self.apply_services(settings);
+        for id in added {
+            let history = history::of_service(&self.store, &id).await;
+            let place = self.secrets.place(&id).await;
+            // A closed channel means shutdown.
+            let _ = self
+                .reports
+                .send(Report::History(id.clone(), Box::new(history)))
+                .await;
+            let _ = self.reports.send(Report::Credentials(id, place)).await;
+        }
+    }
+
+    fn apply_hosts(&self, settings: &Settings) {
+        let mut entries = self.lock();
+        entries.hosts.retain(|id, entry| {
+            let stays = settings
+                .hosts
+                .iter()
+                .any(|h| h.id == *id && *h == entry.settings);
+            if !stays {
+                entry.tasks.cancel();
+            }
+            stays
+        });
+        for host in &settings.hosts {
+            let wanted: Vec<String> = settings
+                .services
+                .iter()
+                .filter(|s| s.host == host.id)
+                .map(|s| s.container.clone())
+                .collect();
+            if let Some(entry) = entries.hosts.get(&host.id) {
+                entry.handle.want(wanted.clone());
+                entry.smi.send_replace(wanted);
+            } else {
+                let entry = self.start_host(host, wanted);
+                entries.hosts.insert(host.id.clone(), entry);
+            }
+        }
+    }
+
+    fn start_host(&self, host: &HostSettings, wanted: Vec<String>) -> HostEntry {
+        let tasks = self.tasks.child();
+        let config = HostConfig::new(host.id.clone(), host.engine.clone(), wanted.clone());
+        let handle = HostActor::spawn(&tasks, config);
+        let (smi, smi_containers) = watch::channel(wanted);
+        let gpus = GpuActor::spawn(
+            &tasks,
+            GpuConfig {
+                local: is_local(host),
+                lib_path: None,
+                exec: Some(exec_door(handle.engines())),
+                containers: smi_containers,
+                visible: self.visible.clone(),
+            },
+        );
+        self.forward(&tasks, "host view", handle.view(), {
+            let id = host.id.clone();
+            move |view| Report::Host(id.clone(), view)
+        });
+        self.forward(&tasks, "gpu view", gpus, {
+            let id = host.id.clone();
+            move |view| Report::Gpu(id.clone(), view)
+        });
+        {
+            let (handle, mut visible) = (handle.clone(), self.visible.clone());
+            let stop = tasks.token();
+            tasks.spawn("visibility", async move {
+                loop {
+                    handle.set_visible(*visible.borrow_and_update());
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        changed = visible.changed() => if changed.is_err() { return }
+                    }
+                }
+            });
+        }
+        HostEntry {
+            settings: host.clone(),
+            handle,
+            smi,
+            tasks,
+        }
+    }
+
+    /// Starts what is new or changed; returns the services started.
+    fn apply_services(&self, settings: &Settings) -> Vec<ServiceId> {
+        let mut entries = self.lock();
+        let Entries { hosts, services } = &mut *entries;
+        services.retain(|id, entry| {
+            let stays = settings.services.iter().any(|s| {
+                s.id == *id
+                    && *s == *entry.watch.settings
+                    && hosts
+                        .get(&s.host)
+                        .is_some_and(|h| !h.tasks.token().is_cancelled())
+            });
+            if !stays {
+                entry.tasks.cancel();
+            }
+            stays
+        });
+        let mut added = Vec::new();
+        for service in &settings.services {
+            if services.contains_key(&service.id) {
+                continue;
+            }
+            // The parser refuses services on hosts that are not declared.
+            let Some(host) = hosts.get(&service.host) else {
+                continue;
+            };
+            let entry = self.start_service(service, host);
+            services.insert(service.id.clone(), entry);
+            added.push(service.id.clone());
+        }
+        added
+    }
+
+    fn start_service(&self, service: &ServiceSettings, host: &HostEntry) -> ServiceEntry {
+        // A child of its host: it ends with it.
+        let tasks = host.tasks.child();
+        let watch = ServiceWatch::new(Arc::new(service.clone()), host.handle.clone());
+        tasks.spawn(
+            "service watch",
+            service::run(
+                watch.clone(),
+                self.http.clone(),
+                self.secrets.clone(),
+                self.visible.clone(),
+                self.reports.clone(),
+                tasks.token(),
+            ),
+        );
+        let log = ServiceLog::new();
+        tasks.spawn(
+            "log follower",
+            follow_container(log.clone(), host, service, tasks.token()),
+        );
+        self.forward(&tasks, "log meter", log.meter_changes(), {
+            let id = service.id.clone();
+            move |meter| Report::Log(id.clone(), meter)
+        });
+        ServiceEntry { watch, log, tasks }
+    }
+
+    /// Turns each new value of a channel into a report.
+    fn forward<T, F>(
+        &self,
+        tasks: &Tasks,
+        name: &'static str,
+        mut from: watch::Receiver<T>,
+        report: F,
+    ) where
+        T: Clone + Send + Sync + 'static,
+        F: Fn(T) -> Report + Send + 'static,
+    {
+        let (reports, stop) = (self.reports.clone(), tasks.token());
+        tasks.spawn(name, async move {
+            loop {
+                let value = from.borrow_and_update().clone();
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    sent = reports.send(report(value)) => if sent.is_err() { return }
+                }
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    changed = from.changed() => if changed.is_err() { return }
+                }
+            }
+        });
+    }
+}
+
+/// Follows the log of a container by name, across engine restarts and recreations.
+fn follow_container(
+    log: ServiceLog,
+    host: &HostEntry,
+    service: &ServiceSettings,
+    stop: CancellationToken,
+) -> impl Future<Output = ()> + Send + 'static {
+    let engines = host.handle.engines();
+    let container = service.container.clone();
+    let open = move |since: Option<Timestamp>| {
+        let (mut engines, container) = (engines.clone(), container.clone());
+        async move {
+            let engine: Engine = loop {
+                if let Some(engine) = engines.borrow_and_update().clone() {
+                    break engine;
+                }
+                if engines.changed().await.is_err() {
+                    return Err("the engine is not watched any more".to_owned());
+                }
+            };
+            let options = LogOptions {
+                follow: true,
+                tail: since.is_none().then_some(LOG_TAIL),
+                after: since,
+            };
+            let stream = engine.logs(&container, options);
+            Ok(stream.map(|part| {
+                part.map(|raw| (raw.stream, raw.bytes))
+                    .map_err(|error| error.to_string())
+            }))
+        }
+    };
+    follow_log(log, open, stop)
+}
+
+/// The door through which `nvidia-smi` is asked inside a container.
+fn exec_door(engines: watch::Receiver<Option<Engine>>) -> GpuExec {
+    Arc::new(move |container, argv| {
+        let mut engines = engines.clone();
+        Box::pin(async move {
+            // At start the engine is being connected: that is worth a moment's wait.
+            let connected = engines.wait_for(Option::is_some);
+            let engine = match tokio::time::timeout(SMI_DEADLINE, connected).await {
+                Ok(Ok(engine)) => engine.clone(),
+                Ok(Err(_)) | Err(_) => None,
+            };
+            let engine = engine.ok_or("the engine does not answer")?;
+            let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
+            let output = engine
+                .exec(&container, &argv, SMI_DEADLINE, SMI_OUTPUT_BYTES)
+                .await
+                .map_err(|error| error.to_string())?;
+            // A lost card is said on either stream and with any exit code: the parser reads all.
+            Ok(output.stdout_text() + &output.stderr_text())
+        })
+    })
+}
+
+/// Whether the engine of a host runs on this machine, so that its GPUs are this machine's.
+fn is_local(host: &HostSettings) -> bool {
+    let engine = host.engine.trim();
+    ["auto", "unix:", "npipe:", "wsl:"]
+        .iter()
+        .any(|word| engine.starts_with(word))
+}

@@ -1,0 +1,18 @@
+//! Everything that touches the outside world, as actors. Knows nothing of Tauri.
+
+pub mod clients;
+pub mod discover;
+pub mod docker;
+pub mod event;
+pub mod gpu;
+pub(crate) mod jobs;
+pub mod keeper;
+pub mod logs;
+pub mod media;
+pub mod program;
+pub mod secrets;
+pub mod settings;
+pub mod state;
+pub mod store;
+pub mod sys;
+pub(crate) mod watch;

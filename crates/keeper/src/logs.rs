@@ -1,0 +1,316 @@
+//! The log of one service: a bounded memory that is fed by one follower and read by many.
+
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use forgekeeper_domain::{
+    Timestamp,
+    error::ErrorInfo,
+    logs::{
+        LineFilter, LogLine, LogMeter, LogQuery, LogStream,
+        prepare::{LinePreparer, PreparedLine},
+        ring::LineRing,
+    },
+};
+use tokio::{sync::watch, time::Instant};
+
+mod follow;
+mod reader;
+#[cfg(test)]
+mod tests;
+
+pub use follow::follow;
+pub use reader::LogReader;
+
+/// Lines held for a service.
+const MAX_LINES: usize = 10_000;
+/// Bytes held for a service.
+const MAX_BYTES: usize = 32 << 20;
+/// The meter is published at most this often.
+const METER_EVERY: Duration = Duration::from_millis(500);
+/// A log cannot invent more programs than this.
+const MAX_PROGRAMS: usize = 64;
+
+/// The log of one service. Clones are the same log.
+#[derive(Debug, Clone)]
+pub struct ServiceLog {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    held: Mutex<Held>,
+    /// Changes with every change of `held`; wakes the readers.
+    version: watch::Sender<u64>,
+    meter: watch::Sender<LogMeter>,
+}
+
+/// What the lock protects.
+#[derive(Debug)]
+struct Held {
+    preparer: LinePreparer,
+    ring: LineRing,
+    programs: Vec<String>,
+    last_line_at: Option<Timestamp>,
+    connected: bool,
+    error: Option<String>,
+    closed: bool,
+    repetition: Option<Repetition>,
+    meter_published: Option<Instant>,
+    meter_stale: bool,
+}
+
+/// What a reopened log is going to say again.
+#[derive(Debug)]
+struct Repetition {
+    from: Timestamp,
+    newest: Timestamp,
+    lines: HashMap<(Timestamp, u8, u64), u32>,
+}
+
+impl Default for ServiceLog {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ServiceLog {
+    /// An empty log, not connected.
+    pub fn new() -> Self {
+        Self::with_limits(MAX_LINES, MAX_BYTES)
+    }
+
+    fn with_limits(lines: usize, bytes: usize) -> Self {
+        let held = Held {
+            preparer: LinePreparer::new(),
+            ring: LineRing::new(lines, bytes),
+            programs: Vec::new(),
+            last_line_at: None,
+            connected: false,
+            error: None,
+            closed: false,
+            repetition: None,
+            meter_published: None,
+            meter_stale: false,
+        };
+        let meter = watch::Sender::new(held.meter());
+        Self {
+            shared: Arc::new(Shared {
+                held: Mutex::new(held),
+                version: watch::Sender::new(0),
+                meter,
+            }),
+        }
+    }
+
+    /// Takes bytes as they came, cut anywhere.
+    pub fn push(&self, stream: LogStream, bytes: &[u8]) {
+        self.change(false, |held| {
+            let lines = held.preparer.push(stream, bytes);
+            held.keep(lines)
+        });
+    }
+
+    /// The stream ended in order: what has no line end yet is a line.
+    pub fn finish(&self) {
+        self.change(false, |held| {
+            let lines = held.preparer.finish();
+            held.keep(lines)
+        });
+    }
+
+    /// The stream is connected.
+    pub fn connected(&self) {
+        self.change(true, |held| {
+            let news = !held.connected || held.error.is_some();
+            held.connected = true;
+            held.error = None;
+            news
+        });
+    }
+
+    /// The stream is not connected, and why.
+    pub fn disconnected(&self, reason: impl Into<String>) {
+        let reason = reason.into();
+        self.change(true, |held| {
+            let news = held.connected || held.error.as_deref() != Some(reason.as_str());
+            held.connected = false;
+            held.error = Some(reason);
+            news
+        });
+    }
+
+    /// The log will never say anything again; its readers end after what is held.
+    pub fn close(&self) {
+        self.change(true, |held| {
+            held.connected = false;
+            !std::mem::replace(&mut held.closed, true)
+        });
+    }
+
+    /// How alive the log is at this moment.
+    pub fn meter(&self) -> LogMeter {
+        self.look(Held::meter)
+    }
+
+    /// The meter as it changes, at most twice a second while lines come; [`follow`] sees to it
+    /// that the last change arrives too.
+    pub fn meter_changes(&self) -> watch::Receiver<LogMeter> {
+        self.shared.meter.subscribe()
+    }
+
+    /// Reads what is held and what comes.
+    pub fn read(&self, query: &LogQuery) -> Result<LogReader, ErrorInfo> {
+        let filter = LineFilter::compile(query)?;
+        Ok(LogReader::new(self.clone(), filter, query.tail))
+    }
+
+    /// The log is about to be opened again: from which moment on it has to be read (all after it
+    /// is needed), `None` for all. What is held already will not be held twice; an unfinished line
+    /// is forgotten, because it comes again.
+    fn resume(&self) -> Option<Timestamp> {
+        let mut held = self.lock();
+        let pending = held.preparer.pending_since();
+        held.preparer.interrupt();
+        held.repetition = None;
+        let last = held.ring.iter().rev().find_map(|line| line.at)?;
+        let from = pending.map_or(last, |pending| pending.min(last));
+        let mut repetition = Repetition {
+            from,
+            newest: last,
+            lines: HashMap::new(),
+        };
+        for line in held.ring.iter() {
+            if let Some(at) = line.at.filter(|at| *at >= from) {
+                repetition.newest = repetition.newest.max(at);
+                *repetition
+                    .lines
+                    .entry(key(at, line.stream, &line.text))
+                    .or_default() += 1;
+            }
+        }
+        held.repetition = Some(repetition);
+        // Openers ask for what is younger; the line at this very moment may have younger sisters.
+        from.checked_sub(jiff::SignedDuration::from_nanos(1)).ok()
+    }
+
+    /// When the meter has to be published although nothing happens.
+    fn meter_due(&self) -> Option<Instant> {
+        self.look(|held| {
+            held.meter_stale
+                .then_some(held.meter_published? + METER_EVERY)
+        })
+    }
+
+    fn publish_meter(&self) {
+        self.change(true, |held| held.meter_stale);
+    }
+
+    fn look<T>(&self, f: impl FnOnce(&Held) -> T) -> T {
+        f(&self.lock())
+    }
+
+    /// Changes what is held; `f` tells whether something is new. `at_once`: no waiting with the
+    /// meter.
+    fn change(&self, at_once: bool, f: impl FnOnce(&mut Held) -> bool) {
+        let mut held = self.lock();
+        if !f(&mut held) {
+            return;
+        }
+        let now = Instant::now();
+        let due = at_once
+            || held
+                .meter_published
+                .is_none_or(|last| now >= last + METER_EVERY);
+        held.meter_stale = !due;
+        if due {
+            held.meter_published = Some(now);
+            // Sent under the lock, so that an older meter never overtakes a newer one.
+            let meter = held.meter();
+            self.shared.meter.send_if_modified(|old| {
+                let news = *old != meter;
+                *old = meter;
+                news
+            });
+        }
+        drop(held);
+        self.shared
+            .version
+            .send_modify(|version| *version = version.wrapping_add(1));
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
+        self.shared
+            .held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn meter(&self) -> LogMeter {
+        LogMeter {
+            connected: self.connected,
+            held: u32::try_from(self.ring.len()).unwrap_or(u32::MAX),
+            rotated: self.ring.rotated(),
+            last_line_at: self.last_line_at,
+            programs: self.programs.clone(),
+            error: self.error.clone(),
+        }
+    }
+
+    /// Whether something was new.
+    fn keep(&mut self, lines: Vec<PreparedLine>) -> bool {
+        let mut news = false;
+        for line in lines {
+            if self.closed || self.is_repeated(&line) {
+                continue;
+            }
+            news = true;
+            self.last_line_at = line.at.or(self.last_line_at);
+            if let Some(program) = &line.program
+                && self.programs.len() < MAX_PROGRAMS
+                && !self.programs.contains(program)
+            {
+                self.programs.push(program.clone());
+            }
+            self.ring.push(LogLine {
+                seq: 0,
+                at: line.at,
+                stream: line.stream,
+                program: line.program,
+                level: line.level,
+                text: line.text,
+                cut_bytes: line.cut_bytes,
+            });
+        }
+        news
+    }
+
+    fn is_repeated(&mut self, line: &PreparedLine) -> bool {
+        let (Some(repetition), Some(at)) = (&mut self.repetition, line.at) else {
+            return false;
+        };
+        if at > repetition.newest {
+            self.repetition = None;
+            return false;
+        }
+        if let Some(left) = repetition.lines.get_mut(&key(at, line.stream, &line.text))
+            && *left > 0
+        {
+            *left -= 1;
+            return true;
+        }
+        at < repetition.from
+    }
+}
+
+fn key(at: Timestamp, stream: LogStream, text: &str) -> (Timestamp, u8, u64) {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    (at, stream as u8, hasher.finish())
+}

@@ -1,0 +1,164 @@
+//! Kept pictures: files named by their SHA-256, written once, found by name alone.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use forgekeeper_domain::{
+    error::{ErrorCode, ErrorInfo},
+    generation::{Picture, Seed},
+};
+use image::ImageFormat;
+use sha2::{Digest as _, Sha256};
+
+use super::{decode, png_text};
+use crate::sys::files;
+
+/// Largest stored file: a picture as it came, and its added parameter text.
+const MAX_STORED_BYTES: u64 = decode::MAX_FILE_BYTES as u64 + 8 * 1024 * 1024;
+/// Endings under which a picture may lie, with their media types.
+const KINDS: [(ImageFormat, &str, &str); 3] = [
+    (ImageFormat::Png, "png", "image/png"),
+    (ImageFormat::Jpeg, "jpg", "image/jpeg"),
+    (ImageFormat::WebP, "webp", "image/webp"),
+];
+
+/// A picture as it goes to a viewer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PictureFile {
+    /// Media type.
+    pub mime: String,
+    /// The encoded file.
+    pub bytes: Bytes,
+}
+
+/// The folder of kept pictures.
+#[derive(Debug, Clone)]
+pub struct PictureStore {
+    dir: PathBuf,
+}
+
+impl PictureStore {
+    /// Opens or makes the folder.
+    pub async fn open(dir: impl Into<PathBuf>) -> Result<Self, ErrorInfo> {
+        let dir = dir.into();
+        blocking(move || {
+            files::ensure_dir(&dir).map_err(|e| io(&e))?;
+            Ok(Self { dir })
+        })
+        .await
+    }
+
+    /// Unpacks, judges and keeps one picture; a PNG without parameters gets those given.
+    pub async fn keep(
+        &self,
+        bytes: Bytes,
+        parameters: Option<String>,
+        seed: Option<Seed>,
+    ) -> Result<Picture, ErrorInfo> {
+        let dir = self.dir.clone();
+        blocking(move || keep(&dir, &bytes, parameters.as_deref(), seed)).await
+    }
+
+    /// The file of a picture by its hash.
+    pub async fn get(&self, hash: &str) -> Result<PictureFile, ErrorInfo> {
+        if !is_hash(hash) {
+            return Err(missing());
+        }
+        let stem = self.dir.join(&hash[..2]).join(hash);
+        blocking(move || {
+            for (_, ending, mime) in KINDS {
+                let path = stem.with_extension(ending);
+                if path.is_file() {
+                    let bytes = files::read_limited(&path, MAX_STORED_BYTES).map_err(|e| io(&e))?;
+                    return Ok(PictureFile {
+                        mime: mime.to_owned(),
+                        bytes: Bytes::from(bytes),
+                    });
+                }
+            }
+            Err(missing())
+        })
+        .await
+    }
+}
+
+/// 64 lower-case hex digits and nothing else: a name can never be a path.
+pub fn is_hash(text: &str) -> bool {
+    text.len() == 64
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+fn keep(
+    dir: &Path,
+    bytes: &Bytes,
+    parameters: Option<&str>,
+    seed: Option<Seed>,
+) -> Result<Picture, ErrorInfo> {
+    let (header, picture) = decode::decode(bytes).map_err(|problem| {
+        ErrorInfo::new(
+            ErrorCode::BadPicture,
+            "The picture could not be decoded within the limits.",
+        )
+        .detail(problem.to_string())
+    })?;
+    let blank = decode::stats(&picture).is_blank();
+    drop(picture);
+    let file = match parameters {
+        Some(text) if header.format == ImageFormat::Png => {
+            png_text::with_parameters(bytes.to_vec(), text)
+        }
+        _ => bytes.to_vec(),
+    };
+    let hash = hex(&Sha256::digest(&file));
+    let ending = KINDS
+        .iter()
+        .find(|(format, ..)| *format == header.format)
+        .map_or("png", |(_, ending, _)| ending);
+    let path = dir.join(&hash[..2]).join(format!("{hash}.{ending}"));
+    if !path.is_file() {
+        files::write_atomic(&path, &file).map_err(|e| io(&e))?;
+    }
+    Ok(Picture {
+        hash,
+        width: header.width,
+        height: header.height,
+        bytes: u32::try_from(file.len()).unwrap_or(u32::MAX),
+        seed,
+        blank,
+    })
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ErrorInfo> + Send + 'static,
+) -> Result<T, ErrorInfo> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| {
+            Err(
+                ErrorInfo::new(ErrorCode::Internal, "Working on a picture failed.")
+                    .detail(error.to_string()),
+            )
+        })
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
+        .collect()
+}
+
+fn missing() -> ErrorInfo {
+    ErrorInfo::new(ErrorCode::PictureMissing, "No such picture is stored.")
+}
+
+fn io(error: &dyn std::fmt::Display) -> ErrorInfo {
+    ErrorInfo::new(
+        ErrorCode::Io,
+        "The picture's file could not be read or written.",
+    )
+    .detail(error.to_string())
+}

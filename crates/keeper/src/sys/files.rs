@@ -1,0 +1,188 @@
+//! Files: written whole or not at all, read up to a limit.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+/// Attempts at the final rename. On Windows a virus scanner may hold the target for a moment.
+const RENAME_ATTEMPTS: u32 = 5;
+/// Readings of a file that keeps changing; the last one counts (the system's own pseudo files never
+/// have the length they claim).
+const READ_ATTEMPTS: u32 = 4;
+
+/// Makes a folder and those above it.
+pub fn ensure_dir(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
+}
+
+/// Reads a regular file of at most `max` bytes; a larger one is an error (`FileTooLarge`), not a
+/// cut. A file that another program rewrites in place meanwhile is read again, so that the start
+/// of the old text is not taken for the whole of the new.
+pub fn read_limited(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+    let mut attempt = 1;
+    loop {
+        let (bytes, torn) = read_once(path, max)?;
+        if !torn || attempt == READ_ATTEMPTS {
+            return Ok(bytes);
+        }
+        attempt += 1;
+    }
+}
+
+/// The bytes, and whether the file changed while they were read.
+fn read_once(path: &Path, max: u64) -> io::Result<(Vec<u8>, bool)> {
+    // Asked before opening: opening a pipe would wait for its other end.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is not a file",
+        ));
+    }
+    let mut file = File::open(path)?;
+    let before = file.metadata()?.modified().ok();
+    let mut bytes = Vec::new();
+    // One byte more than allowed tells a full file from a file that is too long.
+    Read::by_ref(&mut file)
+        .take(max.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("it is larger than {max} bytes"),
+        ));
+    }
+    let after = file.metadata()?;
+    let torn = after.len() != bytes.len() as u64 || after.modified().ok() != before;
+    Ok((bytes, torn))
+}
+
+/// Writes a file so that a crash at any moment leaves the old one or the new one, never half.
+/// A symbolic link is followed: what it points to is replaced.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let parent = match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    ensure_dir(&parent)?;
+    let name = target
+        .file_name()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
+    let mut temporary_name = OsString::from(".");
+    temporary_name.push(name);
+    temporary_name.push(format!(".{}.tmp", uuid::Uuid::new_v4().simple()));
+    let temporary = parent.join(temporary_name);
+    let written = write_and_sync(&temporary, bytes)
+        .and_then(|()| keep_permissions(&target, &temporary))
+        .and_then(|()| rename(&temporary, &target));
+    if written.is_err() {
+        // Nothing depends on the leftover; the first error is the one worth telling.
+        let _ = fs::remove_file(&temporary);
+        return written;
+    }
+    sync_dir(&parent);
+    Ok(())
+}
+
+fn write_and_sync(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// A replaced file keeps its mode; a new one is the owner's alone.
+#[cfg_attr(
+    not(unix),
+    expect(clippy::unnecessary_wraps, reason = "one signature for all systems")
+)]
+fn keep_permissions(old: &Path, new: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    if let Ok(metadata) = fs::metadata(old) {
+        fs::set_permissions(new, metadata.permissions())?;
+    }
+    #[cfg(not(unix))]
+    let _ = (old, new);
+    Ok(())
+}
+
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    let mut attempt = 1;
+    loop {
+        match fs::rename(from, to) {
+            Err(error)
+                if cfg!(windows)
+                    && error.kind() == io::ErrorKind::PermissionDenied
+                    && attempt < RENAME_ATTEMPTS =>
+            {
+                std::thread::sleep(std::time::Duration::from_millis(20 << attempt));
+                attempt += 1;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Makes the rename itself durable. Some file systems cannot; the data is safe by then.
+fn sync_dir(path: &Path) {
+    #[cfg(unix)]
+    if let Ok(dir) = File::open(path) {
+        let _ = dir.sync_all();
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_whole_files_and_leaves_nothing_beside() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("below/settings.toml");
+        write_atomic(&path, b"one").unwrap();
+        write_atomic(&path, b"two").unwrap();
+        assert_eq!(read_limited(&path, 3).unwrap(), b"two");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn reading_names_what_is_wrong() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        let kind = |path: &Path| read_limited(path, 9).unwrap_err().kind();
+        assert_eq!(kind(&path), io::ErrorKind::NotFound);
+        assert_eq!(kind(dir.path()), io::ErrorKind::InvalidInput);
+        write_atomic(&path, b"0123456789").unwrap();
+        assert_eq!(kind(&path), io::ErrorKind::FileTooLarge);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_modes_survive_and_a_new_file_is_private() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let dir = tempfile::tempdir().unwrap();
+        let (real, link) = (dir.path().join("real"), dir.path().join("link"));
+        write_atomic(&real, b"1").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&real), 0o600);
+        fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
+        symlink(&real, &link).unwrap();
+        write_atomic(&link, b"2").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(
+            (fs::read(&real).unwrap().as_slice(), mode(&real)),
+            (&b"2"[..], 0o640)
+        );
+    }
+}

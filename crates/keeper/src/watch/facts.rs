@@ -1,0 +1,74 @@
+//! What the overseer is told. All inputs of its loop are in one enum.
+
+use std::sync::Arc;
+
+use forgekeeper_domain::{
+    Timestamp,
+    facts::{ApiFact, Measured, ProgramFact},
+    generation::GenerationRecord,
+    gpu::GpuView,
+    ids::{HostId, ServiceId},
+    job::{Forecast, Job},
+    logs::LogMeter,
+};
+
+use crate::{docker::host::HostView, settings::SettingsSnapshot, state::SecretPlace};
+
+/// One report.
+#[derive(Debug, Clone)]
+pub(crate) enum Report {
+    /// The settings file was read.
+    Settings(SettingsSnapshot),
+    /// A host's engine and containers.
+    Host(HostId, Arc<HostView>),
+    /// A host's cards.
+    Gpu(HostId, Arc<GpuView>),
+    /// What supervisor said.
+    Program(ServiceId, Measured<ProgramFact>),
+    /// How an API probe ended.
+    Api(ServiceId, Measured<ApiFact>),
+    /// How alive a log is.
+    Log(ServiceId, LogMeter),
+    /// A job began, moved or ended.
+    Job(Box<Job>),
+    /// A generation ended.
+    Generation(Box<GenerationRecord>),
+    /// What the history says about a service.
+    History(ServiceId, Box<History>),
+    /// Where credentials are kept.
+    Credentials(ServiceId, Option<SecretPlace>),
+    /// Whether the keyring can be used.
+    Keyring(bool),
+}
+
+/// A service's past, from the store.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct History {
+    /// Restarts of the last 30 days.
+    pub restarts_30d: Option<u32>,
+    /// Forecast of a container restart.
+    pub restart: Option<Forecast>,
+    /// Median time from container start to answering API, seconds.
+    pub usual_start_s: Option<u32>,
+    /// The newest generation.
+    pub last_generation: Option<GenerationRecord>,
+}
+
+/// A fact as a running job wants to hear it, at once and unmerged.
+#[derive(Debug, Clone)]
+pub(crate) enum ServiceFact {
+    /// What supervisor said.
+    Program(Measured<ProgramFact>),
+    /// How an API probe ended.
+    Api(Measured<ApiFact>),
+}
+
+impl ServiceFact {
+    /// When it was measured.
+    pub(crate) fn at(&self) -> Timestamp {
+        match self {
+            ServiceFact::Program(fact) => fact.at,
+            ServiceFact::Api(fact) => fact.at,
+        }
+    }
+}

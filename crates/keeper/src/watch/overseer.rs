@@ -1,0 +1,331 @@
+//! The overseer: one loop over one enum of reports, one published snapshot.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use forgekeeper_domain::{
+    Timestamp,
+    facts::{Busy, ProgramFact, SupervisorState},
+    ids::ServiceId,
+    incident::rules::{Changes, IncidentBook, Judged},
+    job::{Job, JobKind, JobPhase},
+    ladder::{Ladder, Rung},
+    logs::LogMeter,
+    outcome::{Outcome, Status},
+    service::kind,
+};
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::facts::Report;
+use crate::{
+    event::KeeperEvent,
+    settings::{ServiceSettings, SettingsSnapshot},
+    state::{HostState, KeeperState, ServiceState, SettingsStatus},
+    sys::clock,
+};
+
+mod memory;
+
+use memory::{HostMemory, ServiceMemory};
+
+/// Reports that arrive within this time are judged together.
+const GATHER: Duration = Duration::from_millis(50);
+/// Without any report the ladders are judged anew after this time: verdicts age.
+const REJUDGE: Duration = Duration::from_secs(5);
+/// A start seen so long after the end of an action still belongs to it: supervisor is asked only
+/// now and then.
+const ASKED_FOR_S: i64 = 60;
+/// Ended jobs kept in the snapshot.
+const ENDED_JOBS_KEPT: usize = 20;
+
+/// Everything the loop remembers.
+pub(crate) struct Overseer {
+    settings: SettingsSnapshot,
+    settings_path: String,
+    demo: bool,
+    hosts: BTreeMap<String, HostMemory>,
+    services: HashMap<ServiceId, ServiceMemory>,
+    jobs: Vec<Job>,
+    incidents: IncidentBook,
+    keyring: Option<bool>,
+    publish: watch::Sender<Arc<KeeperState>>,
+    events: broadcast::Sender<KeeperEvent>,
+}
+
+impl Overseer {
+    /// A loop that has been told nothing yet.
+    pub(crate) fn new(
+        settings: SettingsSnapshot,
+        settings_path: String,
+        publish: watch::Sender<Arc<KeeperState>>,
+        events: broadcast::Sender<KeeperEvent>,
+    ) -> Self {
+        let demo = settings.settings.demo;
+        Self {
+            settings,
+            settings_path,
+            demo,
+            hosts: BTreeMap::new(),
+            services: HashMap::new(),
+            jobs: Vec::new(),
+            incidents: IncidentBook::default(),
+            keyring: None,
+            publish,
+            events,
+        }
+    }
+
+    /// Runs until cancelled or until nobody can report any more.
+    pub(crate) async fn run(
+        mut self,
+        mut reports: mpsc::Receiver<Report>,
+        stop: CancellationToken,
+    ) {
+        self.publish_state();
+        loop {
+            let first = tokio::select! {
+                () = stop.cancelled() => return,
+                report = reports.recv() => match report {
+                    Some(report) => Some(report),
+                    None => return,
+                },
+                () = tokio::time::sleep(REJUDGE) => None,
+            };
+            if let Some(report) = first {
+                self.take(report);
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(GATHER) => {}
+                }
+                while let Ok(report) = reports.try_recv() {
+                    self.take(report);
+                }
+            }
+            self.publish_state();
+        }
+    }
+
+    fn take(&mut self, report: Report) {
+        match report {
+            Report::Settings(settings) => {
+                self.demo = settings.settings.demo;
+                self.services
+                    .retain(|id, _| settings.settings.services.iter().any(|s| s.id == *id));
+                self.hosts
+                    .retain(|id, _| settings.settings.hosts.iter().any(|h| h.id.as_str() == id));
+                self.settings = settings;
+            }
+            Report::Host(id, view) => {
+                let memory = self.hosts.entry(id.as_str().to_owned()).or_default();
+                memory.view = Some(view);
+            }
+            Report::Gpu(id, view) => {
+                self.hosts.entry(id.as_str().to_owned()).or_default().gpus = Some(view);
+            }
+            Report::Program(id, fact) => {
+                let run = self.container_run(&id);
+                let asked = self.start_was_asked(&id, fact.at);
+                self.service(id).program(fact, run, asked);
+            }
+            Report::Api(id, fact) => self.service(id).api(fact),
+            Report::Log(id, meter) => self.service(id).log = Some(meter),
+            Report::Generation(record) => {
+                self.service(record.service.clone()).generation(*record);
+            }
+            Report::History(id, history) => self.service(id).history(*history),
+            Report::Credentials(id, place) => self.service(id).credentials = place,
+            Report::Keyring(available) => self.keyring = Some(available),
+            Report::Job(job) => self.job(*job),
+        }
+    }
+
+    /// When the container of a service was started, as last seen.
+    fn container_run(&self, id: &ServiceId) -> Option<Timestamp> {
+        let services = &self.settings.settings.services;
+        let service = services.iter().find(|s| s.id == *id)?;
+        let host = self.hosts.get(service.host.as_str())?;
+        host.container(&service.container)?.started_at
+    }
+
+    /// Whether a start seen now is the work of an action asked for here.
+    fn start_was_asked(&self, id: &ServiceId, now: Timestamp) -> bool {
+        self.jobs.iter().any(|job| {
+            job.service == *id
+                && matches!(job.kind, JobKind::Start | JobKind::Restart { .. })
+                && job
+                    .finished_at
+                    .is_none_or(|end| now.as_second() - end.as_second() <= ASKED_FOR_S)
+        })
+    }
+
+    fn service(&mut self, id: ServiceId) -> &mut ServiceMemory {
+        self.services.entry(id).or_default()
+    }
+
+    fn job(&mut self, job: Job) {
+        if let Some(known) = self.jobs.iter_mut().find(|j| j.id == job.id) {
+            known.clone_from(&job);
+        } else {
+            self.jobs.insert(0, job.clone());
+        }
+        let mut ended = 0;
+        self.jobs.retain(|job| {
+            ended += usize::from(job.phase != JobPhase::Running);
+            job.phase == JobPhase::Running || ended <= ENDED_JOBS_KEPT
+        });
+        // Nobody listening is not an error: the snapshot says the same.
+        let _ = self.events.send(KeeperEvent::Job(Box::new(job)));
+    }
+
+    fn publish_state(&mut self) {
+        let now = clock::now();
+        let settings = Arc::clone(&self.settings.settings);
+        let services: Vec<ServiceState> = settings
+            .services
+            .iter()
+            .map(|s| self.judge(s, now))
+            .collect();
+        let changes = {
+            let judged: Vec<Judged<'_>> = services
+                .iter()
+                .map(|s| Judged {
+                    service: &s.id,
+                    host: &s.host,
+                    ladder: &s.ladder,
+                    acting: s.acting.is_some(),
+                })
+                .collect();
+            self.incidents.observe(now, &judged)
+        };
+        let state = KeeperState {
+            revision: self.publish.borrow().revision.wrapping_add(1),
+            at: now,
+            demo: self.demo,
+            hosts: self.host_states(now),
+            services,
+            incidents: self.incidents.open(),
+            jobs: self.jobs.clone(),
+            settings: SettingsStatus {
+                path: self.settings_path.clone(),
+                exists: self.settings.exists,
+                problem: self.settings.problem.clone(),
+                keyring_available: self.keyring,
+            },
+        };
+        self.announce(state, changes);
+    }
+
+    fn announce(&self, state: KeeperState, changes: Changes) {
+        let same = {
+            let before = self.publish.borrow();
+            before.revision != 0
+                && KeeperState {
+                    revision: before.revision,
+                    at: before.at,
+                    ..state.clone()
+                } == **before
+        };
+        if !same {
+            let state = Arc::new(state);
+            self.publish.send_replace(Arc::clone(&state));
+            let _ = self.events.send(KeeperEvent::State(state));
+        }
+        for incident in changes.opened {
+            let _ = self.events.send(KeeperEvent::IncidentOpened(incident));
+        }
+        for incident in changes.closed {
+            let _ = self.events.send(KeeperEvent::IncidentClosed(incident));
+        }
+    }
+
+    fn host_states(&self, now: Timestamp) -> Vec<HostState> {
+        self.settings
+            .settings
+            .hosts
+            .iter()
+            .map(|host| {
+                let memory = self.hosts.get(host.id.as_str());
+                memory::host_state(&host.id, memory, now)
+            })
+            .collect()
+    }
+
+    fn judge(&mut self, service: &ServiceSettings, now: Timestamp) -> ServiceState {
+        let host = self.hosts.get(service.host.as_str());
+        let memory = self.services.entry(service.id.clone()).or_default();
+        let facts = memory.facts(service, host, now);
+        let ladder = Ladder::climb(&facts, memory.ladder.as_ref());
+        memory.ladder = Some(ladder.clone());
+        let api_ok = ladder
+            .outcome(Rung::Api)
+            .is_some_and(|o| o.status == Status::Ok);
+        let (latency, models, busy) = memory.answered();
+        let acting = self
+            .jobs
+            .iter()
+            .find(|j| {
+                j.service == service.id
+                    && j.phase == JobPhase::Running
+                    && j.record.is_none()
+                    && !matches!(j.kind, JobKind::Generate)
+            })
+            .map(|j| j.id.clone());
+        ServiceState {
+            id: service.id.clone(),
+            kind: service.kind,
+            host: service.host.clone(),
+            container_name: service.container.clone(),
+            container: host.and_then(|h| h.container(&service.container)),
+            api: service.api.clone(),
+            public_url: service.public_url.clone(),
+            declared_gpu: service.declared_gpu,
+            status: ladder.status(),
+            program_state: memory.program_state(&ladder),
+            api_latency_ms: latency.filter(|_| api_ok),
+            models: models.filter(|_| api_ok),
+            busy: busy.filter(|_| api_ok),
+            ladder,
+            acting,
+            restart_forecast: memory.history.restart,
+            restarts_30d: memory.history.restarts_30d,
+            last_generation: memory.history.last_generation.clone(),
+            log: memory.log.clone().unwrap_or(LogMeter {
+                connected: false,
+                held: 0,
+                rotated: 0,
+                last_line_at: None,
+                programs: Vec::new(),
+                error: None,
+            }),
+            credentials: memory.credentials,
+        }
+    }
+}
+
+/// Busy, program state and the rest keep their types in scope for the memory module.
+type LastAnswer = (Option<u32>, Option<u32>, Option<Busy>);
+
+/// A supervised program's word, when its rung was measured.
+fn supervised(fact: &ProgramFact) -> Option<SupervisorState> {
+    match fact {
+        ProgramFact::Supervised { state, .. } => Some(*state),
+        _ => None,
+    }
+}
+
+/// The usual start of a kind before any history exists.
+fn usual_start_s(service: &ServiceSettings, measured: Option<u32>) -> u32 {
+    measured.unwrap_or_else(|| kind(service.kind).usual_start_s())
+}
+
+/// A rung of the host alone, judged without any service.
+fn host_outcome(ladder: &Ladder, rung: Rung) -> Outcome {
+    ladder
+        .outcome(rung)
+        .cloned()
+        .unwrap_or_else(|| Outcome::unknown(forgekeeper_domain::cause::Cause::NotMeasuredYet))
+}

@@ -1,0 +1,237 @@
+//! Asks one service, again and again: its supervisor, then its API.
+
+use std::{sync::Arc, time::Duration};
+
+use forgekeeper_domain::{
+    container::RunState,
+    facts::{ApiFact, ContainerFact, Measured, ProgramFact},
+    ids::ServiceId,
+    service::kind,
+};
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::facts::{Report, ServiceFact};
+use crate::{
+    clients::{
+        http::Http,
+        probe::{self, ProbeMemory},
+    },
+    docker::host::{HostHandle, HostView},
+    program,
+    secrets::Secrets,
+    settings::ServiceSettings,
+    sys::clock,
+};
+
+/// Between two rounds while somebody looks.
+const ROUND: Duration = Duration::from_secs(4);
+/// Between two rounds while nobody looks; below a third of the age at which verdicts fade.
+const ROUND_HIDDEN: Duration = Duration::from_secs(20);
+/// Between two rounds while an action waits for proof.
+const ROUND_HURRIED: Duration = Duration::from_millis(400);
+/// Supervisor is asked only every so many unhurried rounds: each exec starts a process.
+const PROGRAM_EVERY: u32 = 2;
+
+/// A running watch over one service.
+#[derive(Debug, Clone)]
+pub(crate) struct ServiceWatch {
+    /// What is watched.
+    pub(crate) settings: Arc<ServiceSettings>,
+    /// Its host.
+    pub(crate) host: HostHandle,
+    /// Facts as they come, for jobs.
+    pub(crate) facts: broadcast::Sender<ServiceFact>,
+    hurry: watch::Sender<u32>,
+    poke: Arc<tokio::sync::Notify>,
+}
+
+/// While it lives, the service is asked in quick succession.
+#[derive(Debug)]
+pub(crate) struct Hurry {
+    sender: watch::Sender<u32>,
+}
+
+impl Drop for Hurry {
+    fn drop(&mut self) {
+        self.sender
+            .send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
+
+impl ServiceWatch {
+    /// A watch that asks nothing yet; [`run`] does.
+    pub(crate) fn new(settings: Arc<ServiceSettings>, host: HostHandle) -> Self {
+        let (facts, _) = broadcast::channel(64);
+        let (hurry, _) = watch::channel(0);
+        Self {
+            settings,
+            host,
+            facts,
+            hurry,
+            poke: Arc::default(),
+        }
+    }
+
+    /// Asks quickly for as long as the guard lives.
+    pub(crate) fn hurry(&self) -> Hurry {
+        self.hurry.send_modify(|count| *count += 1);
+        self.poke.notify_one();
+        Hurry {
+            sender: self.hurry.clone(),
+        }
+    }
+
+    /// Asks once, now.
+    pub(crate) fn poke(&self) {
+        self.poke.notify_one();
+    }
+}
+
+/// Runs a watch until cancelled.
+pub(crate) async fn run(
+    watch: ServiceWatch,
+    http: Http,
+    secrets: Secrets,
+    mut visible: watch::Receiver<bool>,
+    reports: mpsc::Sender<Report>,
+    stop: CancellationToken,
+) {
+    let mut asker = Asker {
+        watch: &watch,
+        http,
+        secrets,
+        reports,
+        memory: ProbeMemory::default(),
+        round: 0,
+    };
+    let mut host = watch.host.view();
+    let mut hurried = watch.hurry.subscribe();
+    let mut seen = run_identity(&host.borrow_and_update(), &watch.settings.container);
+    loop {
+        let view = Arc::clone(&host.borrow_and_update());
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = asker.ask(&view) => {}
+        }
+        let pause = match (*hurried.borrow_and_update(), *visible.borrow_and_update()) {
+            (1.., _) => ROUND_HURRIED,
+            (0, true) => ROUND,
+            (0, false) => ROUND_HIDDEN,
+        };
+        let deadline = tokio::time::sleep(pause);
+        tokio::pin!(deadline);
+        // Wait for the next round, but not past a change that makes the last answers old.
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = &mut deadline => break,
+                () = watch.poke.notified() => break,
+                Ok(()) = visible.changed() => { if *visible.borrow() { break } }
+                changed = host.changed() => {
+                    if changed.is_err() { return }
+                    let now = run_identity(&host.borrow_and_update(), &watch.settings.container);
+                    if now != seen {
+                        seen = now;
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What identifies one run of a container: asked anew whenever this changes.
+fn run_identity(view: &HostView, container: &str) -> Option<(String, RunState, Option<i64>)> {
+    match view.container_fact(container)?.value {
+        ContainerFact::Present(c) => {
+            let started = c
+                .started_at
+                .map(forgekeeper_domain::Timestamp::as_millisecond);
+            Some((c.id.clone(), c.state, started))
+        }
+        ContainerFact::Missing { .. } => None,
+    }
+}
+
+struct Asker<'a> {
+    watch: &'a ServiceWatch,
+    secrets: Secrets,
+    http: Http,
+    reports: mpsc::Sender<Report>,
+    memory: ProbeMemory,
+    round: u32,
+}
+
+impl Asker<'_> {
+    /// One round. A container that does not run is not asked: its ladder ends below.
+    async fn ask(&mut self, view: &HostView) {
+        let settings = &self.watch.settings;
+        let running = view.answers()
+            && matches!(
+                view.container_fact(&settings.container).map(|m| m.value),
+                Some(ContainerFact::Present(c)) if c.state == RunState::Running
+            );
+        if !running {
+            self.round = 0;
+            return;
+        }
+        let api = self.ask_api().await;
+        let hurried = *self.watch.hurry.borrow() > 0;
+        let silent = api
+            .as_ref()
+            .is_some_and(|api| !matches!(api.value, ApiFact::Answered { .. }));
+        // An API that fails is first asked about below: a program that was restarted or has died
+        // is the news then, and not the API it took along.
+        if hurried || silent || self.round.is_multiple_of(PROGRAM_EVERY) {
+            self.ask_program().await;
+        }
+        self.round = self.round.wrapping_add(1);
+        if let Some(api) = api {
+            self.tell(settings.id.clone(), ServiceFact::Api(api)).await;
+        }
+    }
+
+    async fn ask_program(&self) {
+        let settings = &self.watch.settings;
+        let fact = match kind(settings.kind).program() {
+            None => ProgramFact::NotSupervised,
+            Some(name) => match self.watch.host.engine() {
+                Some(engine) => program::program_status(&engine, &settings.container, name).await,
+                None => return,
+            },
+        };
+        let fact = Measured::new(fact, clock::now());
+        self.tell(settings.id.clone(), ServiceFact::Program(fact))
+            .await;
+    }
+
+    async fn ask_api(&mut self) -> Option<Measured<ApiFact>> {
+        let settings = &self.watch.settings;
+        let api = settings.api.as_deref()?;
+        let credentials = self.secrets.get(&settings.id).await;
+        // The moment of asking, not of the answer: an answer to a question asked before a
+        // restart proves nothing about the run after it.
+        let asked = clock::now();
+        let fact = probe::probe(
+            &self.http,
+            settings.kind,
+            api,
+            credentials.as_ref(),
+            &mut self.memory,
+        )
+        .await;
+        Some(Measured::new(fact, asked))
+    }
+
+    async fn tell(&self, id: ServiceId, fact: ServiceFact) {
+        // Jobs may or may not be listening.
+        let _ = self.watch.facts.send(fact.clone());
+        let report = match fact {
+            ServiceFact::Program(fact) => Report::Program(id, fact),
+            ServiceFact::Api(fact) => Report::Api(id, fact),
+        };
+        // A closed channel means shutdown.
+        let _ = self.reports.send(report).await;
+    }
+}

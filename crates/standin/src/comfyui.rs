@@ -1,0 +1,277 @@
+//! ComfyUI 0.3.64 as a real HTTP and WebSocket server, with the surprises of the real one.
+
+mod execute;
+mod graph;
+mod nodes;
+mod plan;
+mod prompt;
+mod queue;
+mod routes;
+mod run;
+mod socket;
+mod trouble;
+mod view;
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::door::Door;
+use crate::faults::{Fault, FaultBoard};
+use crate::gpu::{Activity, GpuBoard};
+use crate::lock::lock;
+use crate::logbook::{Logbook, Stream};
+use crate::pace::Pace;
+use crate::tasks::Tasks;
+use queue::Queue;
+use socket::Sockets;
+
+/// What one ComfyUI is like.
+#[derive(Debug, Clone)]
+pub struct ComfySpec {
+    /// Service id, also used for faults and GPU work.
+    pub name: String,
+    /// Checkpoint files.
+    pub checkpoints: Vec<String>,
+    /// LoRA files.
+    pub loras: Vec<String>,
+    /// VAE files.
+    pub vaes: Vec<String>,
+    /// Index of the card it uses on the host.
+    pub card: usize,
+    /// Milliseconds of one 512 by 512 step at speed 1.
+    pub step_ms: f64,
+    /// Milliseconds to load a checkpoint at speed 1.
+    pub load_ms: f64,
+    /// MiB of a loaded checkpoint.
+    pub model_mib: u64,
+    /// `--preview-method auto` was given.
+    pub previews: bool,
+}
+
+impl ComfySpec {
+    /// An ordinary ComfyUI with two checkpoints on card 0.
+    pub fn plain(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            checkpoints: vec![
+                "sd_xl_turbo_1.0_fp16.safetensors".into(),
+                "sd_xl_base_1.0.safetensors".into(),
+            ],
+            loras: vec!["add-detail-xl.safetensors".into()],
+            vaes: vec!["sdxl_vae.safetensors".into()],
+            card: 0,
+            step_ms: 140.0,
+            load_ms: 4_000.0,
+            model_mib: 6_700,
+            previews: true,
+        }
+    }
+}
+
+/// Results of nodes of the last graph: signature to what the node showed.
+type Cache = HashMap<String, Option<Value>>;
+/// Type, subfolder and name of a file.
+type FileKey = (String, String, String);
+
+/// A played ComfyUI program.
+#[derive(Debug)]
+pub struct Comfy {
+    spec: ComfySpec,
+    pace: Pace,
+    faults: FaultBoard,
+    gpus: GpuBoard,
+    log: Arc<Logbook>,
+    tasks: Tasks,
+    ready: watch::Sender<bool>,
+    queue: Mutex<Queue>,
+    wake: Notify,
+    history: Mutex<Vec<(String, Value)>>,
+    sockets: Sockets,
+    cache: Mutex<Cache>,
+    files: Mutex<HashMap<FileKey, Arc<Vec<u8>>>>,
+    counters: Mutex<BTreeMap<String, u64>>,
+    interrupt: Mutex<bool>,
+    loaded: Mutex<Option<String>>,
+    cuda_broken: Mutex<bool>,
+    run: Mutex<CancellationToken>,
+}
+
+impl Comfy {
+    /// A ComfyUI that is not started yet.
+    pub fn new(
+        spec: ComfySpec,
+        pace: Pace,
+        faults: FaultBoard,
+        gpus: GpuBoard,
+        log: Arc<Logbook>,
+        tasks: Tasks,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            spec,
+            pace,
+            faults,
+            gpus,
+            log,
+            tasks,
+            ready: watch::Sender::new(false),
+            queue: Mutex::default(),
+            wake: Notify::new(),
+            history: Mutex::default(),
+            sockets: Sockets::default(),
+            cache: Mutex::default(),
+            files: Mutex::default(),
+            counters: Mutex::default(),
+            interrupt: Mutex::default(),
+            loaded: Mutex::default(),
+            cuda_broken: Mutex::default(),
+            run: Mutex::default(),
+        })
+    }
+
+    /// Serves the program on `addr`; the port refuses whenever the program is down.
+    pub fn serve(self: &Arc<Self>, addr: SocketAddr) -> io::Result<SocketAddr> {
+        let door = Door::tcp(addr, routes::router(Arc::clone(self)), &self.tasks)?;
+        let bound = door.addr().unwrap_or(addr);
+        let comfy = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let mut ready = comfy.ready.subscribe();
+            let mut faults = comfy.faults.changes();
+            loop {
+                let refused = comfy.is(Fault::ApiRefused);
+                door.set(*ready.borrow_and_update() && !refused).await;
+                faults.borrow_and_update();
+                tokio::select! {
+                    changed = ready.changed() => if changed.is_err() { return },
+                    changed = faults.changed() => if changed.is_err() { return },
+                }
+            }
+        });
+        Ok(bound)
+    }
+
+    /// True while a graph runs.
+    pub fn busy(&self) -> bool {
+        lock(&self.queue).running.is_some()
+    }
+
+    /// MiB of the loaded checkpoint, 0 if none is.
+    pub fn held_mib(&self) -> u64 {
+        if lock(&self.loaded).is_some() {
+            self.spec.model_mib
+        } else {
+            0
+        }
+    }
+
+    /// Lines of the program's start.
+    pub fn old_start(&self) -> Vec<String> {
+        let card = self.gpus.cards().get(self.spec.card);
+        let name = card.map_or("NVIDIA GeForce RTX 3080", |c| c.name.as_str());
+        let vram = card.map_or(16_384, |c| c.total_mib);
+        [
+            "Checkpoint files will always be loaded safely.".to_owned(),
+            format!("Total VRAM {vram} MB, total RAM 64000 MB"),
+            "pytorch version: 2.8.0+cu126".into(),
+            "Set vram state to: NORMAL_VRAM".into(),
+            format!("Device: cuda:0 {name} : cudaMallocAsync"),
+            "Using pytorch attention".into(),
+            "Python version: 3.12.11 (main, Jun  4 2025, 08:56:18) [GCC 13.3.0]".into(),
+            "ComfyUI version: 0.3.64".into(),
+            "ComfyUI frontend version: 1.27.10".into(),
+            "[Prompt Server] web root: /root/ComfyUI/web".into(),
+            String::new(),
+            "Import times for custom nodes:".into(),
+            "   0.0 seconds: /root/ComfyUI/custom_nodes/websocket_image_save.py".into(),
+            "   0.4 seconds: /root/ComfyUI/custom_nodes/ComfyUI-Manager".into(),
+            String::new(),
+            "Context impl SQLiteImpl.".into(),
+            "Will assume non-transactional DDL.".into(),
+            "No target revision found.".into(),
+            "Starting server".into(),
+            String::new(),
+            "To see the GUI go to: http://0.0.0.0:8188".into(),
+        ]
+        .to_vec()
+    }
+
+    /// Runs the program from its first line on, for as long as the container runs.
+    pub async fn launch(self: Arc<Self>) {
+        let mut slow = 450.0;
+        for line in self.old_start() {
+            if self.is(Fault::ProgramStarting) {
+                slow = 4_500.0;
+            }
+            self.pace.wait(slow).await;
+            self.say(&line);
+        }
+        self.be_ready();
+    }
+
+    /// Takes up the state of a program that has been started.
+    pub fn be_ready(self: &Arc<Self>) {
+        let run = self.tasks.token().child_token();
+        *lock(&self.run) = run.clone();
+        let comfy = Arc::clone(self);
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = run.cancelled() => {}
+                () = comfy.work() => {}
+            }
+        });
+        self.ready.send_replace(true);
+    }
+
+    /// The program ends: queue, history and sockets are gone, numbers begin at 0 again.
+    pub fn die(&self) {
+        self.ready.send_replace(false);
+        lock(&self.run).cancel();
+        *lock(&self.queue) = Queue::default();
+        lock(&self.history).clear();
+        self.sockets.forget();
+        lock(&self.cache).clear();
+        *lock(&self.loaded) = None;
+        *lock(&self.cuda_broken) = false;
+        self.gpus.release(&self.spec.name);
+    }
+
+    fn is(&self, fault: Fault) -> bool {
+        self.faults.is(fault, &self.spec.name)
+    }
+
+    fn card(&self) -> usize {
+        if self.is(Fault::PlacementWrong) {
+            1 - self.spec.card.min(1)
+        } else {
+            self.spec.card
+        }
+    }
+
+    fn show_memory(&self, busy: bool) {
+        self.gpus.release(&self.spec.name);
+        let activity = Activity {
+            busy,
+            held_mib: self.held_mib(),
+        };
+        self.gpus.set(self.card(), &self.spec.name, activity);
+    }
+
+    /// ComfyUI writes everything to standard error.
+    fn say(&self, text: &str) {
+        self.log
+            .write(jiff::Timestamp::now(), Stream::Err, None, text);
+    }
+
+    fn checkpoints(&self) -> Vec<String> {
+        if self.is(Fault::ApiNoModels) {
+            Vec::new()
+        } else {
+            self.spec.checkpoints.clone()
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! The node classes that can be played, with inputs, limits and outputs.
+
+use serde_json::{Map, Value, json};
+
+use super::Comfy;
+
+/// What an input takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    /// The output of another node, of this type.
+    Link(&'static str),
+    /// A whole number: default, least, most, step.
+    Int(i128, i128, i128, i128),
+    /// A number: default, least, most, step.
+    Float(f64, f64, f64, f64),
+    /// Text; true for many lines.
+    Text(&'static str, bool),
+    /// One of a list.
+    One(List),
+}
+
+/// Lists of names.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum List {
+    Checkpoints,
+    Loras,
+    Vaes,
+    Samplers,
+    Schedulers,
+}
+
+/// A node class.
+#[derive(Debug)]
+pub(super) struct Class {
+    pub name: &'static str,
+    pub title: &'static str,
+    pub category: &'static str,
+    pub inputs: &'static [(&'static str, Kind)],
+    pub outputs: &'static [&'static str],
+    /// It shows or saves something, so a graph can end in it.
+    pub output_node: bool,
+}
+
+const MAX_SIDE: i128 = 16_384;
+const MAX_SEED: i128 = u64::MAX as i128;
+
+pub(super) const SAMPLERS: &[&str] = &[
+    "euler",
+    "euler_cfg_pp",
+    "euler_ancestral",
+    "euler_ancestral_cfg_pp",
+    "heun",
+    "heunpp2",
+    "dpm_2",
+    "dpm_2_ancestral",
+    "lms",
+    "dpm_fast",
+    "dpm_adaptive",
+    "dpmpp_2s_ancestral",
+    "dpmpp_2s_ancestral_cfg_pp",
+    "dpmpp_sde",
+    "dpmpp_sde_gpu",
+    "dpmpp_2m",
+    "dpmpp_2m_cfg_pp",
+    "dpmpp_2m_sde",
+    "dpmpp_2m_sde_gpu",
+    "dpmpp_2m_sde_heun",
+    "dpmpp_2m_sde_heun_gpu",
+    "dpmpp_3m_sde",
+    "dpmpp_3m_sde_gpu",
+    "ddpm",
+    "lcm",
+    "ipndm",
+    "ipndm_v",
+    "deis",
+    "res_multistep",
+    "res_multistep_cfg_pp",
+    "res_multistep_ancestral",
+    "res_multistep_ancestral_cfg_pp",
+    "gradient_estimation",
+    "gradient_estimation_cfg_pp",
+    "er_sde",
+    "seeds_2",
+    "seeds_3",
+    "sa_solver",
+    "sa_solver_pece",
+    "ddim",
+    "uni_pc",
+    "uni_pc_bh2",
+];
+
+pub(super) const SCHEDULERS: &[&str] = &[
+    "simple",
+    "sgm_uniform",
+    "karras",
+    "exponential",
+    "ddim_uniform",
+    "beta",
+    "normal",
+    "linear_quadratic",
+    "kl_optimal",
+];
+
+use Kind::{Float, Int, Link, One, Text};
+
+/// All classes.
+pub(super) const CLASSES: &[Class] = &[
+    Class {
+        name: "CheckpointLoaderSimple",
+        title: "Load Checkpoint",
+        category: "loaders",
+        inputs: &[("ckpt_name", One(List::Checkpoints))],
+        outputs: &["MODEL", "CLIP", "VAE"],
+        output_node: false,
+    },
+    Class {
+        name: "CLIPTextEncode",
+        title: "CLIP Text Encode (Prompt)",
+        category: "conditioning",
+        inputs: &[("text", Text("", true)), ("clip", Link("CLIP"))],
+        outputs: &["CONDITIONING"],
+        output_node: false,
+    },
+    Class {
+        name: "CLIPSetLastLayer",
+        title: "CLIP Set Last Layer",
+        category: "conditioning",
+        inputs: &[
+            ("clip", Link("CLIP")),
+            ("stop_at_clip_layer", Int(-1, -24, -1, 1)),
+        ],
+        outputs: &["CLIP"],
+        output_node: false,
+    },
+    Class {
+        name: "LoraLoader",
+        title: "Load LoRA",
+        category: "loaders",
+        inputs: &[
+            ("model", Link("MODEL")),
+            ("clip", Link("CLIP")),
+            ("lora_name", One(List::Loras)),
+            ("strength_model", Float(1.0, -100.0, 100.0, 0.01)),
+            ("strength_clip", Float(1.0, -100.0, 100.0, 0.01)),
+        ],
+        outputs: &["MODEL", "CLIP"],
+        output_node: false,
+    },
+    Class {
+        name: "VAELoader",
+        title: "Load VAE",
+        category: "loaders",
+        inputs: &[("vae_name", One(List::Vaes))],
+        outputs: &["VAE"],
+        output_node: false,
+    },
+    Class {
+        name: "EmptyLatentImage",
+        title: "Empty Latent Image",
+        category: "latent",
+        inputs: &[
+            ("width", Int(512, 16, MAX_SIDE, 8)),
+            ("height", Int(512, 16, MAX_SIDE, 8)),
+            ("batch_size", Int(1, 1, 4096, 1)),
+        ],
+        outputs: &["LATENT"],
+        output_node: false,
+    },
+    Class {
+        name: "KSampler",
+        title: "KSampler",
+        category: "sampling",
+        inputs: &[
+            ("model", Link("MODEL")),
+            ("seed", Int(0, 0, MAX_SEED, 1)),
+            ("steps", Int(20, 1, 10_000, 1)),
+            ("cfg", Float(8.0, 0.0, 100.0, 0.1)),
+            ("sampler_name", One(List::Samplers)),
+            ("scheduler", One(List::Schedulers)),
+            ("positive", Link("CONDITIONING")),
+            ("negative", Link("CONDITIONING")),
+            ("latent_image", Link("LATENT")),
+            ("denoise", Float(1.0, 0.0, 1.0, 0.01)),
+        ],
+        outputs: &["LATENT"],
+        output_node: false,
+    },
+    Class {
+        name: "VAEDecode",
+        title: "VAE Decode",
+        category: "latent",
+        inputs: &[("samples", Link("LATENT")), ("vae", Link("VAE"))],
+        outputs: &["IMAGE"],
+        output_node: false,
+    },
+    Class {
+        name: "EmptyImage",
+        title: "EmptyImage",
+        category: "image",
+        inputs: &[
+            ("width", Int(512, 1, MAX_SIDE, 1)),
+            ("height", Int(512, 1, MAX_SIDE, 1)),
+            ("batch_size", Int(1, 1, 4096, 1)),
+            ("color", Int(0, 0, 0xFF_FFFF, 1)),
+        ],
+        outputs: &["IMAGE"],
+        output_node: false,
+    },
+    Class {
+        name: "SaveImage",
+        title: "Save Image",
+        category: "image",
+        inputs: &[
+            ("images", Link("IMAGE")),
+            ("filename_prefix", Text("ComfyUI", false)),
+        ],
+        outputs: &[],
+        output_node: true,
+    },
+    Class {
+        name: "PreviewImage",
+        title: "Preview Image",
+        category: "image",
+        inputs: &[("images", Link("IMAGE"))],
+        outputs: &[],
+        output_node: true,
+    },
+    Class {
+        name: "SaveImageWebsocket",
+        title: "SaveImageWebsocket",
+        category: "api/image",
+        inputs: &[("images", Link("IMAGE"))],
+        outputs: &[],
+        output_node: true,
+    },
+];
+
+/// The class of a name.
+pub(super) fn class(name: &str) -> Option<&'static Class> {
+    CLASSES.iter().find(|class| class.name == name)
+}
+
+impl Comfy {
+    /// The names a list holds now.
+    pub(super) fn list(&self, list: List) -> Vec<String> {
+        let fixed = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
+        match list {
+            List::Checkpoints => self.checkpoints(),
+            List::Loras => self.spec.loras.clone(),
+            List::Vaes => self.spec.vaes.clone(),
+            List::Samplers => fixed(SAMPLERS),
+            List::Schedulers => fixed(SCHEDULERS),
+        }
+    }
+
+    /// An input as `/object_info` describes it.
+    pub(super) fn described(&self, kind: Kind) -> Value {
+        let whole = |n: i128| {
+            u64::try_from(n).map_or_else(|_| json!(i64::try_from(n).unwrap_or(0)), |n| json!(n))
+        };
+        match kind {
+            Link(of) => json!([of]),
+            Int(default, least, most, step) => {
+                json!(["INT", {"default": whole(default), "min": whole(least),
+                "max": whole(most), "step": whole(step)}])
+            }
+            Float(default, least, most, step) => {
+                json!(["FLOAT", {"default": default, "min": least, "max": most, "step": step}])
+            }
+            Text(default, lines) => json!(["STRING", {"default": default, "multiline": lines}]),
+            One(list) => json!([self.list(list)]),
+        }
+    }
+
+    /// The entry of a class in `/object_info`.
+    pub(super) fn object_info(&self, class: &Class) -> Value {
+        let required: Map<String, Value> = class
+            .inputs
+            .iter()
+            .map(|(name, kind)| ((*name).to_owned(), self.described(*kind)))
+            .collect();
+        let order: Vec<&str> = class.inputs.iter().map(|(name, _)| *name).collect();
+        json!({
+            "input": {"required": required}, "input_order": {"required": order},
+            "output": class.outputs, "output_is_list": vec![false; class.outputs.len()],
+            "output_name": class.outputs, "name": class.name, "display_name": class.title,
+            "description": "", "python_module": "nodes", "category": class.category,
+            "output_node": class.output_node,
+        })
+    }
+}

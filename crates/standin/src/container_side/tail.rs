@@ -1,0 +1,88 @@
+//! `tail [-n N] [-f|-F] FILE` for the minimal root file system.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::time::Duration;
+
+/// Most that is read from the end of a file.
+const WINDOW: u64 = 4 * 1024 * 1024;
+
+fn last_lines(file: &mut File, count: usize) -> std::io::Result<Vec<u8>> {
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(WINDOW)))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let body = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    let breaks: Vec<usize> = body
+        .iter()
+        .enumerate()
+        .filter(|(_, b)| **b == b'\n')
+        .map(|(at, _)| at)
+        .collect();
+    let from = match (count, breaks.len()) {
+        (0, _) => bytes.len(),
+        (n, have) if n <= have => breaks[have - n] + 1,
+        _ => 0,
+    };
+    Ok(bytes.split_off(from))
+}
+
+/// Runs the command; returns the exit code.
+pub fn run(args: &[String]) -> i32 {
+    let (mut count, mut follow, mut path) = (10usize, false, None);
+    let mut words = args.iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "-f" | "-F" | "--follow" => follow = true,
+            "-n" => count = words.next().and_then(|n| n.parse().ok()).unwrap_or(count),
+            flag if flag.starts_with("-n") => count = flag[2..].parse().unwrap_or(count),
+            flag if flag.starts_with('-') && flag.len() > 1 => {
+                count = flag[1..].parse().unwrap_or(count);
+            }
+            file => path = Some(file),
+        }
+    }
+    let Some(path) = path else {
+        eprintln!("tail: a file is needed");
+        return 1;
+    };
+    let mut out = std::io::stdout();
+    let mut inode = 0;
+    let mut place = 0;
+    loop {
+        match File::open(path) {
+            Err(error) if !follow => {
+                eprintln!("tail: cannot open '{path}' for reading: {error}");
+                return 1;
+            }
+            Err(_) => {}
+            Ok(mut file) => {
+                let Ok(about) = file.metadata() else { return 1 };
+                let mut fresh = Vec::new();
+                let read = if inode == 0 {
+                    last_lines(&mut file, count).map(|bytes| fresh = bytes)
+                } else {
+                    // Another inode or a shorter file is a rotated log: read it from its start.
+                    let from = if about.ino() == inode && about.len() >= place {
+                        place
+                    } else {
+                        0
+                    };
+                    file.seek(SeekFrom::Start(from))
+                        .and_then(|_| file.read_to_end(&mut fresh))
+                        .map(|_| ())
+                };
+                let at = file.stream_position();
+                if read.is_err() || out.write_all(&fresh).and_then(|()| out.flush()).is_err() {
+                    return 1;
+                }
+                (inode, place) = (about.ino(), at.unwrap_or(about.len()));
+            }
+        }
+        if !follow {
+            return 0;
+        }
+        std::thread::sleep(Duration::from_millis(150));
+    }
+}

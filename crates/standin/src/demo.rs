@@ -1,0 +1,200 @@
+//! The demo host: exactly the site of the founding document, with time moving.
+
+mod cast;
+mod history;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use crate::faults::{ActiveFault, Fault};
+use crate::gpu::founding_cards;
+use crate::pace::Pace;
+use crate::site::{Site, SiteError, SiteService, anywhere};
+
+/// Which ports the demo host uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ports {
+    /// Any free ones, so that many demo hosts can run side by side.
+    #[default]
+    Ephemeral,
+    /// Those of the founding document: 36525, 17861 and 8188.
+    Founding,
+}
+
+/// How the demo host is to be.
+#[derive(Debug, Clone)]
+pub struct DemoOptions {
+    /// Speed factor; 10 makes start-up and generation ten times faster.
+    pub speed: f64,
+    /// Faults that are there from the start, everywhere or for one service.
+    pub faults: Vec<(Fault, Option<String>)>,
+    /// Which ports to use.
+    pub ports: Ports,
+    /// `user:password` asked for by both Forge APIs.
+    pub auth: Option<(String, String)>,
+    /// Also serve the engine on this Unix socket.
+    pub socket: Option<std::path::PathBuf>,
+}
+
+impl Default for DemoOptions {
+    fn default() -> Self {
+        Self {
+            speed: 1.0,
+            faults: Vec::new(),
+            ports: Ports::Ephemeral,
+            auth: None,
+            socket: None,
+        }
+    }
+}
+
+/// A running demo host. Dropping it ends everything; [`DemoSite::shutdown`] also waits.
+#[derive(Debug)]
+pub struct DemoSite {
+    site: Arc<Site>,
+    engine: SocketAddr,
+    control: SocketAddr,
+}
+
+impl DemoSite {
+    /// Starts the host; when this returns all services answer.
+    pub async fn start(options: DemoOptions) -> Result<Self, SiteError> {
+        let mut site = Site::new(Pace::new(options.speed), founding_cards());
+        cast::people(&mut site, &options)?;
+        let open = |what: &str| {
+            let what = what.to_owned();
+            move |source| SiteError::Open { what, source }
+        };
+        let engine = site
+            .engine
+            .serve_tcp(anywhere())
+            .await
+            .map_err(open("engine endpoint"))?;
+        #[cfg(unix)]
+        if let Some(path) = &options.socket {
+            site.engine
+                .serve_unix(path)
+                .await
+                .map_err(open("engine socket"))?;
+        }
+        let site = Arc::new(site);
+        for (fault, service) in &options.faults {
+            site.inject(*fault, service.as_deref())?;
+        }
+        let control = site.animate().await?;
+        history::go_on(&site);
+        let demo = Self {
+            site,
+            engine,
+            control,
+        };
+        demo.settle().await;
+        Ok(demo)
+    }
+
+    /// Waits until every API that is meant to be open accepts connections.
+    async fn settle(&self) {
+        for service in self.site.services() {
+            if !service.container.running() || self.site.faults.is(Fault::ApiRefused, &service.id) {
+                continue;
+            }
+            for _ in 0..100 {
+                if tokio::net::TcpStream::connect(service.api).await.is_ok() {
+                    break;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        }
+    }
+
+    /// The played host behind it.
+    pub fn site(&self) -> &Arc<Site> {
+        &self.site
+    }
+
+    /// `tcp://127.0.0.1:PORT`.
+    pub fn engine_url(&self) -> String {
+        format!("tcp://{}", self.engine)
+    }
+
+    /// Where faults are listed, set and lifted over HTTP.
+    pub fn control_url(&self) -> String {
+        format!("http://{}", self.control)
+    }
+
+    /// The services with their addresses.
+    pub fn services(&self) -> &[SiteService] {
+        self.site.services()
+    }
+
+    /// `http://127.0.0.1:PORT` of a service.
+    pub fn api_url(&self, service: &str) -> Option<String> {
+        self.site
+            .service(service)
+            .map(|s| format!("http://{}", s.api))
+    }
+
+    /// Breaks something at run time.
+    pub fn inject(&self, fault: Fault, service: Option<&str>) -> Result<bool, SiteError> {
+        self.site.inject(fault, service)
+    }
+
+    /// Mends it again.
+    pub fn clear(&self, fault: Fault, service: Option<&str>) -> Result<bool, SiteError> {
+        self.site.clear(fault, service)
+    }
+
+    /// What is broken now.
+    pub fn active_faults(&self) -> Vec<ActiveFault> {
+        self.site.active()
+    }
+
+    /// A `forgekeeper.toml` for this host.
+    pub fn config_toml(&self) -> String {
+        use std::fmt::Write as _;
+        let mut text = format!(
+            "# The demo host of this moment: made anew at every start.\ndemo = true\n\n\
+             [[host]]\nid = \"demo\"\nengine = \"{}\"\n",
+            self.engine_url()
+        );
+        for service in self.services() {
+            let _ = write!(
+                text,
+                "\n[[service]]\nid = \"{}\"\nkind = \"{}\"\nhost = \"demo\"\ncontainer = \"{}\"\n\
+                 api = \"http://{}\"\ndeclared_gpu = {}\n",
+                service.id,
+                service.kind,
+                service.container.name(),
+                service.api,
+                service.card
+            );
+        }
+        text
+    }
+
+    /// Everything a program needs to know, as JSON.
+    pub fn endpoints_json(&self) -> serde_json::Value {
+        let services: Vec<serde_json::Value> = self
+            .services()
+            .iter()
+            .map(|s| {
+                serde_json::json!({"id": s.id, "kind": s.kind, "api": format!("http://{}", s.api),
+                    "container": s.container.name(), "declared_gpu": s.card})
+            })
+            .collect();
+        serde_json::json!({"engine": self.engine_url(), "control": self.control_url(),
+                           "services": services, "config": self.config_toml()})
+    }
+
+    /// Ends everything and waits until nothing is left.
+    pub async fn shutdown(self) {
+        self.site.shutdown().await;
+    }
+}
+
+pub(crate) fn port(ports: Ports, founding: u16) -> SocketAddr {
+    match ports {
+        Ports::Ephemeral => anywhere(),
+        Ports::Founding => SocketAddr::from((Ipv4Addr::LOCALHOST, founding)),
+    }
+}

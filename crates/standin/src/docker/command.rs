@@ -1,0 +1,221 @@
+//! Commands run through exec inside a played container.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::container::{Container, Work};
+use crate::gpu::smi;
+use crate::lock::lock;
+use crate::logbook::Stream;
+
+/// Where a command writes.
+pub(crate) type Output = mpsc::Sender<(Stream, Bytes)>;
+
+async fn say(out: &Output, stream: Stream, text: impl Into<Bytes>) {
+    let text = text.into();
+    if !text.is_empty() {
+        // A client that left does not stop the command.
+        let _ = out.send((stream, text)).await;
+    }
+}
+
+/// Runs `argv` and returns its exit code.
+pub(crate) async fn run(container: &Arc<Container>, argv: &[String], out: &Output) -> i64 {
+    // A shell is understood as far as one plain command goes.
+    if let [shell, flag, script] = argv
+        && matches!(shell.as_str(), "sh" | "bash" | "/bin/sh" | "/bin/bash")
+        && matches!(flag.as_str(), "-c" | "-lc")
+    {
+        if script.contains(['|', ';', '&', '>', '<', '$', '`', '(']) {
+            say(
+                out,
+                Stream::Err,
+                format!("{shell}: 1: only plain commands are played here\n"),
+            )
+            .await;
+            return 2;
+        }
+        let words: Vec<String> = script
+            .split_whitespace()
+            .map(|w| w.trim_matches(['\'', '"']).to_owned())
+            .collect();
+        return Box::pin(plain(container, &words, out)).await;
+    }
+    plain(container, argv, out).await
+}
+
+async fn plain(container: &Arc<Container>, argv: &[String], out: &Output) -> i64 {
+    let Some((program, args)) = argv.split_first() else {
+        return 126;
+    };
+    let name = program.rsplit('/').next().unwrap_or(program);
+    match name {
+        "supervisorctl" if container.supervisor.is_some() => {
+            supervisorctl(container, args, out).await
+        }
+        "nvidia-smi" if !container.spec.cards.is_empty() => {
+            let Some(engine) = container.engine.upgrade() else {
+                return 1;
+            };
+            let answer = smi::answer(&engine.gpus, &container.spec.cards, args);
+            say(out, Stream::Out, answer.text).await;
+            answer.code
+        }
+        "tail" => tail(container, args, out).await,
+        "test" | "[" => i64::from(!exists(container, args)),
+        "cat" => cat(container, args, out).await,
+        "echo" => {
+            say(out, Stream::Out, format!("{}\n", args.join(" "))).await;
+            0
+        }
+        "hostname" => {
+            say(out, Stream::Out, format!("{}\n", &container.id()[..12])).await;
+            0
+        }
+        "true" => 0,
+        "false" => 1,
+        "sleep" => {
+            let seconds = args
+                .first()
+                .and_then(|s| s.parse::<f64>().ok())
+                .unwrap_or(0.0);
+            tokio::time::sleep(std::time::Duration::from_secs_f64(
+                seconds.clamp(0.0, 3_600.0),
+            ))
+            .await;
+            0
+        }
+        _ => {
+            let text = format!(
+                "OCI runtime exec failed: exec failed: unable to start container process: exec: \
+                 \"{program}\": executable file not found in $PATH: unknown\r\n"
+            );
+            say(out, Stream::Out, text).await;
+            127
+        }
+    }
+}
+
+async fn supervisorctl(container: &Arc<Container>, args: &[String], out: &Output) -> i64 {
+    let Some(supervisor) = &container.supervisor else {
+        return 127;
+    };
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let (text, code) = match words.as_slice() {
+        ["status", names @ ..] => supervisor.status(names),
+        ["pid"] => ("42\n".to_owned(), 0),
+        ["version"] => ("4.2.5\n".to_owned(), 0),
+        [verb @ ("start" | "stop" | "restart")] => {
+            (format!("Error: {verb} requires a process name\n"), 2)
+        }
+        [verb @ ("start" | "stop" | "restart"), name] => {
+            supervisor.act(verb, name, container).await
+        }
+        [other, ..] => (format!("*** Unknown syntax: {other}\n"), 2),
+        [] => ("supervisor> ".to_owned(), 0),
+    };
+    say(out, Stream::Out, text).await;
+    code
+}
+
+fn exists(container: &Container, args: &[String]) -> bool {
+    let path = args
+        .iter()
+        .find(|a| a.starts_with('/'))
+        .map_or("", String::as_str);
+    match path {
+        "/run/container_config" | "/run/workspace_sync" => lock(&container.state).preparing,
+        "/workspace" | "/etc/forge_args.conf" | "/var/log/supervisor/forge.log" => {
+            container.supervisor.is_some()
+        }
+        "/" | "/tmp" | "/etc" | "/run" => true,
+        _ => false,
+    }
+}
+
+async fn cat(container: &Arc<Container>, args: &[String], out: &Output) -> i64 {
+    let mut code = 0;
+    for path in args {
+        let text = if let ("/etc/forge_args.conf", Work::Forge(_)) =
+            (path.as_str(), &container.spec.work)
+        {
+            "--api --api-log --listen --cuda-malloc --xformers\n".to_owned()
+        } else {
+            let lines = of_file(container, path);
+            if lines.is_empty() {
+                say(
+                    out,
+                    Stream::Err,
+                    format!("cat: {path}: No such file or directory\n"),
+                )
+                .await;
+                code = 1;
+            }
+            lines.concat()
+        };
+        say(out, Stream::Out, text).await;
+    }
+    code
+}
+
+fn of_file(container: &Container, path: &str) -> Vec<String> {
+    let (entries, _) = container.spec.log.open();
+    entries
+        .iter()
+        .filter(|e| e.source.as_deref() == Some(path))
+        .map(|e| String::from_utf8_lossy(&e.bytes).into_owned())
+        .collect()
+}
+
+/// `tail [-n N] [-f|-F] FILE`; following goes on until the client leaves or the run ends.
+async fn tail(container: &Arc<Container>, args: &[String], out: &Output) -> i64 {
+    let (mut count, mut follow, mut path) = (10usize, false, None);
+    let mut words = args.iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "-f" | "-F" | "--follow" => follow = true,
+            "-n" | "--lines" => {
+                count = words
+                    .next()
+                    .and_then(|n| n.trim_start_matches('+').parse().ok())
+                    .unwrap_or(count);
+            }
+            flag if flag.starts_with("-n") => count = flag[2..].parse().unwrap_or(count),
+            flag if flag.starts_with('-') && flag.len() > 1 => {
+                count = flag[1..].parse().unwrap_or(count);
+            }
+            file => path = Some(file.to_owned()),
+        }
+    }
+    let Some(path) = path else { return 1 };
+    let (entries, mut rest) = container.spec.log.open();
+    let of: Vec<_> = entries
+        .iter()
+        .filter(|e| e.source.as_deref() == Some(path.as_str()))
+        .collect();
+    if of.is_empty() {
+        let text = format!("tail: cannot open '{path}' for reading: No such file or directory\n");
+        say(out, Stream::Err, text).await;
+        if !follow {
+            return 1;
+        }
+    }
+    for entry in &of[of.len().saturating_sub(count)..] {
+        say(out, Stream::Out, entry.bytes.clone()).await;
+    }
+    while follow && !out.is_closed() {
+        tokio::select! {
+            got = rest.recv() => match got {
+                Ok(entry) if entry.source.as_deref() == Some(path.as_str()) => {
+                    say(out, Stream::Out, entry.bytes).await;
+                }
+                Ok(_) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
+                Err(tokio::sync::broadcast::error::RecvError::Closed) => break,
+            },
+            () = out.closed() => break,
+        }
+    }
+    0
+}

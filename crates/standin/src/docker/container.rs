@@ -1,0 +1,254 @@
+//! A container: what it was made from and how it is.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, Weak};
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::Engine;
+use super::supervisor::Supervisor;
+use crate::comfyui::Comfy;
+use crate::forge::Forge;
+use crate::lock::lock;
+use crate::logbook::Logbook;
+
+/// GPUs asked for at creation.
+#[derive(Debug, Clone)]
+pub enum Devices {
+    /// `device_ids`, as written in the compose file.
+    Ids(Vec<String>),
+    /// `count`.
+    Count(i64),
+    /// None.
+    None,
+}
+
+/// A published port.
+#[derive(Debug, Clone, Copy)]
+pub struct Published {
+    /// Port inside the container.
+    pub inner: u16,
+    /// Where the host really answers.
+    pub host: SocketAddr,
+}
+
+/// The program a container is there for.
+#[derive(Debug, Clone)]
+pub enum Work {
+    /// Forge under supervisor, as in the ai-dock image.
+    Forge(Arc<Forge>),
+    /// ComfyUI as the container's only program.
+    Comfy(Arc<Comfy>),
+    /// Nothing that serves.
+    Idle,
+}
+
+/// What a container is made from.
+#[derive(Debug, Clone)]
+pub struct ContainerSpec {
+    /// Service id, for faults.
+    pub service: String,
+    /// Container name without slash.
+    pub name: String,
+    /// Image reference.
+    pub image: String,
+    /// Compose project and service, if it came from compose.
+    pub compose: Option<(String, String)>,
+    /// Further labels.
+    pub labels: Vec<(String, String)>,
+    /// Command and arguments.
+    pub command: Vec<String>,
+    /// Environment.
+    pub env: Vec<String>,
+    /// Published ports.
+    pub ports: Vec<Published>,
+    /// GPUs asked for.
+    pub devices: Devices,
+    /// Indices of the cards that are visible inside.
+    pub cards: Vec<usize>,
+    /// Host path and path inside.
+    pub binds: Vec<(String, String)>,
+    /// A terminal is attached: the log is not multiplexed.
+    pub tty: bool,
+    /// The program.
+    pub work: Work,
+    /// Its log.
+    pub log: Arc<Logbook>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Status {
+    Created,
+    Running,
+    Restarting,
+    Exited,
+}
+
+impl Status {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Restarting => "restarting",
+            Self::Exited => "exited",
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct State {
+    pub status: Status,
+    pub started: Option<Timestamp>,
+    pub finished: Option<Timestamp>,
+    pub code: i64,
+    pub oom: bool,
+    pub error: String,
+    pub restarts: u64,
+    pub pid: u32,
+    /// `/run/container_config` exists: the container prepares itself.
+    pub preparing: bool,
+}
+
+/// A container of the played engine.
+#[derive(Debug)]
+pub struct Container {
+    pub(crate) spec: ContainerSpec,
+    id: Mutex<String>,
+    pub(crate) created: Mutex<Timestamp>,
+    pub(crate) state: Mutex<State>,
+    pub(crate) supervisor: Option<Supervisor>,
+    /// Counts the ends of runs; followers of the log end with a run.
+    pub(crate) ends: watch::Sender<u64>,
+    pub(crate) run: Mutex<CancellationToken>,
+    /// One start, stop or restart at a time, as in the engine.
+    pub(crate) acting: tokio::sync::Mutex<()>,
+    pub(crate) engine: Weak<Engine>,
+}
+
+pub(crate) fn hex_id(seed: &str) -> String {
+    use std::fmt::Write as _;
+    Sha256::digest(seed.as_bytes())
+        .iter()
+        .fold(String::new(), |mut out, byte| {
+            let _ = write!(out, "{byte:02x}");
+            out
+        })
+}
+
+impl Container {
+    pub(crate) fn new(spec: ContainerSpec, engine: &Arc<Engine>) -> Arc<Self> {
+        let supervisor = match &spec.work {
+            Work::Forge(_) => Some(Supervisor::new()),
+            _ => None,
+        };
+        Arc::new(Self {
+            id: Mutex::new(hex_id(&format!("container {}", spec.name))),
+            created: Mutex::new(Timestamp::now()),
+            state: Mutex::new(State {
+                status: Status::Created,
+                started: None,
+                finished: None,
+                code: 0,
+                oom: false,
+                error: String::new(),
+                restarts: 0,
+                pid: 0,
+                preparing: false,
+            }),
+            supervisor,
+            ends: watch::Sender::new(0),
+            run: Mutex::new(CancellationToken::new()),
+            acting: tokio::sync::Mutex::default(),
+            engine: Arc::downgrade(engine),
+            spec,
+        })
+    }
+
+    /// The full id; a recreated container gets another.
+    pub fn id(&self) -> String {
+        lock(&self.id).clone()
+    }
+
+    /// Name without slash.
+    pub fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    /// True while PID 1 lives.
+    pub fn running(&self) -> bool {
+        lock(&self.state).status == Status::Running
+    }
+
+    pub(crate) fn renew(&self) {
+        let fresh = hex_id(&format!(
+            "container {} {}",
+            self.spec.name,
+            uuid::Uuid::new_v4()
+        ));
+        *lock(&self.id) = fresh;
+        *lock(&self.created) = Timestamp::now();
+        let mut state = lock(&self.state);
+        state.status = Status::Created;
+        state.restarts = 0;
+        state.oom = false;
+        state.error.clear();
+    }
+
+    /// Takes up the state of a container that was started long ago.
+    pub fn be_old(self: &Arc<Self>, started: Timestamp, created: Timestamp) {
+        *lock(&self.created) = created;
+        {
+            let mut state = lock(&self.state);
+            state.status = Status::Running;
+            state.started = Some(started);
+            state.finished = None;
+            state.pid = 1_200 + u32::from(self.spec.ports.first().map_or(1, |p| p.inner % 997));
+        }
+        self.fresh_run();
+        if let Some(supervisor) = &self.supervisor {
+            supervisor.be_old(started);
+        }
+        match &self.spec.work {
+            Work::Forge(forge) => forge.be_ready(),
+            Work::Comfy(comfy) => comfy.be_ready(),
+            Work::Idle => {}
+        }
+    }
+
+    pub(crate) fn fresh_run(&self) -> CancellationToken {
+        let token = self
+            .engine
+            .upgrade()
+            .map_or_else(CancellationToken::new, |engine| {
+                engine.tasks.token().child_token()
+            });
+        *lock(&self.run) = token.clone();
+        token
+    }
+
+    pub(crate) fn labels(&self) -> Vec<(String, String)> {
+        let mut labels = self.spec.labels.clone();
+        if let Some((project, service)) = &self.spec.compose {
+            let folder = format!("/home/jesse/SD/{project}");
+            for (key, value) in [
+                ("project", project.clone()),
+                ("service", service.clone()),
+                ("container-number", "1".to_owned()),
+                ("oneoff", "False".to_owned()),
+                ("version", "2.29.2".to_owned()),
+                ("project.working_dir", folder.clone()),
+                (
+                    "project.config_files",
+                    format!("{folder}/docker-compose.yaml"),
+                ),
+                ("config-hash", hex_id(&self.spec.image)),
+            ] {
+                labels.push((format!("com.docker.compose.{key}"), value));
+            }
+        }
+        labels
+    }
+}

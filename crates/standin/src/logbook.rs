@@ -1,0 +1,213 @@
+//! A container's log: lines with time, stream and origin, for late readers and followers.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::sync::broadcast;
+
+use crate::faults::{Fault, FaultBoard};
+use crate::lock::lock;
+
+const KEPT: usize = 20_000;
+
+/// Where a line was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+}
+
+/// One line of the log.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Running number, from 0.
+    pub number: u64,
+    /// When it was written.
+    pub at: Timestamp,
+    /// Where.
+    pub stream: Stream,
+    /// The file inside the container it came from, if any.
+    pub source: Option<Arc<str>>,
+    /// The line with its line feed.
+    pub bytes: Bytes,
+    /// False for a line that only the file has, not the container's log.
+    pub shown: bool,
+    /// True for lines made by the tail program itself.
+    pub header: bool,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    entries: VecDeque<Entry>,
+    next: u64,
+    source: Option<Arc<str>>,
+}
+
+/// The log of one container.
+#[derive(Debug)]
+pub struct Logbook {
+    service: String,
+    faults: FaultBoard,
+    inner: Mutex<Inner>,
+    sender: broadcast::Sender<Entry>,
+    print: bool,
+}
+
+impl Logbook {
+    /// An empty log of `service`.
+    pub fn new(service: &str, faults: FaultBoard) -> Self {
+        let (sender, _) = broadcast::channel(4_096);
+        Self {
+            service: service.to_owned(),
+            faults,
+            inner: Mutex::default(),
+            sender,
+            print: false,
+        }
+    }
+
+    /// A log that prints its lines on this process' standard output, for use inside a container.
+    pub fn printing(service: &str, faults: FaultBoard) -> Self {
+        Self {
+            print: true,
+            ..Self::new(service, faults)
+        }
+    }
+
+    /// A line of the container's own start-up, on standard output.
+    pub fn plain(&self, text: &str) {
+        self.write(Timestamp::now(), Stream::Out, None, text);
+    }
+
+    /// A line of a followed file; `tail -f` puts a header before it when the file changes.
+    pub fn file(&self, source: &str, text: &str) {
+        self.write(Timestamp::now(), Stream::Out, Some(source), text);
+    }
+
+    /// A line at a given time, for the time before the site was started.
+    pub fn write(&self, at: Timestamp, stream: Stream, source: Option<&str>, text: &str) {
+        if self.print {
+            println!("{text}");
+            return;
+        }
+        let shown = !self.faults.is(Fault::LogSilent, &self.service);
+        let mut inner = lock(&self.inner);
+        let source: Option<Arc<str>> = source.map(Arc::from);
+        if let (true, Some(name)) = (shown, &source)
+            && inner.source != source
+        {
+            inner.source.clone_from(&source);
+            self.push(
+                &mut inner,
+                at,
+                stream,
+                None,
+                Bytes::from_static(b"\n"),
+                true,
+                true,
+            );
+            let header = Bytes::from(format!("==> {name} <==\n"));
+            self.push(&mut inner, at, stream, None, header, true, true);
+        }
+        let bytes = Bytes::from(format!("{text}\n"));
+        self.push(&mut inner, at, stream, source, bytes, shown, false);
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one private place that fills an entry"
+    )]
+    fn push(
+        &self,
+        inner: &mut Inner,
+        at: Timestamp,
+        stream: Stream,
+        source: Option<Arc<str>>,
+        bytes: Bytes,
+        shown: bool,
+        header: bool,
+    ) {
+        let entry = Entry {
+            number: inner.next,
+            at,
+            stream,
+            source,
+            bytes,
+            shown,
+            header,
+        };
+        inner.next += 1;
+        if inner.entries.len() == KEPT {
+            inner.entries.pop_front();
+        }
+        inner.entries.push_back(entry.clone());
+        // No follower is no error.
+        let _ = self.sender.send(entry);
+    }
+
+    /// Everything kept, and a receiver of what comes after it.
+    pub fn open(&self) -> (Vec<Entry>, broadcast::Receiver<Entry>) {
+        let inner = lock(&self.inner);
+        (
+            inner.entries.iter().cloned().collect(),
+            self.sender.subscribe(),
+        )
+    }
+
+    /// Writes the last `count` shown lines once more, as a restarted tail does.
+    pub fn replay(&self, count: usize) {
+        let mut inner = lock(&self.inner);
+        let mut old: Vec<Entry> = inner
+            .entries
+            .iter()
+            .rev()
+            .filter(|e| e.shown)
+            .take(count)
+            .cloned()
+            .collect();
+        old.reverse();
+        let now = Timestamp::now();
+        for entry in old {
+            self.push(
+                &mut inner,
+                now,
+                entry.stream,
+                entry.source,
+                entry.bytes,
+                true,
+                entry.header,
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_of_file_is_announced_and_silence_keeps_the_file() {
+        let faults = FaultBoard::default();
+        let book = Logbook::new("a", faults.clone());
+        book.file("/var/log/supervisor/forge.log", "one");
+        book.file("/var/log/supervisor/forge.log", "two");
+        book.file("/var/log/sync.log", "three");
+        faults.raise(Fault::LogSilent, Some("a"));
+        book.file("/var/log/sync.log", "four");
+        let (entries, _) = book.open();
+        let shown: String = entries
+            .iter()
+            .filter(|e| e.shown)
+            .map(|e| String::from_utf8_lossy(&e.bytes).into_owned())
+            .collect();
+        assert_eq!(
+            shown,
+            "\n==> /var/log/supervisor/forge.log <==\none\ntwo\n\n==> /var/log/sync.log <==\nthree\n"
+        );
+        assert_eq!(entries.iter().filter(|e| !e.header).count(), 4);
+    }
+}

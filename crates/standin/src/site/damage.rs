@@ -1,0 +1,139 @@
+//! Turns raised and lowered faults into what happens to containers and programs.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Site, SiteService};
+use crate::docker::Work;
+use crate::faults::{ActiveFault, Fault};
+use crate::lock::lock;
+
+/// Starts the task that watches the board.
+pub(super) fn follow(site: &Arc<Site>) {
+    let mut changes = site.faults.changes();
+    // Faults that are up already count as new.
+    let mut known = BTreeSet::new();
+    let weak = Arc::downgrade(site);
+    site.tasks.spawn(async move {
+        loop {
+            let now = changes.borrow_and_update().clone();
+            let Some(site) = weak.upgrade() else { return };
+            for entry in now.difference(&known) {
+                each(&site, entry, true);
+            }
+            for entry in known.difference(&now) {
+                each(&site, entry, false);
+            }
+            drop(site);
+            known = now;
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    });
+}
+
+fn each(site: &Arc<Site>, entry: &ActiveFault, raised: bool) {
+    if entry.fault == Fault::EngineRestarted && raised {
+        let board = site.faults.clone();
+        site.tasks.spawn(async move {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            board.lower(Fault::EngineRestarted, None);
+        });
+    }
+    for service in &site.services {
+        if entry.service.as_ref().is_none_or(|id| *id == service.id) {
+            let (service, fault) = (service.clone(), entry.fault);
+            let still = site.faults.clone();
+            site.tasks.spawn(async move {
+                if raised {
+                    begin(&service, fault).await;
+                } else if !still.is(fault, &service.id) {
+                    mend(&service, fault).await;
+                }
+            });
+        }
+    }
+}
+
+/// Deeds of the engine that fail here were refused because the container is already so.
+async fn begin(service: &SiteService, fault: Fault) {
+    let container = &service.container;
+    let forge = match &container.spec.work {
+        Work::Forge(forge) => Some(forge),
+        _ => None,
+    };
+    match fault {
+        Fault::ContainerStopped => {
+            let _ = container.stop(Some(0)).await;
+        }
+        Fault::ContainerGone => {
+            let _ = container.remove(true).await;
+        }
+        Fault::ContainerRecreated => {
+            let _ = container.remove(true).await;
+            let _ = container.recreate().await;
+        }
+        Fault::ContainerOom => {
+            let _ = container.kill("KILL", true).await;
+        }
+        Fault::ContainerKilled => {
+            let _ = container.kill("KILL", false).await;
+        }
+        Fault::CrashLoop => container.crash_loop().await,
+        Fault::ProgramFatal => {
+            if let (Some(forge), Some(supervisor)) = (forge, &container.supervisor) {
+                supervisor.go_fatal(forge, &container.spec.log);
+            }
+        }
+        Fault::ProgramLoop => container.program_loop().await,
+        Fault::ProgramStarting => {
+            if let Some(supervisor) = &container.supervisor {
+                let _ = supervisor.act("restart", "forge", container).await;
+            }
+        }
+        Fault::ConfigOptionsNulled => {
+            if let Some(forge) = forge {
+                forge.null_checkpoint();
+            }
+        }
+        Fault::LogReplay => container.spec.log.replay(512),
+        _ => {}
+    }
+}
+
+async fn mend(service: &SiteService, fault: Fault) {
+    let container = &service.container;
+    match fault {
+        Fault::ContainerStopped | Fault::ContainerOom | Fault::ContainerKilled => {
+            let _ = container.start().await;
+        }
+        Fault::ContainerGone => {
+            let _ = container.recreate().await;
+        }
+        Fault::CrashLoop => {
+            // The loop notices the change within its own rhythm and leaves the container exited.
+            while container.running() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                if !container.looping() {
+                    container.end(1, false);
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            lock(&container.state).restarts = 0;
+            let _ = container.start().await;
+        }
+        Fault::ProgramFatal => {
+            if let Some(supervisor) = &container.supervisor {
+                let _ = supervisor.act("start", "forge", container).await;
+            }
+        }
+        Fault::ConfigOptionsNulled => {
+            if let Work::Forge(forge) = &container.spec.work {
+                forge.restore_checkpoint();
+            }
+        }
+        _ => {}
+    }
+}

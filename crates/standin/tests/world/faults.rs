@@ -1,0 +1,301 @@
+//! Every fault does what its row says, at start or at run time, and can be lifted.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use forgekeeper_standin::{DemoSite, FAULTS, Fault, FaultPart};
+use serde_json::{Value, json};
+
+use crate::site::{demo, get, http, post, status, until, with};
+
+const FIRST: &str = "myia-supervisor-1";
+
+async fn inspect(demo: &DemoSite) -> Value {
+    let url = demo.engine_url().replace("tcp://", "http://");
+    get(&format!("{url}/containers/{FIRST}/json")).await.1
+}
+
+fn models(demo: &DemoSite) -> String {
+    format!("{}/sdapi/v1/sd-models", demo.api_url("myia").unwrap())
+}
+
+/// A JSON list, not the placeholder that answers 200 to everything.
+async fn ready(demo: &DemoSite) -> bool {
+    match http()
+        .get(models(demo))
+        .timeout(Duration::from_secs(1))
+        .send()
+        .await
+    {
+        Ok(answer) => answer
+            .json::<Value>()
+            .await
+            .is_ok_and(|body| body.is_array()),
+        Err(_) => false,
+    }
+}
+
+#[tokio::test]
+async fn every_container_fault_changes_the_state_and_heals() {
+    for (fault, code, oom) in [
+        (Fault::ContainerStopped, 0, false),
+        (Fault::ContainerOom, 137, true),
+        (Fault::ContainerKilled, 137, false),
+    ] {
+        let demo = demo().await;
+        demo.inject(fault, Some(FIRST)).unwrap();
+        until("the end of the container", || async {
+            inspect(&demo).await["State"]["Status"] == "exited"
+        })
+        .await;
+        let state = inspect(&demo).await["State"].clone();
+        assert_eq!(
+            (state["ExitCode"].as_i64(), state["OOMKilled"].as_bool()),
+            (Some(code), Some(oom)),
+            "{fault}"
+        );
+        assert_eq!(status(&models(&demo)).await, None);
+        demo.clear(fault, Some("myia")).unwrap();
+        until("the API again", || ready(&demo)).await;
+    }
+}
+
+#[tokio::test]
+async fn removal_recreation_and_crash_loop() {
+    let demo = demo().await;
+    let before = inspect(&demo).await["Id"].clone();
+    demo.inject(Fault::ContainerGone, Some("myia")).unwrap();
+    until("removal", || async {
+        inspect(&demo).await["message"].is_string()
+    })
+    .await;
+    demo.clear(Fault::ContainerGone, None).unwrap();
+    until("return", || async {
+        inspect(&demo).await["State"]["Status"] == "running"
+    })
+    .await;
+    let second = inspect(&demo).await["Id"].clone();
+    assert_ne!(before, second);
+    demo.inject(Fault::ContainerRecreated, Some("myia"))
+        .unwrap();
+    until("another id", || async {
+        let id = inspect(&demo).await["Id"].clone();
+        id.is_string() && id != second
+    })
+    .await;
+    demo.inject(Fault::CrashLoop, Some("myia")).unwrap();
+    until("three restarts", || async {
+        inspect(&demo).await["RestartCount"].as_u64() >= Some(3)
+    })
+    .await;
+    demo.clear(Fault::CrashLoop, None).unwrap();
+    until("the API again", || ready(&demo)).await;
+}
+
+#[tokio::test]
+async fn api_faults_answer_as_named() {
+    let demo = demo().await;
+    let url = models(&demo);
+    let ask = || http().get(&url).timeout(Duration::from_secs(3)).send();
+    for (fault, code, kind) in [
+        (Fault::Api401, 401, "application/json"),
+        (Fault::Api500, 500, "text/plain; charset=utf-8"),
+        (Fault::ApiHtml, 200, "text/html; charset=utf-8"),
+        (Fault::ApiPlaceholder, 200, "text/html; charset=utf-8"),
+    ] {
+        demo.inject(fault, Some("myia")).unwrap();
+        let answer = ask().await.unwrap();
+        assert_eq!(
+            (
+                answer.status().as_u16(),
+                answer.headers()["content-type"].to_str().unwrap()
+            ),
+            (code, kind),
+            "{fault}"
+        );
+        demo.clear(fault, None).unwrap();
+    }
+    demo.inject(Fault::ApiLoginPage, Some("myia")).unwrap();
+    assert_eq!(ask().await.unwrap().status(), 302);
+    demo.clear(Fault::ApiLoginPage, None).unwrap();
+    demo.inject(Fault::ApiNoModels, Some("myia")).unwrap();
+    assert_eq!(get(&url).await, (200, json!([])));
+    demo.clear(Fault::ApiNoModels, None).unwrap();
+    demo.inject(Fault::ApiTruncated, Some("myia")).unwrap();
+    let cut = ask().await.unwrap();
+    assert!(cut.status().is_success() && cut.bytes().await.is_err());
+    demo.clear(Fault::ApiTruncated, None).unwrap();
+    demo.inject(Fault::ApiHang, Some("myia")).unwrap();
+    assert!(
+        http()
+            .get(&url)
+            .timeout(Duration::from_millis(300))
+            .send()
+            .await
+            .unwrap_err()
+            .is_timeout()
+    );
+    demo.clear(Fault::ApiHang, None).unwrap();
+    demo.inject(Fault::ApiHuge, Some("myia")).unwrap();
+    let mut huge = ask().await.unwrap();
+    let mut read = 0;
+    while read < 4 * 1024 * 1024 {
+        read += huge.chunk().await.unwrap().unwrap().len();
+    }
+    drop(huge);
+    demo.clear(Fault::ApiHuge, None).unwrap();
+    assert_eq!(status(&url).await, Some(200));
+    assert_eq!(status(&demo.api_url("comfyui").unwrap()).await, Some(200));
+}
+
+#[tokio::test]
+async fn image_faults_spoil_pictures_as_named() {
+    let demo = demo().await;
+    let api = demo.api_url("myia").unwrap();
+    let url = format!("{api}/sdapi/v1/txt2img");
+    let order = json!({"prompt": "x", "steps": 2, "width": 64, "height": 64});
+    demo.inject(Fault::ImageBlack, Some("myia")).unwrap();
+    let (_, body) = post(&url, &order).await;
+    let bytes = STANDARD
+        .decode(body["images"][0].as_str().unwrap())
+        .unwrap();
+    assert!(
+        image::load_from_memory(&bytes)
+            .unwrap()
+            .to_rgb8()
+            .iter()
+            .all(|v| *v == 0)
+    );
+    demo.clear(Fault::ImageBlack, None).unwrap();
+    demo.inject(Fault::ImageBomb, Some("myia")).unwrap();
+    let (_, body) = post(&url, &order).await;
+    let bytes = STANDARD
+        .decode(body["images"][0].as_str().unwrap())
+        .unwrap();
+    assert_eq!(bytes[16..24], [0, 0, 0xC3, 0x50, 0, 0, 0xC3, 0x50]);
+    assert!(bytes.len() < 10_000);
+    demo.clear(Fault::ImageBomb, None).unwrap();
+    demo.inject(Fault::ImageCorrupt, Some("myia")).unwrap();
+    let (_, body) = post(&url, &order).await;
+    assert!(
+        STANDARD
+            .decode(body["images"][0].as_str().unwrap())
+            .is_err()
+    );
+    demo.clear(Fault::ImageCorrupt, None).unwrap();
+    demo.inject(Fault::ImageOom, Some("myia")).unwrap();
+    assert_eq!(
+        http()
+            .post(&url)
+            .json(&order)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        500
+    );
+    assert_eq!(
+        get(&format!("{api}/sdapi/v1/memory")).await.1["cuda"]["events"]["oom"],
+        1
+    );
+    demo.clear(Fault::ImageOom, None).unwrap();
+    // A broken CUDA context outlives its cause until the program is restarted.
+    demo.inject(Fault::ImageCudaBroken, Some("myia")).unwrap();
+    assert_eq!(
+        http()
+            .post(&url)
+            .json(&order)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        500
+    );
+    assert!(demo.active_faults().is_empty(), "the fault is spent");
+    assert_eq!(
+        http()
+            .post(&url)
+            .json(&order)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        500
+    );
+    let engine = demo.engine_url().replace("tcp://", "http://");
+    http()
+        .post(format!("{engine}/containers/{FIRST}/restart"))
+        .send()
+        .await
+        .unwrap();
+    until("the API again", || ready(&demo)).await;
+    assert_eq!(post(&url, &order).await.0, 200);
+}
+
+#[tokio::test]
+async fn program_and_log_faults() {
+    let demo = with(vec![(Fault::ProgramFatal, Some("myia".into()))]).await;
+    until("the dead program", || async {
+        status(&models(&demo)).await.is_none()
+    })
+    .await;
+    assert_eq!(
+        inspect(&demo).await["State"]["Status"],
+        "running",
+        "the container stays up"
+    );
+    demo.clear(Fault::ProgramFatal, None).unwrap();
+    until("the API again", || ready(&demo)).await;
+    demo.inject(Fault::ConfigOptionsNulled, Some("myia"))
+        .unwrap();
+    let options = models(&demo).replace("sd-models", "options");
+    until("no checkpoint", || async {
+        get(&options).await.1["sd_model_checkpoint"].is_null()
+    })
+    .await;
+    demo.inject(Fault::ProgramLoop, Some("myia")).unwrap();
+    until("an end of the program", || async {
+        status(&models(&demo)).await.is_none()
+    })
+    .await;
+    assert_eq!(inspect(&demo).await["RestartCount"], 0);
+}
+
+#[tokio::test]
+async fn the_control_endpoint_speaks_http() {
+    let demo = demo().await;
+    let url = format!("{}/faults", demo.control_url());
+    let (code, list) = get(&url).await;
+    assert_eq!(
+        (code, list["known"].as_array().unwrap().len()),
+        (200, FAULTS.len())
+    );
+    assert_eq!(post(&url, &json!({"name": "nonsense"})).await.0, 404);
+    assert_eq!(
+        post(&url, &json!({"name": "api-hang", "service": "nobody"}))
+            .await
+            .0,
+        404
+    );
+    assert_eq!(
+        post(&url, &json!({"name": "api-no-models", "service": "myia"})).await,
+        (200, json!({"changed": true}))
+    );
+    assert_eq!(get(&models(&demo)).await.1, json!([]));
+    assert_eq!(
+        get(&url).await.1["active"],
+        json!([{"name": "api-no-models", "service": "myia"}])
+    );
+    let lifted = http()
+        .delete(format!("{url}/api-no-models?service=myia"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        lifted.json::<Value>().await.unwrap(),
+        json!({"changed": true})
+    );
+    assert!(demo.active_faults().is_empty());
+    assert!(FAULTS.iter().any(|row| row.part == FaultPart::Gpu));
+}

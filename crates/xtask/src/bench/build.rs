@@ -1,0 +1,59 @@
+//! The programs to measure, all built with the release profile.
+
+use std::{
+    path::PathBuf,
+    process::Command,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use crate::repo::Repo;
+
+/// Set by `--no-build`: what was built before is measured.
+pub(super) static AS_BUILT: AtomicBool = AtomicBool::new(false);
+
+/// Where cargo puts what it builds.
+fn target(repo: &Repo) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repo.root.join("target"), PathBuf::from)
+}
+
+fn cargo(repo: &Repo, folder: &str, args: &[&str]) -> Result<(), String> {
+    if AS_BUILT.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    let status = Command::new("cargo")
+        .args(["build", "--release", "--locked"])
+        .args(args)
+        .current_dir(repo.root.join(folder))
+        // The peer is a workspace of its own; both go to one place.
+        .env("CARGO_TARGET_DIR", target(repo))
+        .status()
+        .map_err(|error| format!("cargo could not be started: {error}"))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("cargo build in {folder:?} failed"))
+    }
+}
+
+/// The window and the command line.
+pub(super) fn ours(repo: &Repo) -> Result<PathBuf, String> {
+    cargo(
+        repo,
+        "",
+        &[
+            "-p",
+            "forgekeeper",
+            "-p",
+            "forgekeeper-cli",
+            "-p",
+            "forgekeeper-standin",
+        ],
+    )?;
+    Ok(target(repo).join("release"))
+}
+
+/// The empty Tauri window.
+pub(super) fn peer(repo: &Repo) -> Result<PathBuf, String> {
+    cargo(repo, "tests/peer-tauri", &[])?;
+    Ok(target(repo).join("release/peer-tauri"))
+}

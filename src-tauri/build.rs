@@ -1,0 +1,41 @@
+//! Names the app's own commands, so that the permission system covers them like any plugin's.
+
+/// The same list as in `src/ipc.rs`; a test compares the two.
+const COMMANDS: &[&str] = &[
+    "keeper_state",
+    "action_plan",
+    "action_run",
+    "job_cancel",
+    "generation_start",
+    "generation_choices",
+    "generation_list",
+    "logs_open",
+    "logs_close",
+    "discover",
+    "services_adopt",
+    "settings_get",
+    "service_save",
+    "service_remove",
+    "host_save",
+    "credentials_set",
+    "credentials_forget",
+    "demo_start",
+    "demo_stop",
+    "window_visible",
+    "ui_ready",
+    "app_info",
+];
+
+fn main() {
+    // The pages are embedded; cargo does not see that by itself.
+    println!("cargo:rerun-if-changed=../ui/dist");
+    // The generated contexts and permissions.
+    tauri_build::try_build(
+        tauri_build::Attributes::new()
+            .app_manifest(tauri_build::AppManifest::new().commands(COMMANDS)),
+    )
+    .unwrap_or_else(|error| {
+        println!("cargo::error=the Tauri build step failed: {error:#}");
+        std::process::exit(1);
+    });
+}

@@ -1,0 +1,48 @@
+//! The whole wire contract in one list: commands, events, errors. `cargo xtask bindings` writes
+//! it to `ui/src/backend/bindings.gen.ts`.
+
+use tauri_specta::{Builder, collect_commands, collect_events};
+
+mod actions;
+pub(crate) mod events;
+mod generations;
+mod logs;
+mod settings;
+mod window;
+
+/// Every command and event.
+pub fn builder() -> Builder<tauri::Wry> {
+    Builder::<tauri::Wry>::new()
+        .commands(collect_commands![
+            actions::keeper_state,
+            actions::action_plan,
+            actions::action_run,
+            actions::job_cancel,
+            generations::generation_start,
+            generations::generation_choices,
+            generations::generation_list,
+            logs::logs_open,
+            logs::logs_close,
+            settings::discover,
+            settings::services_adopt,
+            settings::settings_get,
+            settings::service_save,
+            settings::service_remove,
+            settings::host_save,
+            settings::credentials_set,
+            settings::credentials_forget,
+            window::demo_start,
+            window::demo_stop,
+            window::window_visible,
+            window::ui_ready,
+            window::app_info,
+        ])
+        .events(collect_events![
+            events::StateChanged,
+            events::IncidentOpened,
+            events::IncidentClosed,
+        ])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+//! Test pictures.
+
+use std::sync::Arc;
+
+use forgekeeper_domain::{
+    error::ErrorInfo,
+    generation::{GenerationChoices, GenerationRecord, GenerationRequest},
+    ids::{JobId, ServiceId},
+};
+use tauri::State;
+
+use crate::session::Session;
+
+/// Most generations a page may ask for.
+const MOST_GENERATIONS: u32 = 500;
+
+/// Starts a test generation.
+#[tauri::command]
+#[specta::specta]
+pub(super) async fn generation_start(
+    session: State<'_, Arc<Session>>,
+    service: ServiceId,
+    request: GenerationRequest,
+) -> Result<JobId, ErrorInfo> {
+    session.keeper().await?.generate(&service, request).await
+}
+
+/// Samplers, schedulers and models the service offers.
+#[tauri::command]
+#[specta::specta]
+pub(super) async fn generation_choices(
+    session: State<'_, Arc<Session>>,
+    service: ServiceId,
+) -> Result<GenerationChoices, ErrorInfo> {
+    session.keeper().await?.choices(&service).await
+}
+
+/// The newest generations of all services.
+#[tauri::command]
+#[specta::specta]
+pub(super) async fn generation_list(
+    session: State<'_, Arc<Session>>,
+    limit: u32,
+) -> Result<Vec<GenerationRecord>, ErrorInfo> {
+    session
+        .keeper()
+        .await?
+        .generations(limit.min(MOST_GENERATIONS))
+        .await
+}

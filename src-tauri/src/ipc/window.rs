@@ -1,0 +1,70 @@
+//! The window itself: visibility, the demo host, what it is.
+
+use std::sync::Arc;
+
+use forgekeeper_domain::error::ErrorInfo;
+use serde::Serialize;
+use tauri::State;
+
+use crate::session::Session;
+
+type Shell<'a> = State<'a, Arc<Session>>;
+
+/// Facts for the settings page.
+#[derive(Debug, Clone, Serialize, specta::Type)]
+pub(super) struct AppInfo {
+    /// Version of the program.
+    version: String,
+    /// `forgekeeper.toml` in use without the demo host.
+    config_path: String,
+    /// Folder of history and pictures.
+    data_dir: String,
+    /// Whether the demo host is shown.
+    demo: bool,
+}
+
+/// Switches this window to the demo host.
+#[tauri::command]
+#[specta::specta]
+pub(super) async fn demo_start(session: Shell<'_>) -> Result<(), ErrorInfo> {
+    session.switch(true).await;
+    session.keeper().await.map(|_| ())
+}
+
+/// Switches back to the user's own services.
+#[tauri::command]
+#[specta::specta]
+pub(super) async fn demo_stop(session: Shell<'_>) -> Result<(), ErrorInfo> {
+    session.switch(false).await;
+    session.keeper().await.map(|_| ())
+}
+
+/// The page was hidden or shown: sampling follows.
+#[tauri::command]
+#[specta::specta]
+pub(super) fn window_visible(session: Shell<'_>, visible: bool) {
+    session.set_visible(visible);
+}
+
+/// The page painted data for the first time since it was loaded.
+#[tauri::command]
+#[specta::specta]
+pub(super) fn ui_ready() {
+    if std::env::var_os("FORGEKEEPER_BENCH_MARK").is_some() {
+        eprintln!("forgekeeper: first paint of data");
+    }
+}
+
+/// Version and folders.
+#[tauri::command]
+#[specta::specta]
+pub(super) async fn app_info(session: Shell<'_>) -> Result<AppInfo, ErrorInfo> {
+    let keeper = session.keeper().await?;
+    let demo = keeper.state().borrow().demo;
+    Ok(AppInfo {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        config_path: session.paths().config_file.display().to_string(),
+        data_dir: keeper.data_dir().display().to_string(),
+        demo,
+    })
+}

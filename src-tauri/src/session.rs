@@ -1,0 +1,188 @@
+//! The keeper behind the window: started once, switched to the demo host and back.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use forgekeeper_domain::error::{ErrorCode, ErrorInfo};
+use forgekeeper_keeper::keeper::{Keeper, KeeperHandle, KeeperOptions, Paths};
+use forgekeeper_standin::{DemoOptions, DemoSite};
+use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::args::Args;
+
+/// How far the keeper is.
+type Opening = Option<Result<KeeperHandle, ErrorInfo>>;
+
+/// What runs behind the window.
+#[derive(Debug)]
+struct Running {
+    keeper: Keeper,
+    demo: Option<DemoSite>,
+}
+
+/// One run of the program.
+#[derive(Debug)]
+pub struct Session {
+    args: Args,
+    paths: Paths,
+    running: AsyncMutex<Option<Running>>,
+    opening: watch::Sender<Opening>,
+    visible: watch::Sender<bool>,
+    readers: Mutex<HashMap<u32, CancellationToken>>,
+    next_reader: AtomicU32,
+}
+
+impl Session {
+    /// Nothing runs yet; [`Session::open`] starts it.
+    pub(crate) fn new(args: Args) -> Self {
+        let paths = Paths::default_for(args.config.clone());
+        Self {
+            args,
+            paths,
+            running: AsyncMutex::default(),
+            opening: watch::Sender::new(None),
+            visible: watch::Sender::new(true),
+            readers: Mutex::default(),
+            next_reader: AtomicU32::new(1),
+        }
+    }
+
+    /// A demo window and one with a configuration of its own may stand beside another.
+    pub(crate) fn single_instance(&self) -> bool {
+        !cfg!(debug_assertions) && !self.args.demo && self.args.config.is_none()
+    }
+
+    /// Starts what the arguments ask for.
+    pub(crate) async fn open(&self) {
+        self.switch(self.args.demo).await;
+    }
+
+    /// Replaces what runs. The page keeps its place; its next snapshot is another host's.
+    pub(crate) async fn switch(&self, demo: bool) {
+        let mut running = self.running.lock().await;
+        self.opening.send_replace(None);
+        self.end_readers();
+        if let Some(old) = running.take() {
+            end(old).await;
+        }
+        let started = start(&self.paths, demo).await;
+        let opening = match started {
+            Ok(new) => {
+                let handle = new.keeper.handle();
+                handle.set_visible(*self.visible.borrow());
+                *running = Some(new);
+                Ok(handle)
+            }
+            Err(error) => {
+                tracing::error!(%error, detail = error.detail, "the keeper did not start");
+                Err(error)
+            }
+        };
+        self.opening.send_replace(Some(opening));
+    }
+
+    /// Ends what runs, in order.
+    pub(crate) async fn close(&self) {
+        self.end_readers();
+        if let Some(running) = self.running.lock().await.take() {
+            end(running).await;
+        }
+    }
+
+    /// The keeper, as soon as it has started.
+    pub(crate) async fn keeper(&self) -> Result<KeeperHandle, ErrorInfo> {
+        let mut opening = self.opening.subscribe();
+        match opening.wait_for(Option::is_some).await.map(|o| o.clone()) {
+            Ok(Some(result)) => result,
+            _ => Err(ErrorInfo::new(
+                ErrorCode::Cancelled,
+                "the program is ending",
+            )),
+        }
+    }
+
+    /// Each keeper as it comes.
+    pub(crate) fn openings(&self) -> watch::Receiver<Opening> {
+        self.opening.subscribe()
+    }
+
+    /// Whether the page is seen.
+    pub(crate) fn visibility(&self) -> watch::Receiver<bool> {
+        self.visible.subscribe()
+    }
+
+    /// The page was hidden or shown.
+    pub(crate) fn set_visible(&self, visible: bool) {
+        self.visible.send_replace(visible);
+        if let Some(Ok(keeper)) = &*self.opening.borrow() {
+            keeper.set_visible(visible);
+        }
+    }
+
+    /// Folders in use.
+    pub(crate) fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    /// Registers a log reader; it ends when its token is cancelled.
+    pub(crate) fn add_reader(&self) -> (u32, CancellationToken) {
+        let id = self.next_reader.fetch_add(1, Ordering::Relaxed);
+        let token = CancellationToken::new();
+        self.lock_readers().insert(id, token.clone());
+        (id, token)
+    }
+
+    /// Ends a log reader; an id that ended already is no error.
+    pub(crate) fn end_reader(&self, id: u32) {
+        if let Some(token) = self.lock_readers().remove(&id) {
+            token.cancel();
+        }
+    }
+
+    /// Ends all of them: the page was loaded anew, or the host changed.
+    pub(crate) fn end_readers(&self) {
+        for (_, token) in self.lock_readers().drain() {
+            token.cancel();
+        }
+    }
+
+    fn lock_readers(&self) -> std::sync::MutexGuard<'_, HashMap<u32, CancellationToken>> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn start(paths: &Paths, demo: bool) -> Result<Running, ErrorInfo> {
+    if !demo {
+        let keeper = Keeper::start(KeeperOptions::for_file(paths.clone())).await?;
+        return Ok(Running { keeper, demo: None });
+    }
+    let site = DemoSite::start(DemoOptions::default())
+        .await
+        .map_err(|error| {
+            ErrorInfo::new(ErrorCode::Io, "the demo host could not be started")
+                .detail(error.to_string())
+        })?;
+    let label = "demo host".to_owned();
+    let options = KeeperOptions::for_demo(paths.clone(), label, site.config_toml());
+    let keeper = Keeper::start(options).await?;
+    Ok(Running {
+        keeper,
+        demo: Some(site),
+    })
+}
+
+async fn end(running: Running) {
+    let left = running.keeper.shutdown().await;
+    if !left.is_empty() {
+        tracing::warn!(tasks = ?left, "did not end in time");
+    }
+    if let Some(site) = running.demo {
+        site.shutdown().await;
+    }
+}

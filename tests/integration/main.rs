@@ -1,0 +1,20 @@
+//! Integration tests over real sockets and a real engine. One binary, one module per story.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests start engines and other programs, and write their own files"
+)]
+
+mod bad_input;
+mod cli_json;
+mod docker_engine;
+mod docker_faults;
+mod docker_foreign;
+mod docker_lab;
+mod docker_tls;
+mod faults;
+mod pictures;
+mod rig;
+mod shutdown;
+mod story;
+mod story_engine;

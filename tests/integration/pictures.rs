@@ -1,0 +1,168 @@
+//! Test pictures through the command line: requests refused before they are sent, pictures that
+//! prove nothing, and an end asked for in the middle.
+
+use std::{path::PathBuf, time::Duration};
+
+use forgekeeper_standin::{DemoSite, Fault};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+use crate::rig::{Place, Ran, SECOND, end_of_child, get, holds, site};
+
+async fn generate(place: &Place, service: &str, more: &[&str]) -> (Ran, Vec<PathBuf>) {
+    let folder = place.folder.path().join("out");
+    let out = folder.to_string_lossy();
+    let mut arguments = vec![
+        "generate", service, "--prompt", "a cat", "--out", &out, "--json",
+    ];
+    arguments.extend(more);
+    let ran = place.ctl(&arguments).await;
+    let files = std::fs::read_dir(&folder).map_or_else(
+        |_| Vec::new(),
+        |all| all.map(|file| file.expect("a file").path()).collect(),
+    );
+    (ran, files)
+}
+
+fn end(ran: &Ran) -> Value {
+    let last = ran.lines().pop().expect("a line");
+    assert_eq!(last["event"], "end", "{ran:#?}");
+    last
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_out_of_range_is_refused_before_it_is_sent() {
+    let site = site(20.0).await;
+    let place = Place::with(&site.config_toml());
+    for (wrong, field) in [
+        (&["--width", "513"][..], "width"),
+        (&["--height", "0"], "height"),
+        (&["--width", "100000"], "width"),
+        (&["--steps", "0"], "steps"),
+        (&["--cfg", "99"], "cfg"),
+        (&["--batch", "99"], "batch"),
+    ] {
+        let (ran, files) = generate(&place, "myia", wrong).await;
+        let ran = ran.ends_with(2);
+        let error = &ran.json()["error"];
+        assert_eq!(error["code"], "bad_request", "{wrong:?}");
+        let said = error["message"].as_str().unwrap_or_default();
+        assert!(said.contains(field), "{wrong:?}: {said}");
+        assert_eq!(files, Vec::<PathBuf>::new());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_good_picture_is_proved_and_kept_and_nothing_is_overwritten() {
+    let site = site(3.0).await;
+    let place = Place::with(&site.config_toml());
+    for number in 1..=2 {
+        let (ran, files) = generate(&place, "myia", &["--seed", "7", "--steps", "15"]).await;
+        let ran = ran.ends_with(0);
+        assert_eq!(end(&ran)["job"]["record"]["verdict"], "proved", "{ran:#?}");
+        assert_eq!(files.len(), number, "{files:?}");
+        let steps = ran
+            .lines()
+            .iter()
+            .any(|l| l["progress"]["step"].is_number());
+        assert!(steps, "progress was told: {ran:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_that_proves_nothing_is_no_success() {
+    for (fault, verdict, code) in [
+        (Fault::ImageOom, "out_of_memory", "out_of_memory"),
+        (Fault::ImageBlack, "blank", "bad_picture"),
+        (Fault::ImageNan, "blank", "bad_picture"),
+        (Fault::ImageCorrupt, "undecodable", "bad_picture"),
+        (Fault::ImageBomb, "undecodable", "bad_picture"),
+        (
+            Fault::ImageCudaBroken,
+            "cuda_context_lost",
+            "cuda_context_lost",
+        ),
+    ] {
+        let site = site(20.0).await;
+        site.inject(fault, Some("myia")).expect("a service of it");
+        let place = Place::with(&site.config_toml());
+        let (ran, _) = generate(&place, "myia", &[]).await;
+        let ran = ran.ends_with(1);
+        let job = &end(&ran)["job"];
+        assert_eq!(job["record"]["verdict"], verdict, "{fault}: {job}");
+        assert_eq!(job["error"]["code"], code, "{fault}: {job}");
+        assert_eq!(job["phase"], "failed", "{fault}");
+        let said = job["error"]["message"].as_str().unwrap_or_default();
+        assert!(
+            !said.is_empty() && ran.stderr.contains(said),
+            "{fault}: {ran:#?}"
+        );
+        assert!(
+            ran.peak_bytes < 400 * 1024 * 1024,
+            "{fault}: {}",
+            ran.peak_bytes
+        );
+        site.shutdown().await;
+    }
+}
+
+async fn progress(site: &DemoSite) -> Value {
+    let api = site.api_url("myia").expect("a service of it");
+    let answer = get(&format!("{api}/sdapi/v1/progress?skip_current_image=true")).await;
+    let (_, body) = answer.expect("an answer");
+    serde_json::from_str(&body).expect("JSON")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interruption_reaches_the_server() {
+    let site = site(1.0).await;
+    let place = Place::with(&site.config_toml());
+    let mut command = place.command(&[
+        "generate",
+        "myia",
+        "--prompt",
+        "a long one",
+        "--steps",
+        "150",
+        "--out",
+        "out",
+        "--json",
+    ]);
+    let mut child = command.spawn().expect("forgekeeperctl starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+    let working = async {
+        loop {
+            let line = lines.next_line().await.expect("UTF-8").expect("a line");
+            let line: Value = serde_json::from_str(&line).expect("JSON");
+            if line["progress"]["step"].as_u64() >= Some(2) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), working)
+        .await
+        .expect("it works");
+    assert!(progress(&site).await["state"]["job_count"].as_i64() > Some(0));
+    let pid = child.id().expect("it runs").to_string();
+    let told = std::process::Command::new("kill")
+        .args(["-INT", &pid])
+        .status();
+    assert!(told.expect("kill").success());
+    let mut last = String::new();
+    let reading = async {
+        while let Ok(Some(line)) = lines.next_line().await {
+            last = line;
+        }
+    };
+    let (ran, ()) = tokio::join!(end_of_child(child), reading);
+    let ran = ran.ends_with(1);
+    assert!(ran.took < 10 * SECOND, "{ran:#?}");
+    let last: Value = serde_json::from_str(&last).expect("JSON");
+    assert_eq!(last["job"]["phase"], "cancelled", "{last}");
+    assert_eq!(last["job"]["record"]["verdict"], "interrupted", "{last}");
+    // 150 steps would have taken twenty seconds more.
+    holds("the server rests", 4 * SECOND, async || {
+        progress(&site).await["progress"] == 0.0
+    })
+    .await;
+}

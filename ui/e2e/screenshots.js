@@ -1,0 +1,182 @@
+/**
+ * Pictures of every page. `--out DIR` says where (default `.screenshots`), `--docs` takes only the
+ * set that the README shows.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { launch, open } from './browser.js';
+import { serve } from './serve.js';
+
+const out = process.argv.includes('--out')
+  ? process.argv[process.argv.indexOf('--out') + 1]
+  : '.screenshots';
+const docs = process.argv.includes('--docs');
+const only = process.argv.includes('--only')
+  ? process.argv[process.argv.indexOf('--only') + 1]
+  : '';
+
+const WIDE = { width: 1280, height: 900 };
+const SMALL = { width: 1024, height: 640 };
+
+const go = (name) => (page) => page.getByTestId(`nav-${name}`).click();
+const generate = async (page) => {
+  await go('bench')(page);
+  await page.getByTestId('bench-prompt').fill('a lighthouse in a storm, oil painting');
+  await page.getByTestId('bench-generate').click();
+};
+const SCENES = [
+  ['overview', '', async () => {}],
+  ['overview-stopped', '?fault=container-stopped', async () => {}],
+  ['overview-engine', '?fault=engine-refused', async () => {}],
+  ['overview-no-gpu', '?fault=no-gpu,settings-error', async () => {}],
+  ['overview-unmeasured', '?fault=not-measured,gpu-values-missing', async () => {}],
+  ['overview-many', '?fault=many-services', async () => {}],
+  [
+    'overview-restart',
+    '',
+    async (page) => {
+      await page.getByTestId('restart-myia-turbo').click();
+      await page.waitForTimeout(5200);
+    },
+  ],
+  [
+    'overview-restart-failed',
+    '?fault=act-fails',
+    async (page) => {
+      await page.getByTestId('restart-myia-turbo').click();
+      await page.waitForTimeout(3600);
+    },
+  ],
+  [
+    'overview-menu',
+    '',
+    async (page) => {
+      await page.getByTestId('restart-menu-myia-turbo').click();
+      await page.waitForTimeout(400);
+    },
+  ],
+  [
+    'overview-stop',
+    '',
+    async (page) => {
+      await page.getByTestId('restart-menu-myia-turbo').click();
+      await page.getByTestId('restart-menu-myia-turbo-stop').click();
+      await page.getByTestId('confirm-dialog').waitFor();
+    },
+  ],
+  [
+    'overview-rung',
+    '?fault=api-unauthorized',
+    async (page) => {
+      await page.getByTestId('rung-myia-api').click();
+      await page.waitForTimeout(300);
+    },
+  ],
+  ['logs', '?lines=10000', go('logs')],
+  [
+    'logs-filter',
+    '',
+    async (page) => {
+      await go('logs')(page);
+      await page.getByTestId('log-regex').click();
+      await page.getByTestId('log-filter').fill('error|warning|NVIDIA');
+      await page.waitForTimeout(500);
+      await page.getByTestId('log-pause').click();
+      await page.waitForTimeout(2200);
+    },
+  ],
+  [
+    'logs-bad',
+    '',
+    async (page) => {
+      await go('logs')(page);
+      await page.getByTestId('log-regex').click();
+      await page.getByTestId('log-filter').fill('[unclosed');
+      await page.waitForTimeout(500);
+    },
+  ],
+  ['bench', '', go('bench')],
+  [
+    'bench-progress',
+    '',
+    async (page) => {
+      await generate(page);
+      await page.waitForTimeout(3200);
+    },
+  ],
+  [
+    'bench-picture',
+    '',
+    async (page) => {
+      await generate(page);
+      await page.getByTestId('bench-picture').waitFor({ timeout: 15000 });
+    },
+  ],
+  [
+    'bench-failed',
+    '?fault=generation-fails',
+    async (page) => {
+      await generate(page);
+      await page.getByTestId('bench-verdict').waitFor({ timeout: 15000 });
+    },
+  ],
+  ['settings', '', go('settings')],
+  [
+    'settings-edit',
+    '',
+    async (page) => {
+      await go('settings')(page);
+      await page.getByTestId('service-add').click();
+      await page.getByTestId('service-form-save').click();
+    },
+  ],
+  ['first-start', '?fault=first-start', async (page) => page.getByTestId('adopt').waitFor()],
+  ['nothing-found', '?fault=nothing-found', async () => {}],
+  ['palette', '', async (page) => page.keyboard.press('Control+k')],
+];
+
+const LOOKS = docs
+  ? [
+      ['dark', 'en', WIDE, ''],
+      ['light', 'fr', WIDE, '-light-fr'],
+    ]
+  : [
+      ['dark', 'en', WIDE, '-dark-en'],
+      ['light', 'fr', WIDE, '-light-fr'],
+      ['dark', 'fr', SMALL, '-small-dark-fr'],
+      ['light', 'en', SMALL, '-small-light-en'],
+    ];
+const DOCS = ['overview', 'overview-restart', 'logs', 'bench-picture', 'settings', 'first-start'];
+
+await mkdir(out, { recursive: true });
+const server = await serve();
+const browser = await launch();
+try {
+  const shots = SCENES.filter(
+    ([name]) => (!docs || DOCS.includes(name)) && (only === '' || only.split(',').includes(name)),
+  ).flatMap((scene) => LOOKS.map((look) => [scene, look]));
+  await Promise.all(
+    [0, 1, 2].map(async (lane) => {
+      for (const [[name, query, act], [theme, language, size, suffix]] of shots.filter(
+        (_, index) => index % 3 === lane,
+      )) {
+        const { page, troubles, close } = await open(browser, server.url, {
+          theme,
+          language,
+          size,
+          query,
+        });
+        await page.waitForTimeout(900);
+        await act(page);
+        await page.waitForTimeout(500);
+        await page.screenshot({ path: join(out, `${name}${suffix}.png`) });
+        for (const trouble of troubles) console.error(`${name}${suffix}: ${trouble}`);
+        await close();
+      }
+    }),
+  );
+} finally {
+  await browser.close();
+  server.close();
+}

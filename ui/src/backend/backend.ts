@@ -1,0 +1,78 @@
+import type {
+  Action,
+  ActionPlan,
+  AppInfo,
+  Candidate,
+  Credentials,
+  DiscoveryReport,
+  GenerationChoices,
+  GenerationRecord,
+  GenerationRequest,
+  HostSettings,
+  Incident,
+  KeeperState,
+  LogBatch,
+  LogQuery,
+  SecretPlace,
+  ServiceSettings,
+  SettingsView,
+} from './types';
+
+/** Ends a subscription; calling it twice is harmless. */
+export type Release = () => void;
+
+/** What this window remembers for one person; nothing of it belongs to the keeper. */
+export interface Preferences {
+  theme: 'system' | 'dark' | 'light';
+  language: 'system' | 'en' | 'fr';
+  logs: { wrap: boolean; times: boolean };
+  bench: Partial<GenerationRequest> & { service?: string };
+}
+
+/** What the keeper announces between two snapshots. */
+export interface KeeperListener {
+  state(state: KeeperState): void;
+  incidentOpened(incident: Incident): void;
+  incidentClosed(incident: Incident): void;
+}
+
+/**
+ * The keeper as this window sees it. Every method may reject with an `ErrorInfo`.
+ */
+export interface Backend {
+  state(): Promise<KeeperState>;
+  /** Resolves once the announcements really arrive. */
+  listen(listener: KeeperListener): Promise<Release>;
+
+  plan(service: string, action: Action): Promise<ActionPlan>;
+  act(service: string, action: Action, force: boolean): Promise<string>;
+  cancel(job: string): Promise<void>;
+
+  generate(service: string, request: GenerationRequest): Promise<string>;
+  choices(service: string): Promise<GenerationChoices>;
+  generations(limit: number): Promise<GenerationRecord[]>;
+  /** Address of a picture: a hash, or a preview path from a job's progress. */
+  pictureUrl(path: string): string;
+
+  /** Batches begin with what is held; they stop after `Release`. */
+  logs(service: string, query: LogQuery, receive: (batch: LogBatch) => void): Promise<Release>;
+
+  discover(): Promise<DiscoveryReport>;
+  adopt(candidates: Candidate[]): Promise<void>;
+  settings(): Promise<SettingsView>;
+  saveService(settings: ServiceSettings): Promise<void>;
+  removeService(id: string): Promise<void>;
+  saveHost(settings: HostSettings): Promise<void>;
+  setCredentials(service: string, credentials: Credentials): Promise<SecretPlace>;
+  forgetCredentials(service: string): Promise<void>;
+  startDemo(): Promise<void>;
+  stopDemo(): Promise<void>;
+
+  visible(visible: boolean): Promise<void>;
+  /** Told once, after the first paint with data. */
+  ready(): Promise<void>;
+  info(): Promise<AppInfo>;
+
+  loadPreferences(): Promise<Partial<Preferences>>;
+  savePreferences(preferences: Preferences): Promise<void>;
+}

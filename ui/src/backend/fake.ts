@@ -1,0 +1,194 @@
+import type { Backend, KeeperListener, Preferences } from './backend';
+import { discoveryReport } from './fake/discovery';
+import { actionJob, cancelGeneration, generationJob } from './fake/jobs';
+import type { FakeOptions } from './fake/life';
+import { FakeSite } from './fake/life';
+import { plan } from './fake/plan';
+import { settingsOf } from './fake/site';
+import type {
+  Action,
+  ActionPlan,
+  Candidate,
+  ErrorInfo,
+  KeeperState,
+  ServiceSettings,
+} from './types';
+
+export type { FakeOptions } from './fake/life';
+export { FAULTS, type Fault } from './fake/site';
+
+const DISK = 'forgekeeper.fake.preferences';
+
+/** A living site behind the one interface of the window. */
+export class FakeBackend extends FakeSite implements Backend {
+  private readonly storage: Storage | null;
+  private preferences: Partial<Preferences> = {};
+
+  constructor(options: FakeOptions = {}) {
+    super(options);
+    this.storage = options.storage ?? null;
+  }
+
+  state(): Promise<KeeperState> {
+    if (this.faults.has('disconnected') && this.revision > 3)
+      return Promise.reject(new Error('gone'));
+    return Promise.resolve(this.build());
+  }
+
+  listen(listener: KeeperListener) {
+    this.listeners.add(listener);
+    return Promise.resolve(() => {
+      this.listeners.delete(listener);
+    });
+  }
+
+  async plan(id: string, action: Action): Promise<ActionPlan> {
+    return plan(this.find(id), action, this.faults);
+  }
+
+  async act(id: string, action: Action, force: boolean): Promise<string> {
+    const { refusals } = await this.plan(id, action);
+    const refused = refusals.find((r) => !(force && r === 'generation_running'));
+    this.calls.push(`act ${id} ${JSON.stringify(action)} force=${force}`);
+    if (refused) {
+      const error: ErrorInfo = { code: 'refused', message: refused, hint: null, detail: null };
+      throw error;
+    }
+    const job = `job-${this.jobs.length + 1}`;
+    const lost = this.jobs.find((j) => j.service.settings.id === id && j.job.phase === 'running');
+    if (lost) cancelGeneration(lost, this.now);
+    this.jobs.push(actionJob(job, this.find(id), action, this.now, this.faults));
+    this.advance(0);
+    return job;
+  }
+
+  async cancel(job: string) {
+    const running = this.jobs.find((j) => j.job.id === job);
+    if (running?.job.phase === 'running') cancelGeneration(running, this.now);
+    this.advance(0);
+  }
+
+  async generate(id: string, request: Parameters<Backend['generate']>[1]) {
+    this.calls.push(`generate ${id} ${JSON.stringify(request)}`);
+    const job = `job-${this.jobs.length + 1}`;
+    this.jobs.push(
+      generationJob(job, this.find(id), request, this.now, this.faults, this.pictures),
+    );
+    this.advance(0);
+    return job;
+  }
+
+  async choices(id: string) {
+    this.find(id);
+    return {
+      samplers: ['Euler', 'Euler a', 'DPM++ 2M', 'DPM++ SDE', 'LCM'],
+      schedulers: ['Automatic', 'Karras', 'Exponential', 'SGM Uniform', 'Turbo'],
+      models: ['juggernautXL_v9.safetensors [c9e3e68f89]', 'turboVision_v431.safetensors'],
+    };
+  }
+
+  async generations(limit: number) {
+    return structuredClone(this.records.slice(0, limit));
+  }
+
+  pictureUrl(path: string) {
+    return this.pictures.get(path) ?? '';
+  }
+
+  async logs(...[id, query, receive]: Parameters<Backend['logs']>) {
+    const close = this.find(id).log.subscribe(query, receive);
+    return () => void close();
+  }
+
+  async discover() {
+    const known = new Set(this.services.map((service) => service.settings.id));
+    return discoveryReport(known, this.faults.has('nothing-found'));
+  }
+
+  async adopt(candidates: Candidate[]) {
+    this.calls.push(`adopt ${candidates.map((c) => c.id).join(' ')}`);
+    for (const { id, kind, container } of candidates) {
+      this.add(settingsOf(id, kind, container, 17861, kind === 'forge' ? 0 : null));
+    }
+    this.advance(0);
+  }
+
+  async settings() {
+    const services = this.services.map((s) => s.settings);
+    return structuredClone({
+      settings: { demo: true, hosts: [{ id: 'local', engine: 'auto' }], services },
+      path: '/home/admin/.config/forgekeeper/forgekeeper.toml',
+      text: '# forgekeeper.toml\n',
+      problem: null,
+    });
+  }
+
+  async saveService(settings: ServiceSettings) {
+    this.calls.push(`save ${JSON.stringify(settings)}`);
+    const known = this.services.find((s) => s.settings.id === settings.id);
+    if (known) known.settings = { ...settings };
+    else this.add({ ...settings });
+    this.advance(0);
+  }
+
+  async removeService(id: string) {
+    this.calls.push(`remove ${id}`);
+    this.services = this.services.filter((s) => s.settings.id !== id);
+    this.advance(0);
+  }
+
+  async saveHost(settings: { id: string; engine: string }) {
+    this.calls.push(`host ${settings.id} ${settings.engine}`);
+  }
+
+  async setCredentials(id: string) {
+    const place = this.faults.has('no-keyring') ? 'memory' : 'keyring';
+    this.calls.push(`credentials ${id}`);
+    this.find(id).credentials = place;
+    this.advance(0);
+    return place as 'memory' | 'keyring';
+  }
+
+  async forgetCredentials(id: string) {
+    this.calls.push(`forget ${id}`);
+    this.find(id).credentials = null;
+    this.advance(0);
+  }
+
+  async startDemo() {
+    this.calls.push('demo');
+    this.demo = true;
+    this.faults.clear();
+    this.founding();
+    this.advance(0);
+  }
+
+  async stopDemo() {
+    this.calls.push('demo stop');
+  }
+
+  async visible() {}
+
+  async ready() {
+    this.calls.push('ready');
+  }
+
+  async info() {
+    return {
+      version: '0.1.0',
+      config_path: '/home/admin/.config/forgekeeper/forgekeeper.toml',
+      data_dir: '/home/admin/.local/share/forgekeeper',
+      demo: true,
+    };
+  }
+
+  async loadPreferences() {
+    const kept = this.storage?.getItem(DISK);
+    return kept ? (JSON.parse(kept) as Partial<Preferences>) : this.preferences;
+  }
+
+  async savePreferences(preferences: Preferences) {
+    this.preferences = structuredClone(preferences);
+    this.storage?.setItem(DISK, JSON.stringify(preferences));
+  }
+}

@@ -1,0 +1,87 @@
+import { Channel, convertFileSrc } from '@tauri-apps/api/core';
+import { LazyStore } from '@tauri-apps/plugin-store';
+
+import type { Backend, Preferences } from './backend';
+import type { LogBatch_Deserialize } from './bindings.gen';
+import { commands, events } from './bindings.gen';
+import type { ErrorInfo, LogBatch } from './types';
+
+type Answer<T> = { status: 'ok'; data: T } | { status: 'error'; error: ErrorInfo };
+
+/** The answer itself; an error is thrown as the `ErrorInfo` it is. */
+async function given<T>(answer: Promise<Answer<T>>): Promise<T> {
+  const got = await answer;
+  if (got.status === 'error') throw got.error;
+  return got.data;
+}
+
+const done = async (answer: Promise<Answer<null>>): Promise<void> => {
+  await given(answer);
+};
+
+/** Talks to the shell through its generated commands, events and channels. */
+export function tauriBackend(): Backend {
+  const store = new LazyStore('preferences.json');
+
+  return {
+    state: () => given(commands.keeperState()),
+    async listen(listener) {
+      const releases = await Promise.all([
+        // The generated listener is typed by what would be sent; what arrives is what was written.
+        events.stateChanged.listen((event) => listener.state(event.payload as never)),
+        events.incidentOpened.listen((event) => listener.incidentOpened(event.payload)),
+        events.incidentClosed.listen((event) => listener.incidentClosed(event.payload)),
+      ]);
+      return () => releases.forEach((release) => release());
+    },
+
+    plan: (service, action) => given(commands.actionPlan(service, action)),
+    act: (service, action, force) => given(commands.actionRun(service, action, force)),
+    cancel: (job) => done(commands.jobCancel(job)),
+
+    generate: (service, request) => given(commands.generationStart(service, request)),
+    choices: (service) => given(commands.generationChoices(service)),
+    generations: (limit) => given(commands.generationList(limit)),
+    pictureUrl: (path) => convertFileSrc(path, 'picture'),
+
+    async logs(service, query, receive) {
+      let open = true;
+      const channel = new Channel<LogBatch_Deserialize>();
+      channel.onmessage = (batch) => {
+        // As above: typed as sent, written with every field.
+        if (open) receive(batch as LogBatch);
+      };
+      const id = await given(commands.logsOpen(service, query, channel));
+      return () => {
+        if (!open) return;
+        open = false;
+        // The window may be closing: an unanswered farewell harms nobody, the shell closes
+        // every reader of a window that is gone.
+        commands.logsClose(id).catch(() => undefined);
+      };
+    },
+
+    discover: () => given(commands.discover()),
+    adopt: (candidates) => done(commands.servicesAdopt(candidates)),
+    settings: () => given(commands.settingsGet()),
+    saveService: (settings) => done(commands.serviceSave(settings)),
+    removeService: (id) => done(commands.serviceRemove(id)),
+    saveHost: (settings) => done(commands.hostSave(settings)),
+    setCredentials: (service, credentials) => given(commands.credentialsSet(service, credentials)),
+    forgetCredentials: (service) => done(commands.credentialsForget(service)),
+    startDemo: () => done(commands.demoStart()),
+    stopDemo: () => done(commands.demoStop()),
+
+    visible: (visible) => commands.windowVisible(visible),
+    ready: () => commands.uiReady(),
+    info: () => given(commands.appInfo()),
+
+    async loadPreferences() {
+      return (await store.get<Partial<Preferences>>('preferences')) ?? {};
+    },
+    async savePreferences(preferences) {
+      await store.set('preferences', preferences);
+      await store.save();
+    },
+  };
+}

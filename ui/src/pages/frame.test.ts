@@ -1,0 +1,76 @@
+import { fireEvent, screen } from '@testing-library/svelte';
+import userEvent from '@testing-library/user-event';
+import { expect, test, vi } from 'vitest';
+
+import type { KeeperListener } from '../backend/backend';
+import { open, settled } from '../test-kit';
+import { PAGES } from './registry';
+
+test('every page of the registry mounts and is the current one', async () => {
+  const { app } = await open('overview');
+  for (const page of PAGES) {
+    app.page = page.id;
+    await settled();
+    expect(screen.getByTestId(`nav-${page.id}`)).toHaveAttribute('aria-current', 'page');
+    expect(screen.getByRole('main').textContent?.length ?? 0).toBeGreaterThan(20);
+  }
+});
+
+test('digits with Ctrl go to the pages', async () => {
+  await open('overview');
+  await fireEvent.keyDown(window, { key: '3', ctrlKey: true });
+  await settled();
+  expect(screen.getByTestId('nav-bench')).toHaveAttribute('aria-current', 'page');
+});
+
+test('the palette finds a command by words and runs it', async () => {
+  const user = userEvent.setup();
+  const { app } = await open('overview');
+  await fireEvent.keyDown(window, { key: 'k', ctrlKey: true });
+  await settled();
+  await user.type(screen.getByRole('combobox'), 'logs turbo{Enter}');
+  await settled();
+  expect(app.page).toBe('logs');
+  expect(screen.getByTestId('log-service-myia-turbo')).toHaveAttribute('aria-pressed', 'true');
+});
+
+test('the shell is told once that data was painted', async () => {
+  const { backend, pass } = await open('overview');
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  await pass(1_000);
+  expect(backend.calls.filter((c) => c === 'ready')).toHaveLength(1);
+});
+
+test('a keeper that does not answer is told, and its return too', async () => {
+  const { app, backend } = await open('overview');
+  const state = vi.spyOn(backend, 'state').mockRejectedValue(new Error('gone'));
+  app.lastHeard = 0;
+  await new Promise((resolve) => setTimeout(resolve, 3_200));
+  await settled();
+  expect(screen.getByTestId('disconnected')).toHaveTextContent('may be wrong now');
+  state.mockRestore();
+  backend.advance(250);
+  await settled();
+  expect(screen.queryByTestId('disconnected')).toBeNull();
+}, 10_000);
+
+test('an old snapshot does not undo a newer one, another keeper may begin anew', async () => {
+  const { app, backend } = await open('overview');
+  backend.advance(1_000);
+  const newest = app.state;
+  const listener = [...(backend['listeners'] as Set<KeeperListener>)][0];
+  if (!newest || !listener) throw new Error('the window listens');
+  listener.state({ ...newest, revision: 1, at: '2020-01-01T00:00:00Z' });
+  expect(app.state?.revision).toBe(newest.revision);
+  listener.state({ ...newest, revision: 1, at: new Date(backend.now + 5).toISOString() });
+  expect(app.state?.revision).toBe(1);
+});
+
+test('incidents and results are announced to screen readers', async () => {
+  const { backend, pass } = await open('overview');
+  await backend.act('myia', { verb: 'restart', target: 'container' }, false);
+  await pass(14_000);
+  expect(screen.getAllByRole('status').some((e) => e.textContent?.includes('API proved'))).toBe(
+    true,
+  );
+});

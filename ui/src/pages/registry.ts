@@ -1,0 +1,40 @@
+import type { Component } from 'svelte';
+
+import type { MessageKey } from '../shared/i18n.svelte';
+import type { PageId } from '../state/app.svelte';
+
+export interface PageEntry {
+  id: PageId;
+  title: MessageKey;
+  /** Path of a 16×16 outline icon. */
+  icon: string;
+  load: () => Promise<{ default: Component }>;
+}
+
+/** Every page there is, in the order of the navigation. */
+export const PAGES: readonly PageEntry[] = [
+  {
+    id: 'overview',
+    title: 'nav.overview',
+    icon: 'M2 13V7m4 6V3m4 10V9m4 4V5',
+    load: () => import('./overview/Page.svelte'),
+  },
+  {
+    id: 'logs',
+    title: 'nav.logs',
+    icon: 'M2.5 4h11M2.5 8h11M2.5 12h7',
+    load: () => import('./logs/Page.svelte'),
+  },
+  {
+    id: 'bench',
+    title: 'nav.bench',
+    icon: 'M2.5 3h11v10h-11zM2.5 10.5l3-3 3 3 2-2 3 3',
+    load: () => import('./bench/Page.svelte'),
+  },
+  {
+    id: 'settings',
+    title: 'nav.settings',
+    icon: 'M2 5h6m4 0h2M10 3v4M2 11h2m4 0h6M6 9v4',
+    load: () => import('./settings/Page.svelte'),
+  },
+];

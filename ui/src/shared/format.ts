@@ -1,0 +1,62 @@
+import { language, number, t } from './i18n.svelte';
+
+const NBSP = '\u00a0';
+
+/** Memory in binary gigabytes, as cards are labelled. */
+export function gigabytes(bytes: number): string {
+  const value = bytes / 1024 ** 3;
+  const whole = Math.abs(value - Math.round(value)) < 0.05;
+  return number(value, whole ? 0 : 1);
+}
+
+export const percent = (value: number): string => `${number(value)}${NBSP}%`;
+
+/** A time of the day; the date is added when it is another day. */
+export function clockTime(iso: string, now: number): string {
+  const at = new Date(iso);
+  const locale = language.locale === 'fr' ? 'fr-FR' : 'en-GB';
+  const time = at.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit' });
+  if (at.toDateString() === new Date(now).toDateString()) return time;
+  const day = at.toLocaleDateString(locale, { day: 'numeric', month: 'short' });
+  return `${day} ${time}`;
+}
+
+/** Time of a log line to the millisecond, in the reader's own zone. */
+export function logTime(iso: string): string {
+  const at = new Date(iso);
+  const two = (value: number) => String(value).padStart(2, '0');
+  const ms = String(at.getMilliseconds()).padStart(3, '0');
+  return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${ms}`;
+}
+
+/** A moment in full, for tooltips. */
+export function fullTime(iso: string): string {
+  return new Date(iso).toLocaleString(language.locale === 'fr' ? 'fr-FR' : 'en-GB', {
+    dateStyle: 'medium',
+    timeStyle: 'medium',
+  });
+}
+
+/** A length of time in at most two units: `41 s`, `12 min`, `21 h 04`, `3 d 2 h`. */
+export function duration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const minutes = Math.floor(seconds / 60);
+  const hours = Math.floor(minutes / 60);
+  const days = Math.floor(hours / 24);
+  if (days > 0) return t('time.days', { d: days, h: hours % 24 });
+  if (hours > 0) return t('time.hours', { h: hours, m: String(minutes % 60).padStart(2, '0') });
+  if (minutes > 0) return t('time.minutes', { m: minutes });
+  return t('time.seconds', { s: seconds });
+}
+
+/** Seconds with one decimal below ten: `1.9 s`, `42 s`. */
+export function seconds(ms: number): string {
+  const value = ms / 1000;
+  return `${number(value, value < 9.95 ? 1 : 0)}${NBSP}s`;
+}
+
+/** How long ago something was. */
+export function ago(iso: string, now: number): string {
+  const ms = now - Date.parse(iso);
+  return ms < 1500 ? t('time.now') : t('time.ago', { time: duration(ms) });
+}

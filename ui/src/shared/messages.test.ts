@@ -1,0 +1,74 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { expect, test } from 'vitest';
+
+import en from '../../messages/en.json';
+import fr from '../../messages/fr.json';
+import { CAUSES, ERROR_CODES, REFUSALS, STAGES, VERDICTS } from '../backend/types';
+import { language, t } from './i18n.svelte';
+
+type Message = string | { one: string; other: string };
+const texts = (message: Message) =>
+  typeof message === 'string' ? [message] : [message.one, message.other];
+const holes = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((m) => m[1]).sort();
+const english: Record<string, Message> = en;
+const french: Record<string, Message> = fr;
+
+test('French has every message and no other', () => {
+  expect(Object.keys(french)).toEqual(Object.keys(english));
+});
+
+test('both languages fill the same holes', () => {
+  for (const [key, message] of Object.entries(english)) {
+    const other = french[key];
+    expect(holes(texts(other ?? '').at(-1) ?? ''), key).toEqual(holes(texts(message).at(-1) ?? ''));
+  }
+});
+
+test('French is written with French spaces, quotation marks and apostrophes', () => {
+  for (const [key, message] of Object.entries(french)) {
+    for (const text of texts(message)) {
+      const prose = text.replace(/https?:\/\//g, '');
+      expect(prose, key).not.toMatch(
+        /[^\u00a0\u202f][;!?»]|[^\u00a0\u202f\d]:(?!\d)|«[^\u00a0]|'|"/,
+      );
+    }
+  }
+});
+
+test('every code of the keeper has its words', () => {
+  for (const cause of CAUSES) expect(english, cause).toHaveProperty([`cause.${cause}`]);
+  for (const cause of CAUSES.filter((c) => !c.startsWith('rung.'))) {
+    expect(english, cause).toHaveProperty([`incident.${cause}`]);
+    expect(english, cause).toHaveProperty([`next.${cause}`]);
+  }
+  for (const code of ERROR_CODES) expect(english, code).toHaveProperty([`error.${code}`]);
+  for (const refusal of REFUSALS) expect(english, refusal).toHaveProperty([`refusal.${refusal}`]);
+  for (const stage of STAGES) expect(english, stage).toHaveProperty([`stage.${stage}`]);
+  for (const verdict of VERDICTS) expect(english, verdict).toHaveProperty([`verdict.${verdict}`]);
+});
+
+test('no message is left that nothing shows', () => {
+  const files = readdirSync('src', { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(ts|svelte)$/.test(name) && !name.endsWith('.test.ts'))
+    .map((name) => readFileSync(join('src', name), 'utf8'))
+    .join('\n');
+  const built = [...files.matchAll(/`([a-z_.]+)\$\{[^`]*?\}([a-z_.]*)/g)].map(
+    (m) => new RegExp(`^${m[1]}[a-z_]+`),
+  );
+  const unused = Object.keys(english).filter(
+    (key) => !files.includes(`'${key}'`) && !built.some((pattern) => pattern.test(key)),
+  );
+  expect(unused).toEqual([]);
+});
+
+test('numbers and plurals follow the language', () => {
+  language.use('en');
+  expect(t('logs.held', { count: 1 })).toBe('1 line held');
+  expect(t('logs.held', { count: 10_000 })).toBe('10,000 lines held');
+  language.use('fr');
+  expect(t('logs.held', { count: 0 })).toBe('0 ligne gardée');
+  expect(t('logs.held', { count: 10_000 })).toBe('10\u202f000 lignes gardées');
+  language.use('en');
+});

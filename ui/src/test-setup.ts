@@ -1,0 +1,31 @@
+import '@testing-library/jest-dom/vitest';
+
+import { cleanup } from '@testing-library/svelte';
+import { afterEach, vi } from 'vitest';
+
+afterEach(() => cleanup());
+
+// jsdom lays nothing out: the virtual list is told of a viewport, menus of a pointer.
+class Observer implements ResizeObserver {
+  private readonly tell: ResizeObserverCallback;
+  constructor(tell: ResizeObserverCallback) {
+    this.tell = tell;
+  }
+  observe(target: Element) {
+    const entry = { target, contentRect: { width: 800, height: 600 } } as ResizeObserverEntry;
+    queueMicrotask(() => this.tell([entry], this));
+  }
+  unobserve() {}
+  disconnect() {}
+}
+vi.stubGlobal('ResizeObserver', Observer);
+vi.stubGlobal('matchMedia', (query: string) => ({
+  matches: false,
+  media: query,
+  addEventListener() {},
+  removeEventListener() {},
+}));
+Object.defineProperty(HTMLElement.prototype, 'offsetParent', { get: () => document.body });
+Element.prototype.scrollIntoView = () => undefined;
+Element.prototype.scrollTo = () => undefined;
+Element.prototype.hasPointerCapture = () => false;
