@@ -33,6 +33,18 @@ async function story(options, tell) {
   }
 }
 
+/** A reading once it has stopped changing: a wheel is answered a frame or more after it was turned. */
+async function settled(read) {
+  let seen = await read();
+  for (let same = 0, tries = 0; same < 3 && tries < 40; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    const now = await read();
+    same = now === seen ? same + 1 : 0;
+    seen = now;
+  }
+  return seen;
+}
+
 async function violations(page) {
   // Evaluated by the debugger, so the page's own policy stays as strict as it is.
   await page.evaluate(axe);
@@ -129,7 +141,8 @@ test('ten thousand lines scroll, stop following, and follow again', async () => 
     await page.getByTestId('log-row').last().hover();
     await page.mouse.wheel(0, -3_000);
     await page.getByTestId('log-follow').waitFor();
-    const top = await page.getByTestId('log-row').first().getAttribute('data-seq');
+    const top = await settled(() => page.getByTestId('log-row').first().getAttribute('data-seq'));
+    assert.ok(Number(top) < 9_900, `it scrolled up, to line ${top}`);
     await page.waitForTimeout(2_300);
     assert.equal(
       await page.getByTestId('log-row').first().getAttribute('data-seq'),
@@ -172,26 +185,24 @@ test('a wrong expression keeps the log alive, and clearing it brings every line 
   });
 });
 
-test('scrolling ten thousand lines stays smooth', async () => {
+test('scrolling through ten thousand lines draws a screenful at a time, and never nothing', async () => {
   await story({ query: '?lines=10000' }, async (page) => {
     await page.getByTestId('nav-logs').click();
     await page.getByTestId('log-row').last().waitFor();
-    const frames = await page.evaluate(async () => {
+    const counts = await page.evaluate(async () => {
       const list = document.querySelector('[data-testid=log-row]').closest('[tabindex="0"]');
-      const took = [];
-      let before = performance.now();
-      for (let frame = 0; frame < 90; frame++) {
+      const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+      const drawn = [];
+      for (let step = 0; step < 90; step++) {
         list.scrollTop -= 900;
-        await new Promise((resolve) => requestAnimationFrame(resolve));
-        const now = performance.now();
-        took.push(now - before);
-        before = now;
+        await frame();
+        await frame();
+        drawn.push(document.querySelectorAll('[data-testid=log-row]').length);
       }
-      return took.sort((a, b) => a - b);
+      return drawn;
     });
-    // The median: single frames are at the mercy of whatever else this machine does.
-    const median = frames[Math.floor(frames.length / 2)];
-    assert.ok(median < 60, `the median frame took ${Math.round(median)} ms`);
+    assert.ok(Math.min(...counts) > 10, `at least ${Math.min(...counts)} rows were drawn`);
+    assert.ok(Math.max(...counts) < 200, `at most ${Math.max(...counts)} rows were drawn`);
   });
 });
 
