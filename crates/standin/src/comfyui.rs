@@ -112,6 +112,7 @@ impl Comfy {
         log: Arc<Logbook>,
         tasks: Tasks,
     ) -> Arc<Self> {
+        gpus.declare(&spec.name, spec.card);
         Arc::new(Self {
             spec,
             pace,

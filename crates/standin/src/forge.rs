@@ -141,6 +141,7 @@ impl Forge {
         tasks: Tasks,
     ) -> Arc<Self> {
         let saved = options::defaults(spec.checkpoints.first().map(String::as_str));
+        gpus.declare(&spec.name, spec.card);
         Arc::new(Self {
             spec,
             pace,
@@ -171,11 +172,6 @@ impl Forge {
     /// Where the start has got to.
     pub fn phase(&self) -> Phase {
         *self.phase.borrow()
-    }
-
-    /// A receiver of the phases.
-    pub fn phases(&self) -> watch::Receiver<Phase> {
-        self.phase.subscribe()
     }
 
     /// True while a generation runs.

@@ -1,4 +1,4 @@
-//! The cards of the played host: values that wobble at rest and follow the work.
+//! The cards of the played host: steady at rest, following the work.
 
 pub mod smi;
 
@@ -56,6 +56,8 @@ pub struct Reading {
     pub clock: f64,
     /// Power and fan are not reported.
     pub sparse: bool,
+    /// The driver says that the card is lost; no other value means anything.
+    pub lost: bool,
 }
 
 #[derive(Debug)]
@@ -70,9 +72,14 @@ struct State {
 struct Inner {
     cards: Vec<Card>,
     states: Vec<Mutex<State>>,
+    /// The card each service was given; a fault of the service is a fault of its card.
+    declared: Mutex<BTreeMap<String, usize>>,
     started: Instant,
     faults: FaultBoard,
 }
+
+/// Degrees at which the driver slows a card down.
+pub(crate) const SLOWDOWN: f64 = 95.0;
 
 /// All cards of a host.
 #[derive(Debug, Clone)]
@@ -100,13 +107,20 @@ pub fn founding_cards() -> Vec<Card> {
     ]
 }
 
-/// A slow, repeatable wobble between -1 and 1.
-fn wobble(card: usize, seconds: f64) -> f64 {
+/// Seconds that the values of a card at rest stay as they are.
+const STEADY: f64 = 15.0;
+
+/// A repeatable noise between -1 and 1. At work it sways all the time; at rest it moves only now
+/// and then, as on a real card, so that nothing is drawn anew every second for nothing.
+fn noise(card: usize, seconds: f64, load: f64) -> f64 {
     let phase = card as f64 * 1.7;
-    f64::midpoint(
-        (seconds * 0.61 + phase).sin(),
-        (seconds * 0.173 + phase * 2.0).sin(),
-    )
+    let sway = |at: f64| f64::midpoint((at * 0.61 + phase).sin(), (at * 0.173 + phase * 2.0).sin());
+    if load > 0.02 {
+        sway(seconds)
+    } else {
+        // Each card at another moment.
+        sway(((seconds + phase * 4.0) / STEADY).floor() * STEADY)
+    }
 }
 
 impl GpuBoard {
@@ -127,6 +141,7 @@ impl GpuBoard {
         Self(Arc::new(Inner {
             cards,
             states,
+            declared: Mutex::default(),
             started: now,
             faults,
         }))
@@ -151,13 +166,21 @@ impl GpuBoard {
         }
     }
 
-    /// What every service does on `card`.
-    pub fn work(&self, card: usize) -> BTreeMap<String, Activity> {
-        self.0
-            .states
-            .get(card)
-            .map(|s| lock(s).work.clone())
-            .unwrap_or_default()
+    /// Says which card `service` was given.
+    pub fn declare(&self, service: &str, card: usize) {
+        lock(&self.0.declared).insert(service.to_owned(), card);
+    }
+
+    /// True if `fault` acts on `card`: for everybody, or for a service that was given this card.
+    fn suffers(&self, card: usize, fault: Fault) -> bool {
+        let declared = lock(&self.0.declared);
+        self.0.faults.list().iter().any(|entry| {
+            entry.fault == fault
+                && entry
+                    .service
+                    .as_ref()
+                    .is_none_or(|service| declared.get(service) == Some(&card))
+        })
     }
 
     /// Takes `service` off all cards.
@@ -172,7 +195,6 @@ impl GpuBoard {
         let spec = self.0.cards.get(card)?.clone();
         let now = Instant::now();
         let seconds = now.duration_since(self.0.started).as_secs_f64();
-        let sway = wobble(card, seconds);
         let mut state = lock(&self.0.states[card]);
         let passed = now.duration_since(state.read).as_secs_f64();
         state.read = now;
@@ -184,7 +206,8 @@ impl GpuBoard {
         state.warmth += (aim - state.warmth) * (1.0 - (-passed / 25.0).exp());
         let (load, warmth) = (state.load, state.warmth);
         drop(state);
-        let hot = self.0.faults.any(Fault::GpuHot);
+        let sway = noise(card, seconds, load);
+        let hot = self.suffers(card, Fault::GpuHot);
         let idle = 41.0 + card as f64 * 3.0;
         Some(Reading {
             load: (load * 96.0 + (1.0 - load) * (1.0 + sway).max(0.0) + sway * load)
@@ -193,21 +216,17 @@ impl GpuBoard {
             used_mib: (612 + card as u64 * 148 + held + if busy { 1_180 } else { 0 })
                 .min(spec.total_mib - 60),
             temperature: if hot {
-                96.0 + sway
+                SLOWDOWN + 2.0 + sway
             } else {
                 idle + warmth * 31.0 + sway
             },
-            power: 24.0 + card as f64 * 6.0 + sway * 2.0 + load * (spec.power_limit * 0.86),
+            power: 24.0 + card as f64 * 6.0 + sway + load * (spec.power_limit * 0.86),
             fan: 30.0 + warmth * 38.0,
             clock: 210.0 + load * 1_650.0,
-            sparse: self.0.faults.any(Fault::GpuNa),
+            sparse: self.suffers(card, Fault::GpuNa),
+            lost: self.suffers(card, Fault::GpuLost),
             card: spec,
         })
-    }
-
-    /// True when the driver should say that the card is lost.
-    pub fn lost(&self) -> bool {
-        self.0.faults.any(Fault::GpuLost)
     }
 }
 
@@ -238,5 +257,29 @@ mod tests {
             "the other card stays at rest"
         );
         assert!(board.read(2).is_none());
+    }
+
+    #[test]
+    fn values_at_rest_stay_as_they_are_for_a_while() {
+        let at = |seconds: f64| noise(0, seconds, 0.0);
+        let changes = (1..600)
+            .filter(|n| (at(f64::from(*n)) - at(f64::from(n - 1))).abs() > f64::EPSILON)
+            .count();
+        assert!((30..=60).contains(&changes), "{changes} in ten minutes");
+        assert!(
+            (noise(0, 1.0, 1.0) - noise(0, 2.0, 1.0)).abs() > 0.01,
+            "at work it lives"
+        );
+    }
+
+    #[test]
+    fn a_fault_of_a_service_is_one_of_its_card() {
+        let faults = FaultBoard::default();
+        let board = GpuBoard::new(founding_cards(), faults.clone());
+        board.declare("turbo", 1);
+        faults.raise(Fault::GpuLost, Some("turbo"));
+        assert!(board.read(1).unwrap().lost && !board.read(0).unwrap().lost);
+        faults.raise(Fault::GpuHot, None);
+        assert!(board.read(0).unwrap().temperature >= SLOWDOWN);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{GpuBoard, Reading};
+use super::{GpuBoard, Reading, SLOWDOWN};
 
 /// Output and exit status of one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,14 +79,6 @@ fn heading(name: &str) -> &str {
 
 /// Answers `nvidia-smi ARGS` for the cards `visible` to the caller.
 pub fn answer(board: &GpuBoard, visible: &[usize], args: &[String]) -> SmiAnswer {
-    if board.lost() {
-        return SmiAnswer {
-            text: "Unable to determine the device handle for GPU0000:01:00.0: GPU is lost.  \
-                   Reboot the system to recover this GPU\n"
-                .to_owned(),
-            code: 15,
-        };
-    }
     let mut readings: Vec<Reading> = visible
         .iter()
         .filter_map(|card| board.read(*card))
@@ -95,12 +87,41 @@ pub fn answer(board: &GpuBoard, visible: &[usize], args: &[String]) -> SmiAnswer
     for (index, reading) in readings.iter_mut().enumerate() {
         reading.card.index = index;
     }
-    if readings.is_empty() {
+    let seen = readings.len();
+    // The driver cannot open a lost card at all: a line of its own, and no row of the table.
+    let lost = readings.iter().filter(|r| r.lost).fold(String::new(), |mut out, r| {
+        let _ = writeln!(
+            out,
+            "Unable to determine the device handle for GPU{}: GPU is lost.  Reboot the system to \
+             recover this GPU",
+            // Four digits of the domain here, eight elsewhere.
+            r.card.bus.get(4..).unwrap_or(&r.card.bus)
+        );
+        out
+    });
+    readings.retain(|r| !r.lost);
+    if !lost.is_empty() {
+        let rest = rows(&readings, args);
+        return SmiAnswer {
+            text: if readings.is_empty() {
+                lost
+            } else {
+                lost + &rest.text
+            },
+            code: 15,
+        };
+    }
+    if seen == 0 {
         return SmiAnswer {
             text: "No devices were found\n".to_owned(),
             code: 6,
         };
     }
+    rows(&readings, args)
+}
+
+/// What is asked of cards that can be opened.
+fn rows(readings: &[Reading], args: &[String]) -> SmiAnswer {
     let option = |name: &str| {
         args.iter().enumerate().find_map(|(i, arg)| {
             let rest = arg.strip_prefix(name)?;
@@ -122,6 +143,10 @@ pub fn answer(board: &GpuBoard, visible: &[usize], args: &[String]) -> SmiAnswer
         });
         return SmiAnswer { text, code: 0 };
     }
+    if args.iter().any(|a| a == "-q" || a == "--query") {
+        let wanted = option("-d").or_else(|| option("--display"));
+        return details(readings, wanted.as_deref());
+    }
     let format = option("--format").unwrap_or_default();
     let has = |word: &str| format.split(',').any(|f| f.trim() == word);
     let (bare, no_units) = (has("noheader"), has("nounits"));
@@ -135,7 +160,7 @@ pub fn answer(board: &GpuBoard, visible: &[usize], args: &[String]) -> SmiAnswer
     }
     let Some(query) = option("--query-gpu") else {
         return SmiAnswer {
-            text: table(&readings),
+            text: table(readings),
             code: 0,
         };
     };
@@ -155,7 +180,7 @@ pub fn answer(board: &GpuBoard, visible: &[usize], args: &[String]) -> SmiAnswer
             .collect();
         let _ = writeln!(text, "{}", names.join(", "));
     }
-    for reading in &readings {
+    for reading in readings {
         let mut row = Vec::new();
         for name in &wanted {
             let Some((value, unit)) = field(name, reading) else {
@@ -171,6 +196,101 @@ pub fn answer(board: &GpuBoard, visible: &[usize], args: &[String]) -> SmiAnswer
             });
         }
         let _ = writeln!(text, "{}", row.join(", "));
+    }
+    SmiAnswer { text, code: 0 }
+}
+
+/// A section of `nvidia-smi -q`: its heading, and name and value of its lines.
+fn section(name: &str, r: &Reading) -> Option<(&'static str, Vec<(&'static str, String)>)> {
+    let celsius = |degrees: f64| format!("{degrees:.0} C");
+    let watts = |value: f64| {
+        if r.sparse {
+            "N/A".to_owned()
+        } else {
+            format!("{value:.2} W")
+        }
+    };
+    Some(match name {
+        "MEMORY" => (
+            "FB Memory Usage",
+            vec![
+                ("Total", format!("{} MiB", r.card.total_mib)),
+                ("Reserved", "0 MiB".to_owned()),
+                ("Used", format!("{} MiB", r.used_mib)),
+                ("Free", format!("{} MiB", r.card.total_mib - r.used_mib)),
+            ],
+        ),
+        "UTILIZATION" => (
+            "Utilization",
+            vec![
+                ("Gpu", format!("{:.0} %", r.load)),
+                ("Memory", format!("{:.0} %", r.memory_load)),
+            ],
+        ),
+        "TEMPERATURE" => (
+            "Temperature",
+            vec![
+                ("GPU Current Temp", celsius(r.temperature)),
+                ("GPU T.Limit Temp", "N/A".to_owned()),
+                ("GPU Shutdown Temp", celsius(SLOWDOWN + 3.0)),
+                ("GPU Slowdown Temp", celsius(SLOWDOWN)),
+                ("GPU Max Operating Temp", celsius(SLOWDOWN - 2.0)),
+                ("GPU Target Temperature", celsius(83.0)),
+                ("Memory Current Temp", "N/A".to_owned()),
+                ("Memory Max Operating Temp", "N/A".to_owned()),
+            ],
+        ),
+        "POWER" => (
+            "GPU Power Readings",
+            vec![
+                ("Power Draw", watts(r.power)),
+                ("Current Power Limit", watts(r.card.power_limit)),
+            ],
+        ),
+        _ => return None,
+    })
+}
+
+/// `nvidia-smi -q`, whole or only the sections named by `-d`.
+fn details(readings: &[Reading], display: Option<&str>) -> SmiAnswer {
+    const ALL: &str = "MEMORY,UTILIZATION,TEMPERATURE,POWER";
+    let wanted = display.unwrap_or(ALL);
+    let line = |out: &mut String, indent: usize, name: &str, value: &str| {
+        let _ = writeln!(
+            out,
+            "{:indent$}{name:<width$}: {value}",
+            "",
+            width = 42 - indent
+        );
+    };
+    let mut text = "\n==============NVSMI LOG==============\n\n".to_owned();
+    let now = jiff::Timestamp::now().strftime("%a %b %e %H:%M:%S %Y");
+    line(&mut text, 0, "Timestamp", &now.to_string());
+    line(&mut text, 0, "Driver Version", "552.44");
+    line(&mut text, 0, "CUDA Version", "12.4");
+    text.push('\n');
+    line(&mut text, 0, "Attached GPUs", &readings.len().to_string());
+    for reading in readings {
+        let _ = writeln!(text, "GPU {}", reading.card.bus);
+        if display.is_none() {
+            line(&mut text, 4, "Product Name", &reading.card.name);
+            line(&mut text, 4, "GPU UUID", &reading.card.uuid);
+        }
+        for name in wanted.split(',').map(str::trim) {
+            let Some((heading, lines)) = section(&name.to_ascii_uppercase(), reading) else {
+                return SmiAnswer {
+                    text: format!(
+                        "Invalid combination of input arguments. Please run 'nvidia-smi -h' for help.\n\n\"{name}\" is not a valid display type.\n"
+                    ),
+                    code: 2,
+                };
+            };
+            let _ = writeln!(text, "    {heading}");
+            for (name, value) in lines {
+                line(&mut text, 8, name, &value);
+            }
+        }
+        text.push('\n');
     }
     SmiAnswer { text, code: 0 }
 }
@@ -252,6 +372,27 @@ mod tests {
         assert_eq!(got.text, "[N/A], [N/A]\n");
         faults.raise(Fault::GpuLost, None);
         let lost = ask(&faults, &["-L"]);
-        assert!(lost.text.contains("GPU is lost") && lost.code != 0);
+        assert!(
+            lost.text.contains("GPU0000:02:00.0: GPU is lost") && lost.code == 15,
+            "the visible card is named: {}",
+            lost.text
+        );
+    }
+
+    #[test]
+    fn thresholds_come_in_a_block_for_each_card() {
+        let got = ask(&FaultBoard::default(), &["-q", "-d", "TEMPERATURE"]);
+        let block = got.text.split_once("\nGPU 00000000:02:00.0\n").unwrap().1;
+        assert!(
+            block.contains("        GPU Slowdown Temp                 : 95 C\n"),
+            "{block}"
+        );
+        assert!(!block.contains("FB Memory"), "{block}");
+        let whole = ask(&FaultBoard::default(), &["-q"]).text;
+        assert!(whole.contains("FB Memory") && whole.contains("GPU UUID"));
+        assert_eq!(
+            ask(&FaultBoard::default(), &["-q", "-d", "NONSENSE"]).code,
+            2
+        );
     }
 }
