@@ -7,6 +7,7 @@ mod exec;
 mod inspect;
 mod lifecycle;
 mod logs;
+mod looping;
 mod routes;
 mod stats;
 mod supervisor;
@@ -15,6 +16,8 @@ use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+
+use tokio::sync::watch;
 
 use crate::door::Door;
 use crate::faults::{Fault, FaultBoard};
@@ -44,6 +47,16 @@ pub struct Engine {
     pub(crate) pace: Pace,
     pub(crate) tasks: Tasks,
     doors: Mutex<Vec<Arc<Door>>>,
+    followers: watch::Sender<usize>,
+}
+
+/// Counted for as long as somebody follows a log.
+pub(crate) struct Follower(watch::Sender<usize>);
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }
 
 impl Engine {
@@ -58,6 +71,7 @@ impl Engine {
             pace,
             tasks,
             doors: Mutex::default(),
+            followers: watch::Sender::new(0),
         })
     }
 
@@ -118,12 +132,15 @@ impl Engine {
         named.or_else(by_start).cloned()
     }
 
-    /// The container that plays a service.
-    pub fn of_service(&self, service: &str) -> Option<Arc<Container>> {
-        lock(&self.containers)
-            .iter()
-            .find(|c| c.spec.service == service)
-            .cloned()
+    /// Somebody begins to follow a log.
+    pub(crate) fn follower(&self) -> Follower {
+        self.followers.send_modify(|count| *count += 1);
+        Follower(self.followers.clone())
+    }
+
+    /// How many follow a log now.
+    pub(crate) fn followers(&self) -> watch::Receiver<usize> {
+        self.followers.subscribe()
     }
 
     /// All containers.

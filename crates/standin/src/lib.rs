@@ -18,6 +18,7 @@ mod lock;
 pub mod logbook;
 pub mod pace;
 pub mod picture;
+mod programs;
 mod reply;
 pub mod site;
 pub mod tasks;

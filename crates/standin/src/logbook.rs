@@ -1,6 +1,7 @@
 //! A container's log: lines with time, stream and origin, for late readers and followers.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -55,6 +56,8 @@ pub struct Logbook {
     inner: Mutex<Inner>,
     sender: broadcast::Sender<Entry>,
     print: bool,
+    /// The program that shows the files does not run.
+    muted: AtomicBool,
 }
 
 impl Logbook {
@@ -67,6 +70,7 @@ impl Logbook {
             inner: Mutex::default(),
             sender,
             print: false,
+            muted: AtomicBool::new(false),
         }
     }
 
@@ -94,24 +98,12 @@ impl Logbook {
             println!("{text}");
             return;
         }
-        let shown = !self.faults.is(Fault::LogSilent, &self.service);
+        let silent = self.faults.is(Fault::LogSilent, &self.service);
+        let shown = !silent && (source.is_none() || !self.muted.load(Ordering::SeqCst));
         let mut inner = lock(&self.inner);
         let source: Option<Arc<str>> = source.map(Arc::from);
-        if let (true, Some(name)) = (shown, &source)
-            && inner.source != source
-        {
-            inner.source.clone_from(&source);
-            self.push(
-                &mut inner,
-                at,
-                stream,
-                None,
-                Bytes::from_static(b"\n"),
-                true,
-                true,
-            );
-            let header = Bytes::from(format!("==> {name} <==\n"));
-            self.push(&mut inner, at, stream, None, header, true, true);
+        if shown {
+            self.head(&mut inner, at, stream, source.clone());
         }
         let bytes = Bytes::from(format!("{text}\n"));
         self.push(&mut inner, at, stream, source, bytes, shown, false);
@@ -158,30 +150,63 @@ impl Logbook {
         )
     }
 
-    /// Writes the last `count` shown lines once more, as a restarted tail does.
+    /// Stops showing what the followed files get, or goes on with it.
+    pub fn mute(&self, muted: bool) {
+        self.muted.store(muted, Ordering::SeqCst);
+    }
+
+    /// The container starts anew: its first file gets a header again.
+    pub fn begin(&self) {
+        self.mute(false);
+        lock(&self.inner).source = None;
+    }
+
+    /// Shows the last `count` lines once more, as a restarted tail does; the files keep theirs
+    /// single.
     pub fn replay(&self, count: usize) {
         let mut inner = lock(&self.inner);
         let mut old: Vec<Entry> = inner
             .entries
             .iter()
             .rev()
-            .filter(|e| e.shown)
+            .filter(|e| !e.header && (e.shown || e.source.is_some()))
             .take(count)
             .cloned()
             .collect();
         old.reverse();
         let now = Timestamp::now();
         for entry in old {
+            self.head(&mut inner, now, entry.stream, entry.source);
             self.push(
                 &mut inner,
                 now,
                 entry.stream,
-                entry.source,
+                None,
                 entry.bytes,
                 true,
-                entry.header,
+                false,
             );
         }
+    }
+
+    /// The header that `tail -f` puts before a line of another file than the last one.
+    fn head(&self, inner: &mut Inner, at: Timestamp, stream: Stream, source: Option<Arc<str>>) {
+        let Some(name) = &source else { return };
+        if inner.source == source {
+            return;
+        }
+        let header = Bytes::from(format!("==> {name} <==\n"));
+        inner.source = source;
+        self.push(
+            inner,
+            at,
+            stream,
+            None,
+            Bytes::from_static(b"\n"),
+            true,
+            true,
+        );
+        self.push(inner, at, stream, None, header, true, true);
     }
 }
 
@@ -209,5 +234,24 @@ mod tests {
             "\n==> /var/log/supervisor/forge.log <==\none\ntwo\n\n==> /var/log/sync.log <==\nthree\n"
         );
         assert_eq!(entries.iter().filter(|e| !e.header).count(), 4);
+    }
+
+    #[test]
+    fn a_replay_shows_lines_again_and_leaves_the_files_alone() {
+        let faults = FaultBoard::default();
+        let book = Logbook::new("a", faults.clone());
+        book.file("/x.log", "one");
+        book.mute(true);
+        book.file("/x.log", "two");
+        book.mute(false);
+        book.replay(512);
+        let (entries, _) = book.open();
+        let texts = |of: &dyn Fn(&Entry) -> bool| -> Vec<String> {
+            let hits = entries.iter().filter(|e| !e.header && of(e));
+            hits.map(|e| String::from_utf8_lossy(&e.bytes).into_owned())
+                .collect()
+        };
+        assert_eq!(texts(&|e| e.shown), ["one\n", "one\n", "two\n"]);
+        assert_eq!(texts(&|e| e.source.is_some()), ["one\n", "two\n"]);
     }
 }

@@ -95,7 +95,7 @@ pub async fn forge(options: ProgramOptions) -> std::io::Result<()> {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     });
-    Arc::clone(&forge).launch(1.0).await;
+    Arc::clone(&forge).launch().await;
     wait_for_end().await;
     tasks.shutdown().await;
     Ok(())

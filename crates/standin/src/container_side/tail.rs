@@ -5,6 +5,8 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
+use crate::programs;
+
 /// Most that is read from the end of a file.
 const WINDOW: u64 = 4 * 1024 * 1024;
 
@@ -30,19 +32,11 @@ fn last_lines(file: &mut File, count: usize) -> std::io::Result<Vec<u8>> {
 
 /// Runs the command; returns the exit code.
 pub fn run(args: &[String]) -> i32 {
-    let (mut count, mut follow, mut path) = (10usize, false, None);
-    let mut words = args.iter();
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "-f" | "-F" | "--follow" => follow = true,
-            "-n" => count = words.next().and_then(|n| n.parse().ok()).unwrap_or(count),
-            flag if flag.starts_with("-n") => count = flag[2..].parse().unwrap_or(count),
-            flag if flag.starts_with('-') && flag.len() > 1 => {
-                count = flag[1..].parse().unwrap_or(count);
-            }
-            file => path = Some(file),
-        }
-    }
+    let programs::Tail {
+        count,
+        follow,
+        path,
+    } = programs::tail(args);
     let Some(path) = path else {
         eprintln!("tail: a file is needed");
         return 1;

@@ -115,8 +115,13 @@ const MURMUR: &[(&str, &str)] = &[
 pub(super) fn go_on(site: &Arc<Site>) {
     let weak = Arc::downgrade(site);
     let pace = site.pace;
+    let mut followers = site.engine.followers();
     site.tasks.spawn(async move {
         for round in 0usize.. {
+            // Nobody is woken for lines that nobody reads.
+            if followers.wait_for(|count| *count > 0).await.is_err() {
+                return;
+            }
             pace.wait(23_000.0).await;
             let Some(site) = weak.upgrade() else { return };
             for (place, service) in site.services.iter().enumerate() {

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 
 use super::container::{Container, Work};
 use crate::gpu::smi;
 use crate::lock::lock;
-use crate::logbook::Stream;
+use crate::logbook::{Entry, Stream};
+use crate::programs::{self, Order};
 
 /// Where a command writes.
 pub(crate) type Output = mpsc::Sender<(Stream, Bytes)>;
@@ -103,18 +105,10 @@ async fn supervisorctl(container: &Arc<Container>, args: &[String], out: &Output
         return 127;
     };
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
-    let (text, code) = match words.as_slice() {
-        ["status", names @ ..] => supervisor.status(names),
-        ["pid"] => ("42\n".to_owned(), 0),
-        ["version"] => ("4.2.5\n".to_owned(), 0),
-        [verb @ ("start" | "stop" | "restart")] => {
-            (format!("Error: {verb} requires a process name\n"), 2)
-        }
-        [verb @ ("start" | "stop" | "restart"), name] => {
-            supervisor.act(verb, name, container).await
-        }
-        [other, ..] => (format!("*** Unknown syntax: {other}\n"), 2),
-        [] => ("supervisor> ".to_owned(), 0),
+    let (text, code) = match programs::order(&words, 42) {
+        Order::Status(names) => supervisor.status(&names),
+        Order::Act(verb, names) => supervisor.act(verb, &names, container).await,
+        Order::Said(text, code) => (text, code),
     };
     say(out, Stream::Out, text).await;
     code
@@ -171,51 +165,51 @@ fn of_file(container: &Container, path: &str) -> Vec<String> {
 
 /// `tail [-n N] [-f|-F] FILE`; following goes on until the client leaves or the run ends.
 async fn tail(container: &Arc<Container>, args: &[String], out: &Output) -> i64 {
-    let (mut count, mut follow, mut path) = (10usize, false, None);
-    let mut words = args.iter();
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "-f" | "-F" | "--follow" => follow = true,
-            "-n" | "--lines" => {
-                count = words
-                    .next()
-                    .and_then(|n| n.trim_start_matches('+').parse().ok())
-                    .unwrap_or(count);
-            }
-            flag if flag.starts_with("-n") => count = flag[2..].parse().unwrap_or(count),
-            flag if flag.starts_with('-') && flag.len() > 1 => {
-                count = flag[1..].parse().unwrap_or(count);
-            }
-            file => path = Some(file.to_owned()),
-        }
-    }
+    let programs::Tail {
+        count,
+        follow,
+        path,
+    } = programs::tail(args);
     let Some(path) = path else { return 1 };
+    let of = |entries: Vec<Entry>, from: Option<u64>| {
+        let wanted =
+            move |e: &Entry| e.source.as_deref() == Some(path) && from.is_none_or(|n| e.number > n);
+        entries.into_iter().filter(wanted).collect::<Vec<_>>()
+    };
     let (entries, mut rest) = container.spec.log.open();
-    let of: Vec<_> = entries
-        .iter()
-        .filter(|e| e.source.as_deref() == Some(path.as_str()))
-        .collect();
-    if of.is_empty() {
+    let mut last = entries.last().map(|e| e.number);
+    let mut ready = of(entries, None);
+    if ready.is_empty() {
         let text = format!("tail: cannot open '{path}' for reading: No such file or directory\n");
         say(out, Stream::Err, text).await;
         if !follow {
             return 1;
         }
     }
-    for entry in &of[of.len().saturating_sub(count)..] {
-        say(out, Stream::Out, entry.bytes.clone()).await;
-    }
-    while follow && !out.is_closed() {
+    ready.drain(..ready.len().saturating_sub(count));
+    loop {
+        for entry in ready.drain(..) {
+            say(out, Stream::Out, entry.bytes).await;
+        }
+        if !follow {
+            return 0;
+        }
         tokio::select! {
             got = rest.recv() => match got {
-                Ok(entry) if entry.source.as_deref() == Some(path.as_str()) => {
-                    say(out, Stream::Out, entry.bytes).await;
+                Ok(entry) => {
+                    last = Some(entry.number);
+                    ready = of(vec![entry], None);
                 }
-                Ok(_) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
-                Err(tokio::sync::broadcast::error::RecvError::Closed) => break,
+                Err(RecvError::Lagged(_)) => {
+                    let (entries, again) = container.spec.log.open();
+                    rest = again;
+                    let newest = entries.last().map(|e| e.number);
+                    ready = of(entries, last);
+                    last = newest;
+                }
+                Err(RecvError::Closed) => return 0,
             },
-            () = out.closed() => break,
+            () = out.closed() => return 0,
         }
     }
-    0
 }

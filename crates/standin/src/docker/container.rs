@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Engine;
+use super::looping::Loop;
 use super::supervisor::Supervisor;
 use crate::comfyui::Comfy;
 use crate::forge::Forge;
@@ -125,6 +126,8 @@ pub struct Container {
     pub(crate) run: Mutex<CancellationToken>,
     /// One start, stop or restart at a time, as in the engine.
     pub(crate) acting: tokio::sync::Mutex<()>,
+    /// Where the loop of a container that exits again and again is held.
+    pub(crate) crashing: Loop,
     pub(crate) engine: Weak<Engine>,
 }
 
@@ -162,6 +165,7 @@ impl Container {
             ends: watch::Sender::new(0),
             run: Mutex::new(CancellationToken::new()),
             acting: tokio::sync::Mutex::default(),
+            crashing: Loop::default(),
             engine: Arc::downgrade(engine),
             spec,
         })

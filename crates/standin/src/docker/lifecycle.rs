@@ -37,7 +37,11 @@ impl Container {
 
     async fn start_now(self: &Arc<Self>) -> Result<Done, Refusal> {
         let engine = self.owner()?;
-        if self.running() {
+        // A container that waits for its policy counts as up already.
+        if matches!(
+            lock(&self.state).status,
+            Status::Running | Status::Restarting
+        ) {
             return Ok(Done::Already);
         }
         engine.pace.wait(300.0).await;
@@ -58,13 +62,18 @@ impl Container {
             state.code = 0;
             state.oom = false;
             state.error.clear();
-            state.pid =
-                4_000 + std::process::id() % 9_000 + u32::try_from(state.restarts).unwrap_or(0);
+            // Only the policy's own restarts are counted.
+            state.restarts = 0;
+            state.pid = 4_000 + std::process::id() % 9_000;
         }
         engine.events.tell(self, "start", &[]);
         let me = Arc::clone(self);
         let pace = engine.pace;
+        let broken = engine.faults.is(Fault::CrashLoop, &self.spec.service);
         engine.tasks.spawn(async move {
+            if broken {
+                return me.crash_loop().await;
+            }
             tokio::select! {
                 () = run.cancelled() => {}
                 () = me.boot(pace) => {}
@@ -97,6 +106,7 @@ impl Container {
     /// What happens inside from PID 1's first line on.
     async fn boot(self: &Arc<Self>, pace: crate::pace::Pace) {
         let log = &self.spec.log;
+        log.begin();
         match (&self.spec.work, &self.supervisor) {
             (Work::Forge(forge), Some(programs)) => {
                 lock(&self.state).preparing = true;
@@ -132,7 +142,7 @@ impl Container {
                 }
                 lock(&self.state).preparing = false;
                 log.plain("Init complete: 2 s");
-                programs.run(Arc::clone(forge), log, pace, self).await;
+                programs.run(forge, log, self).await;
             }
             (Work::Comfy(comfy), _) => Arc::clone(comfy).launch().await,
             _ => {}
@@ -188,6 +198,7 @@ impl Container {
 
     async fn stop_now(self: &Arc<Self>, code: Option<i64>) -> Result<Done, Refusal> {
         let engine = self.owner()?;
+        self.crashing.end().await;
         let status = lock(&self.state).status;
         if status != Status::Running && status != Status::Restarting {
             return Ok(Done::Already);
@@ -228,6 +239,7 @@ impl Container {
             .events
             .tell(self, "kill", &[("signal", number.to_string())]);
         if number != 10 && number != 1 {
+            self.crashing.end().await;
             self.end(
                 if number == 15 {
                     self.term_code()
@@ -253,6 +265,9 @@ impl Container {
     pub(crate) async fn remove(self: &Arc<Self>, force: bool) -> Result<Done, Refusal> {
         let _one = self.acting.lock().await;
         let engine = self.owner()?;
+        if force {
+            self.crashing.end().await;
+        }
         if self.running() {
             if !force {
                 let text = format!(
@@ -283,37 +298,5 @@ impl Container {
         }
         engine.events.tell(self, "create", &[]);
         self.start().await
-    }
-
-    /// Exits at once after every start, again and again, until the fault is lifted.
-    pub(crate) async fn crash_loop(self: &Arc<Self>) {
-        let Ok(engine) = self.owner() else { return };
-        let service = self.spec.service.clone();
-        while engine.faults.is(Fault::CrashLoop, &service) {
-            if self.running() {
-                self.spec.log.plain("/opt/ai-dock/bin/init.sh: line 12: cannot open /etc/forge_args.conf: Input/output error");
-                self.end(1, false);
-            }
-            lock(&self.state).status = Status::Restarting;
-            engine.pace.wait(700.0).await;
-            if !engine.faults.is(Fault::CrashLoop, &service) {
-                break;
-            }
-            {
-                let mut state = lock(&self.state);
-                state.restarts += 1;
-                state.status = Status::Running;
-                state.started = Some(Timestamp::now());
-            }
-            engine.events.tell(self, "start", &[]);
-            engine.pace.wait(300.0).await;
-        }
-        lock(&self.state).status = Status::Exited;
-    }
-
-    /// A container that restarts in a loop under its policy.
-    pub(crate) fn looping(&self) -> bool {
-        self.owner()
-            .is_ok_and(|engine| engine.faults.is(Fault::CrashLoop, &self.spec.service))
     }
 }

@@ -1,5 +1,6 @@
 //! `/containers/{id}/logs`: tail, since, until, timestamps, follow, framing.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -7,7 +8,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -133,21 +134,29 @@ pub(crate) fn answer(
     };
     let (send, pieces) = mpsc::channel::<Result<Bytes, std::io::Error>>(64);
     let faults = engine.faults.clone();
+    let log = Arc::clone(&container.spec.log);
+    let engine_ = Arc::clone(engine);
     engine.tasks.spawn(async move {
+        let _here = follow.then(|| engine_.follower());
         let mut last = None;
-        for entry in old {
-            last = Some(entry.number);
-            faults.wait_gone(Fault::EngineHung).await;
-            if send.send(Ok(shape.bytes(&entry))).await.is_err() {
-                return;
-            }
-        }
+        let mut ready = VecDeque::from(old);
         let mut over = !follow;
         loop {
+            for entry in ready.drain(..) {
+                let late = last.is_none_or(|n| entry.number > n);
+                last = Some(entry.number);
+                if late {
+                    faults.wait_gone(Fault::EngineHung).await;
+                    if send.send(Ok(shape.bytes(&entry))).await.is_err() {
+                        return;
+                    }
+                }
+            }
             // What was written before the run ended is still delivered.
             let got = if over {
                 match rest.try_recv() {
                     Ok(entry) if follow => Ok(entry),
+                    Err(TryRecvError::Lagged(n)) if follow => Err(RecvError::Lagged(n)),
                     _ => return,
                 }
             } else {
@@ -159,16 +168,15 @@ pub(crate) fn answer(
                 }
             };
             match got {
-                Ok(entry) => {
-                    if last.is_some_and(|n| entry.number <= n) || !shape.takes(&entry) {
-                        continue;
-                    }
-                    faults.wait_gone(Fault::EngineHung).await;
-                    if send.send(Ok(shape.bytes(&entry))).await.is_err() {
-                        return;
-                    }
+                Ok(entry) if shape.takes(&entry) => ready.push_back(entry),
+                Ok(_) => {}
+                // A slow reader gets what it missed out of the kept lines.
+                Err(RecvError::Lagged(_)) => {
+                    let (kept, again) = log.open();
+                    rest = again;
+                    let missed = |e: &Entry| last.is_none_or(|n| e.number > n) && shape.takes(e);
+                    ready.extend(kept.into_iter().filter(missed));
                 }
-                Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
             }
         }

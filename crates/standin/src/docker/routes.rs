@@ -427,8 +427,9 @@ async fn watch_events(State(engine): App, Query(words): Words) -> Response {
                         faults.wait_gone(Fault::EngineHung).await;
                         if send.send(line(&event)).await.is_err() { return; }
                     }
-                    Ok(_) | Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => return,
+                    Ok(_) => {}
+                    // A reader that is too slow is cut off rather than left with a gap.
+                    Err(RecvError::Lagged(_) | RecvError::Closed) => return,
                 },
             }
         }

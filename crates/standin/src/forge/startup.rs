@@ -1,7 +1,7 @@
 //! Start of the program: its lines, in order, and the phases they go with.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use super::{Forge, Phase};
 use crate::faults::Fault;
@@ -101,27 +101,21 @@ fn lines(forge: &Forge) -> Vec<(f64, String)> {
 }
 
 impl Forge {
-    /// Runs the start-up to its end; `slowness` stretches it.
-    pub async fn launch(self: Arc<Self>, slowness: f64) {
+    /// Runs the start-up to its end.
+    pub async fn launch(self: Arc<Self>) {
         let run = self.fresh();
         let work = async {
-            // An injected slow start can be lifted while it is going on.
-            let stretch = || {
-                if self.is(Fault::ProgramStarting) {
-                    10.0
-                } else {
-                    slowness
-                }
-            };
+            // The program has not opened its port yet: the placeholder ended with the preparation.
+            self.phase.send_replace(Phase::Down);
             for (wait, line) in lines(&self) {
-                self.pause(wait, &stretch).await;
+                self.pause(wait).await;
                 self.say(&line);
             }
-            self.pause(300.0, &stretch).await;
+            self.pause(300.0).await;
             self.say("Running on local URL:  http://0.0.0.0:17860");
             self.phase.send_replace(Phase::PageOnly);
             self.say("\nTo create a public link, set `share=True` in `launch()`.");
-            self.pause(700.0, &stretch).await;
+            self.pause(700.0).await;
             self.say("Startup time: 11.4s (import torch: 4.6s, initialize shared: 0.2s, load scripts: 3.9s, create ui: 1.5s, app_started_callback: 0.7s).");
             self.phase.send_replace(Phase::Ready);
         };
@@ -129,15 +123,28 @@ impl Forge {
             () = work => {}
             () = run.cancelled() => {}
         }
-        debug_assert!(self.app_id.load(Ordering::SeqCst) > 0, "a run has an id");
     }
 
-    async fn pause(&self, millis: f64, stretch: &impl Fn() -> f64) {
+    /// Waits, ten times as long under `program-starting`; the fault may come and go meanwhile.
+    async fn pause(&self, millis: f64) {
         let mut left = millis;
-        while left > 0.0 {
-            let piece = left.min(20.0);
-            self.pace.wait(piece * stretch()).await;
-            left -= piece;
+        let mut faults = self.faults.changes();
+        loop {
+            faults.borrow_and_update();
+            let stretch = if self.is(Fault::ProgramStarting) {
+                10.0
+            } else {
+                1.0
+            };
+            let began = Instant::now();
+            tokio::select! {
+                () = self.pace.wait(left * stretch) => return,
+                // The board outlives every program.
+                _ = faults.changed() => {
+                    let passed = began.elapsed().as_secs_f64() * 1_000.0 * self.pace.speed();
+                    left = (left - passed / stretch).max(0.0);
+                }
+            }
         }
     }
 

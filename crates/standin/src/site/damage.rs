@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Site, SiteService};
 use crate::docker::Work;
 use crate::faults::{ActiveFault, Fault};
-use crate::lock::lock;
+use crate::programs::Verb;
 
 /// Starts the task that watches the board.
 pub(super) fn follow(site: &Arc<Site>) {
@@ -81,16 +81,18 @@ async fn begin(service: &SiteService, fault: Fault) {
         Fault::ContainerKilled => {
             let _ = container.kill("KILL", false).await;
         }
-        Fault::CrashLoop => container.crash_loop().await,
+        // A container that does not run has nothing that could end.
+        Fault::CrashLoop if container.running() => Arc::clone(container).crash_loop().await,
         Fault::ProgramFatal => {
             if let (Some(forge), Some(supervisor)) = (forge, &container.supervisor) {
+                supervisor.looping.end().await;
                 supervisor.go_fatal(forge, &container.spec.log);
             }
         }
         Fault::ProgramLoop => container.program_loop().await,
         Fault::ProgramStarting => {
             if let Some(supervisor) = &container.supervisor {
-                let _ = supervisor.act("restart", "forge", container).await;
+                let _ = supervisor.act(Verb::Restart, &["forge"], container).await;
             }
         }
         Fault::ConfigOptionsNulled => {
@@ -112,21 +114,9 @@ async fn mend(service: &SiteService, fault: Fault) {
         Fault::ContainerGone => {
             let _ = container.recreate().await;
         }
-        Fault::CrashLoop => {
-            // The loop notices the change within its own rhythm and leaves the container exited.
-            while container.running() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                if !container.looping() {
-                    container.end(1, false);
-                }
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            lock(&container.state).restarts = 0;
-            let _ = container.start().await;
-        }
         Fault::ProgramFatal => {
             if let Some(supervisor) = &container.supervisor {
-                let _ = supervisor.act("start", "forge", container).await;
+                let _ = supervisor.act(Verb::Start, &["forge"], container).await;
             }
         }
         Fault::ConfigOptionsNulled => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use forgekeeper_standin::{DemoSite, FAULTS, Fault, FaultPart};
+use forgekeeper_standin::{DemoSite, FAULTS, Fault};
 use serde_json::{Value, json};
 
 use crate::site::{demo, get, http, post, status, until, with};
@@ -91,6 +91,126 @@ async fn removal_recreation_and_crash_loop() {
     .await;
     demo.clear(Fault::CrashLoop, None).unwrap();
     until("the API again", || ready(&demo)).await;
+    let state = inspect(&demo).await;
+    assert_eq!(
+        (&state["State"]["Status"], &state["RestartCount"]),
+        (&json!("running"), &json!(0)),
+        "healed, not left marked as exited"
+    );
+}
+
+#[tokio::test]
+async fn a_stop_ends_a_crash_loop_and_a_start_begins_it_again() {
+    let demo = demo().await;
+    let engine = demo.engine_url().replace("tcp://", "http://");
+    let act = |what: &'static str| {
+        let url = format!("{engine}/containers/{FIRST}/{what}");
+        async move { http().post(url).send().await.unwrap().status().as_u16() }
+    };
+    demo.inject(Fault::CrashLoop, Some("myia")).unwrap();
+    until("a restart", || async {
+        inspect(&demo).await["RestartCount"].as_u64() >= Some(1)
+    })
+    .await;
+    assert_eq!(act("stop").await, 204);
+    for _ in 0..20 {
+        assert_eq!(inspect(&demo).await["State"]["Status"], "exited");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(act("start").await, 204);
+    until("a restart", || async {
+        inspect(&demo).await["RestartCount"].as_u64() >= Some(1)
+    })
+    .await;
+    assert_eq!(act("stop").await, 204);
+    demo.clear(Fault::CrashLoop, None).unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(
+        inspect(&demo).await["State"]["Status"],
+        "exited",
+        "what somebody stopped stays stopped"
+    );
+}
+
+/// `nvidia-smi` and `supervisorctl` as run inside a container.
+async fn exec(demo: &DemoSite, container: &str, argv: &[&str]) -> (String, i64) {
+    let engine = demo.engine_url().replace("tcp://", "http://");
+    let order = json!({"Cmd": argv, "Tty": true, "AttachStdout": true});
+    let (_, made) = post(&format!("{engine}/containers/{container}/exec"), &order).await;
+    let id = made["Id"].as_str().unwrap();
+    let run = http()
+        .post(format!("{engine}/exec/{id}/start"))
+        .json(&json!({"Tty": true}))
+        .send()
+        .await
+        .unwrap();
+    let text = run.text().await.unwrap();
+    let (_, about) = get(&format!("{engine}/exec/{id}/json")).await;
+    (text, about["ExitCode"].as_i64().unwrap())
+}
+
+#[tokio::test]
+async fn gpu_faults_act_on_the_card_of_their_service() {
+    const TURBO: &str = "myia-turbo-supervisor-1";
+    const TEMPERATURE: &[&str] = &["nvidia-smi", "-q", "-d", "TEMPERATURE"];
+    let demo = demo().await;
+    let (text, code) = exec(&demo, TURBO, TEMPERATURE).await;
+    assert!(
+        text.contains("GPU 00000000:02:00.0\n") && code == 0,
+        "{text}"
+    );
+    assert!(text.contains("GPU Slowdown Temp                 : 95 C"));
+    let hot = [
+        "nvidia-smi",
+        "--query-gpu=temperature.gpu",
+        "--format=csv,noheader",
+    ];
+    demo.inject(Fault::GpuHot, Some("myia-turbo")).unwrap();
+    let degrees = |text: &str| text.trim().parse::<f64>().unwrap();
+    assert!(degrees(&exec(&demo, TURBO, &hot).await.0) >= 95.0);
+    assert!(degrees(&exec(&demo, FIRST, &hot).await.0) < 60.0);
+    demo.inject(Fault::GpuLost, Some("myia-turbo")).unwrap();
+    let (text, code) = exec(&demo, TURBO, &hot).await;
+    assert!(text.contains("GPU0000:02:00.0: GPU is lost"), "{text}");
+    assert_eq!(code, 15);
+    assert_eq!(exec(&demo, FIRST, &hot).await.1, 0, "the other card lives");
+}
+
+#[tokio::test]
+async fn supervisorctl_does_what_it_says() {
+    let demo = demo().await;
+    let ctl = |words: &'static [&'static str]| {
+        let demo = &demo;
+        async move {
+            let argv: Vec<&str> = ["supervisorctl"].iter().chain(words).copied().collect();
+            exec(demo, FIRST, &argv).await
+        }
+    };
+    let (text, code) = ctl(&["stop", "all"]).await;
+    assert!(
+        text.contains("forge: stopped") && text.contains("caddy: stopped"),
+        "{text}"
+    );
+    assert_eq!(code, 1, "one of them did not run");
+    assert!(ctl(&["status", "caddy"]).await.0.contains("STOPPED"));
+    assert_eq!(status(&models(&demo)).await, None);
+    assert_eq!(
+        ctl(&["start", "caddy"]).await,
+        ("caddy: started\n".into(), 0)
+    );
+    assert_eq!(ctl(&["start", "caddy"]).await.1, 1);
+    assert_eq!(ctl(&["start", "forge"]).await.1, 0);
+    // A program that dies again and again: one loop, which a stop ends.
+    demo.inject(Fault::ProgramLoop, Some("myia")).unwrap();
+    until("an end", || async {
+        ctl(&["status", "forge"]).await.0.contains("BACKOFF")
+    })
+    .await;
+    assert!(ctl(&["restart", "forge"]).await.1 == 0);
+    assert!(ctl(&["stop", "forge"]).await.1 == 0);
+    for _ in 0..20 {
+        assert!(ctl(&["status", "forge"]).await.0.contains("STOPPED"));
+    }
 }
 
 #[tokio::test]
@@ -260,6 +380,26 @@ async fn program_and_log_faults() {
     })
     .await;
     assert_eq!(inspect(&demo).await["RestartCount"], 0);
+    demo.clear(Fault::ProgramLoop, None).unwrap();
+    until("the API again", || ready(&demo)).await;
+    let shown = || async {
+        let engine = demo.engine_url().replace("tcp://", "http://");
+        let url = format!("{engine}/containers/{FIRST}/logs?stdout=1&stderr=1");
+        let bytes = http().get(url).send().await.unwrap().bytes().await.unwrap();
+        String::from_utf8_lossy(&bytes)
+            .matches("Startup time")
+            .count()
+    };
+    let before = shown().await;
+    demo.inject(Fault::LogSilent, Some("myia")).unwrap();
+    exec(&demo, FIRST, &["supervisorctl", "restart", "forge"]).await;
+    until("the API again", || ready(&demo)).await;
+    assert_eq!(shown().await, before, "the log says nothing of the start");
+    let file = ["tail", "-n", "3", "/var/log/supervisor/forge.log"];
+    assert!(exec(&demo, FIRST, &file).await.0.contains("Startup time"));
+    demo.clear(Fault::LogSilent, None).unwrap();
+    demo.inject(Fault::LogReplay, Some("myia")).unwrap();
+    until("the old lines again", || async { shown().await > before }).await;
 }
 
 #[tokio::test]
@@ -297,5 +437,4 @@ async fn the_control_endpoint_speaks_http() {
         json!({"changed": true})
     );
     assert!(demo.active_faults().is_empty());
-    assert!(FAULTS.iter().any(|row| row.part == FaultPart::Gpu));
 }

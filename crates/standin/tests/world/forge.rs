@@ -288,10 +288,17 @@ async fn hashes_appear_with_the_first_use_and_the_card_follows_the_work() {
     })
     .await;
     demo.inject(Fault::PlacementWrong, Some("myia")).unwrap();
-    assert_eq!(
-        post(&format!("{api}/sdapi/v1/txt2img"), &order(&json!({})))
-            .await
-            .0,
-        200
+    let url = format!("{api}/sdapi/v1/txt2img");
+    let work = tokio::spawn(async move { post(&url, &order(&json!({"steps": 900}))).await });
+    until("load on card 1", || {
+        let load = gpus.read(1).unwrap().load;
+        async move { load > 60.0 }
+    })
+    .await;
+    assert!(
+        gpus.read(0).unwrap().load < 10.0,
+        "not on the declared card"
     );
+    post(&format!("{api}/sdapi/v1/interrupt"), &json!({})).await;
+    assert_eq!(work.await.unwrap().0, 200);
 }
