@@ -55,7 +55,14 @@ pub(super) fn edit(text: &str, change: &SettingsEdit) -> Result<String, ErrorInf
             }
         }
     }
-    Ok(document.to_string())
+    let edited = document.to_string();
+    // The library writes line feeds; a file of Windows editors keeps its own line ends.
+    let windows = text.matches("\r\n").count() * 2 > text.matches('\n').count();
+    Ok(if windows {
+        edited.replace("\r\n", "\n").replace('\n', "\r\n")
+    } else {
+        edited
+    })
 }
 
 type Values<'k> = [(&'k str, Option<Value>)];

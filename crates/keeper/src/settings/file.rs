@@ -53,18 +53,17 @@ impl SettingsFile {
         &self.shared.path
     }
 
-    /// Reads it now. While it is broken or gone, the last good settings stay in force.
+    /// Reads it now. While it is broken, emptied or gone, the last good settings stay in force.
     pub fn load(&self) -> SettingsSnapshot {
         self.with(|in_force| snapshot(&read(&self.shared.path), in_force))
     }
 
     /// Reads it, unless it is empty while services are in force: most likely a program has cut it
-    /// to write it anew, and believing it would stop watching everything for a moment.
+    /// to write it anew, and is not done yet.
     pub(super) fn load_unless_emptied(&self) -> Option<SettingsSnapshot> {
         self.with(|in_force| {
             let read = read(&self.shared.path);
-            let empty = matches!(&read, Ok(Some(text)) if text.trim().is_empty());
-            let emptied = empty && in_force.as_ref().is_some_and(|s| !s.services.is_empty());
+            let emptied = matches!(&read, Ok(Some(text)) if is_emptied(text, in_force.as_deref()));
             (!emptied).then(|| snapshot(&read, in_force))
         })
     }
@@ -105,11 +104,11 @@ impl SettingsFile {
         let path = &self.shared.path;
         let (text, settings) = self.with(|in_force| {
             let mut text = match read(path).map_err(|problem| cannot_edit(&problem))? {
-                Some(text) => {
+                Some(text) if !is_emptied(&text, in_force.as_deref()) => {
                     parse(&text).map_err(|problem| cannot_edit(&problem))?;
                     text
                 }
-                None => written_anew(in_force.as_deref())?,
+                _ => written_anew(in_force.as_deref())?,
             };
             for change in edits {
                 text = edit::edit(&text, change)?;
@@ -175,19 +174,17 @@ fn snapshot(
 ) -> SettingsSnapshot {
     let exists = !matches!(read, Ok(None));
     let parsed = match read {
+        Ok(Some(text)) if is_emptied(text, in_force.as_deref()) => Err(lost(
+            "empty",
+            "write it again (a comment alone is enough, where nothing is to be watched), or change \
+             a setting here: it is then written anew",
+        )),
         Ok(Some(text)) => parse(text),
-        Ok(None) => match in_force
-            .as_ref()
-            .filter(|settings| !settings.services.is_empty())
-        {
-            None => parse(""),
-            Some(_) => Err(SettingsProblem {
-                line: None,
-                column: None,
-                reason: "the settings file is gone; what it said stays in force".to_owned(),
-                remedy: "put it back, or change a setting here: it is then written anew".to_owned(),
-            }),
-        },
+        Ok(None) if has_services(in_force.as_deref()) => Err(lost(
+            "gone",
+            "put it back, or change a setting here: it is then written anew",
+        )),
+        Ok(None) => parse(""),
         Err(problem) => Err(problem.clone()),
     };
     let problem = match parsed {
@@ -203,6 +200,25 @@ fn snapshot(
         settings: in_force.clone().unwrap_or_default(),
         problem,
         exists,
+    }
+}
+
+fn has_services(in_force: Option<&Settings>) -> bool {
+    in_force.is_some_and(|settings| !settings.services.is_empty())
+}
+
+/// Without a single character where services are in force: a full disk or a writer that died in
+/// the middle leave such a file, an admin does not. Believing it would stop watching everything.
+fn is_emptied(text: &str, in_force: Option<&Settings>) -> bool {
+    text.trim().is_empty() && has_services(in_force)
+}
+
+fn lost(how: &str, remedy: &str) -> SettingsProblem {
+    SettingsProblem {
+        line: None,
+        column: None,
+        reason: format!("the settings file is {how}; what it said stays in force"),
+        remedy: remedy.to_owned(),
     }
 }
 

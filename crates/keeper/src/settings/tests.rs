@@ -322,6 +322,66 @@ fn a_file_that_is_gone_is_written_anew_with_what_is_in_force() {
 }
 
 #[test]
+fn an_emptied_file_keeps_what_it_said_and_is_written_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = SettingsFile::new(dir.path().join("forgekeeper.toml"));
+    fs::write(file.path(), "").unwrap();
+    let first = file.load();
+    assert!(first.exists && first.problem.is_none(), "{first:?}");
+    file.upsert_service(&service("myia")).unwrap();
+    for emptied in ["", "\n", " \r\n\t"] {
+        fs::write(file.path(), emptied).unwrap();
+        // Every way of reading it, in the order in which the window may take them.
+        assert_eq!(file.load_unless_emptied(), None);
+        let view = file.view();
+        assert_eq!(view.settings.services, [service("myia")]);
+        let snapshot = file.load();
+        assert_eq!(snapshot.settings.services, [service("myia")]);
+        let problem = snapshot.problem.unwrap();
+        assert!(problem.reason.contains("empty") && snapshot.exists);
+        assert_eq!(view.problem.as_ref(), Some(&problem));
+    }
+    file.upsert_service(&service("other")).unwrap();
+    let both = [service("myia"), service("other")];
+    assert_eq!(file.load().settings.services, both);
+    // Taken out on purpose, here or in an editor, they are gone.
+    fs::write(file.path(), "# nothing to watch\n").unwrap();
+    let meant = file.load();
+    assert!(meant.problem.is_none() && meant.settings.services.is_empty());
+    file.upsert_service(&service("myia")).unwrap();
+    file.remove_service(&service("myia").id).unwrap();
+    let taken_out = file.load();
+    assert!(taken_out.problem.is_none() && taken_out.settings.services.is_empty());
+}
+
+#[test]
+fn line_ends_of_windows_stay_as_they_are() {
+    let crlf = SITE.replace('\n', "\r\n");
+    let changed = ServiceSettings {
+        declared_gpu: Some(7),
+        ..parse(SITE).unwrap().services[0].clone()
+    };
+    for change in [
+        SettingsEdit::UpsertService(service("third")),
+        SettingsEdit::UpsertService(changed),
+        SettingsEdit::RemoveService(ServiceId::new("comfy").unwrap()),
+        SettingsEdit::UpsertHost(HostSettings {
+            id: HostId::new("box").unwrap(),
+            engine: "ssh://box".to_owned(),
+        }),
+    ] {
+        let edited = edit::edit(&crlf, &change).unwrap();
+        assert!(
+            !edited.replace("\r\n", "").contains(['\r', '\n']),
+            "{edited:?}"
+        );
+        let as_elsewhere = edit::edit(SITE, &change).unwrap();
+        assert_eq!(edited.replace("\r\n", "\n"), as_elsewhere);
+        assert!(!as_elsewhere.contains('\r'));
+    }
+}
+
+#[test]
 fn values_from_the_window_are_checked_like_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let file = SettingsFile::new(dir.path().join("forgekeeper.toml"));

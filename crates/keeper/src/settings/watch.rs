@@ -14,7 +14,7 @@ use crate::sys::{files, tasks::Tasks};
 /// Editors write in several steps; the file is read when they have been quiet for this long.
 const QUIET: Duration = Duration::from_millis(200);
 /// A file cut to be written anew can stay empty for as long as a busy disk makes its writer wait;
-/// after so many readings it is believed to be meant.
+/// after so many readings its emptiness is said to be a problem.
 const EMPTY_READINGS: u32 = 10;
 /// Network folders and links to elsewhere send no notices: look by ourselves.
 const LOOK: Duration = Duration::from_secs(5);
