@@ -95,6 +95,10 @@ pub struct ContainerSnapshot {
     pub compose_service: Option<String>,
     /// `com.docker.compose.project.config_files`.
     pub compose_file: Option<String>,
+    /// `org.opencontainers.image.title`, as the image or its owner labelled it.
+    pub image_title: Option<String>,
+    /// `org.opencontainers.image.source`, the repository that the image was built from.
+    pub image_source: Option<String>,
     /// GPU device ids of the device requests: indices or UUIDs, as declared.
     pub gpu_device_ids: Vec<String>,
     /// Entrypoint and command, joined for recognition only.

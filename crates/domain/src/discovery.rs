@@ -48,11 +48,35 @@ pub enum Clue {
         /// Its name.
         name: String,
     },
-    /// A published port.
+    /// A word within a label of its image.
+    Label {
+        /// Name of the label.
+        name: String,
+        /// The word.
+        word: String,
+    },
+    /// A word within the name of its compose service.
+    Compose {
+        /// The word.
+        word: String,
+    },
+    /// A published port, beside stronger clues.
     Port {
         /// Inside the container.
         port: u16,
     },
+    /// A published port and nothing else: many other programs use the same one.
+    PortAlone {
+        /// Inside the container.
+        port: u16,
+    },
+}
+
+impl Clue {
+    /// Whether this clue alone is too weak to propose a container without a warning.
+    pub fn is_weak(&self) -> bool {
+        matches!(self, Clue::PortAlone { .. })
+    }
 }
 
 impl fmt::Display for Clue {
@@ -61,7 +85,12 @@ impl fmt::Display for Clue {
             Clue::Image { image, word } => write!(f, "image `{image}` contains `{word}`"),
             Clue::Command { word } => write!(f, "command contains `{word}`"),
             Clue::Environment { name } => write!(f, "environment has `{name}`"),
+            Clue::Label { name, word } => write!(f, "label `{name}` contains `{word}`"),
+            Clue::Compose { word } => write!(f, "compose service is called `{word}`"),
             Clue::Port { port } => write!(f, "publishes port {port}"),
+            Clue::PortAlone { port } => {
+                write!(f, "only publishes port {port}, a weak clue")
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::{container::ContainerSnapshot, discovery::Clue};
 
 mod comfyui;
 mod forge;
+mod words;
 
 /// The kinds there are; a new one makes the compiler ask for every answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -76,57 +77,14 @@ pub fn kind(id: KindId) -> &'static dyn ServiceKind {
     }
 }
 
-/// The best match among all kinds.
+/// The best match among all kinds; between equals the first in display order.
 pub fn recognise(container: &ContainerSnapshot) -> Option<(KindId, Recognition)> {
     KINDS
         .iter()
+        .rev()
         .filter_map(|kind| kind.recognise(container).map(|found| (kind.id(), found)))
         .max_by_key(|(_, found)| found.score)
 }
 
-/// Words in an image reference, command or port that speak for a kind: shared by the rows.
-fn evidence_words(
-    container: &ContainerSnapshot,
-    image_words: &[&str],
-    command_words: &[&str],
-    env_words: &[&str],
-    ports: &[u16],
-) -> Option<Recognition> {
-    let image = container.image.to_ascii_lowercase();
-    let command = container.command.join(" ").to_ascii_lowercase();
-    let mut score = 0;
-    let mut why = Vec::new();
-    if let Some(word) = image_words.iter().find(|w| image.contains(**w)) {
-        score += 100;
-        why.push(Clue::Image {
-            image: container.image.clone(),
-            word: (*word).to_owned(),
-        });
-    }
-    if let Some(word) = command_words.iter().find(|w| command.contains(**w)) {
-        score += 50;
-        why.push(Clue::Command {
-            word: (*word).to_owned(),
-        });
-    }
-    if let Some(word) = env_words
-        .iter()
-        .find(|w| container.env_names.iter().any(|n| n == **w))
-    {
-        score += 40;
-        why.push(Clue::Environment {
-            name: (*word).to_owned(),
-        });
-    }
-    if score > 0
-        && let Some(port) = container
-            .ports
-            .iter()
-            .map(|p| p.container_port)
-            .find(|p| ports.contains(p))
-    {
-        score += 10;
-        why.push(Clue::Port { port });
-    }
-    (score > 0).then_some(Recognition { score, why })
-}
+#[cfg(test)]
+mod tests;

@@ -37,7 +37,7 @@ pub(crate) fn refused_engine() -> Measured<EngineFact> {
     )
 }
 
-fn container() -> ContainerSnapshot {
+pub(crate) fn container() -> ContainerSnapshot {
     ContainerSnapshot {
         id: "abc".into(),
         name: "myia-supervisor-1".into(),
@@ -58,6 +58,8 @@ fn container() -> ContainerSnapshot {
         compose_project: None,
         compose_service: None,
         compose_file: None,
+        image_title: None,
+        image_source: None,
         gpu_device_ids: vec![],
         command: vec![],
         env_names: vec![],

@@ -2,7 +2,10 @@
 //!
 //! Facts: `comfyui-api.md` §1 (ready as soon as the port opens) and `forge-container.md` §13 (images).
 
-use super::{KindId, Recognition, ServiceKind, evidence_words};
+use super::{
+    KindId, Recognition, ServiceKind,
+    words::{Words, clues},
+};
 use crate::container::ContainerSnapshot;
 
 /// The `comfyui` row of [`super::KINDS`].
@@ -11,6 +14,14 @@ pub(super) struct Comfyui;
 
 /// 18188 is the raw port of the ai-dock image, 8188 everybody else's.
 const PORTS: &[u16] = &[18188, 8188];
+
+const WORDS: Words = Words {
+    image: &["comfyui", "comfy-ui", "sd-comfy"],
+    command: &["comfyui"],
+    environment: &["COMFYUI_ARGS", "COMFY_CMDLINE_BASE"],
+    compose: &["comfyui", "comfy"],
+    ports: PORTS,
+};
 
 impl ServiceKind for Comfyui {
     fn id(&self) -> KindId {
@@ -22,13 +33,7 @@ impl ServiceKind for Comfyui {
     }
 
     fn recognise(&self, container: &ContainerSnapshot) -> Option<Recognition> {
-        evidence_words(
-            container,
-            &["comfyui", "comfy-ui", "sd-comfy"],
-            &["comfyui"],
-            &["COMFYUI_ARGS", "COMFY_CMDLINE_BASE"],
-            PORTS,
-        )
+        clues(container, &WORDS)
     }
 
     fn api_ports(&self) -> &'static [u16] {
@@ -40,9 +45,9 @@ impl ServiceKind for Comfyui {
     }
 
     fn program(&self) -> Option<&'static str> {
-        // Most ComfyUI images run the program as PID 1. In the ai-dock image the supervisor's
-        // program is called `comfyui`; restarting its container restarts it as well.
-        None
+        // Of the ai-dock image. The others run it as PID 1 and have no supervisor: that is
+        // measured in the container, not assumed here.
+        Some("comfyui")
     }
 
     fn ready_log_line(&self) -> &'static str {

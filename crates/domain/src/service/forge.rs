@@ -2,7 +2,10 @@
 //!
 //! Facts: `forge-container.md` §1–6 (image, ports, supervisor) and `forge-api.md` §1 (readiness).
 
-use super::{KindId, Recognition, ServiceKind, evidence_words};
+use super::{
+    KindId, Recognition, ServiceKind,
+    words::{Words, clues},
+};
 use crate::container::ContainerSnapshot;
 
 /// The `forge` row of [`super::KINDS`].
@@ -11,6 +14,28 @@ pub(super) struct Forge;
 
 /// 17860 is Forge itself, 7860 Caddy in front of it or a plain WebUI, 7861 `--nowebui`.
 const PORTS: &[u16] = &[17860, 7860, 7861];
+
+/// `forge` alone is no image word: conda, Minecraft and Laravel have theirs.
+const WORDS: Words = Words {
+    image: &[
+        "stable-diffusion-webui",
+        "sd-webui",
+        "webui-forge",
+        "sd-forge",
+        "sd-auto",
+        "automatic1111",
+        "a1111",
+    ],
+    command: &[
+        "launch.py",
+        "webui.sh",
+        "webui.py",
+        "stable-diffusion-webui",
+    ],
+    environment: &["FORGE_ARGS", "FORGE_PORT_LOCAL", "WEBUI_ARGS"],
+    compose: &["forge", "webui", "sd-webui", "automatic1111"],
+    ports: PORTS,
+};
 
 impl ServiceKind for Forge {
     fn id(&self) -> KindId {
@@ -22,24 +47,7 @@ impl ServiceKind for Forge {
     }
 
     fn recognise(&self, container: &ContainerSnapshot) -> Option<Recognition> {
-        evidence_words(
-            container,
-            &[
-                "stable-diffusion-webui",
-                "sd-webui",
-                "sd-auto",
-                "automatic1111",
-                "forge",
-            ],
-            &[
-                "launch.py",
-                "webui.sh",
-                "webui.py",
-                "forgekeeper-standin forge",
-            ],
-            &["FORGE_ARGS", "FORGE_PORT_LOCAL", "WEBUI_ARGS"],
-            PORTS,
-        )
+        clues(container, &WORDS)
     }
 
     fn api_ports(&self) -> &'static [u16] {

@@ -23,6 +23,8 @@ fn container(name: &str, compose: Option<(&str, &str)>) -> ContainerSnapshot {
         compose_project: compose.map(|(project, _)| project.to_owned()),
         compose_service: compose.map(|(_, service)| service.to_owned()),
         compose_file: None,
+        image_title: None,
+        image_source: None,
         gpu_device_ids: Vec::new(),
         command: Vec::new(),
         env_names: Vec::new(),

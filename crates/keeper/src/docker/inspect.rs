@@ -13,6 +13,8 @@ use super::{engine::Listed, error::DockerError};
 
 const PROJECT: &str = "com.docker.compose.project";
 const SERVICE: &str = "com.docker.compose.service";
+const TITLE: &str = "org.opencontainers.image.title";
+const SOURCE: &str = "org.opencontainers.image.source";
 const CONFIG_FILES: &str = "com.docker.compose.project.config_files";
 
 pub(crate) fn snapshot(found: ContainerInspectResponse) -> Result<ContainerSnapshot, DockerError> {
@@ -77,6 +79,8 @@ pub(crate) fn snapshot(found: ContainerInspectResponse) -> Result<ContainerSnaps
         compose_project: label(PROJECT),
         compose_service: label(SERVICE),
         compose_file: label(CONFIG_FILES),
+        image_title: label(TITLE),
+        image_source: label(SOURCE),
         gpu_device_ids: host
             .device_requests
             .unwrap_or_default()
@@ -216,6 +220,8 @@ mod tests {
                 "Labels": {
                     "com.docker.compose.project": "myia",
                     "com.docker.compose.service": "supervisor",
+                    "org.opencontainers.image.title": "",
+                    "org.opencontainers.image.source": "https://github.com/x/y",
                     "com.docker.compose.project.config_files": "/srv/docker-compose.yaml"
                 }
             },
@@ -239,6 +245,11 @@ mod tests {
         assert_eq!(found.env_names, ["WEB_TOKEN", "EMPTY", "BARE"]);
         assert_eq!(found.health, None);
         assert!(found.tty);
+        assert_eq!(found.image_title, None, "an empty label says nothing");
+        assert_eq!(
+            found.image_source.as_deref(),
+            Some("https://github.com/x/y")
+        );
         assert_eq!(
             found.compose_file.as_deref(),
             Some("/srv/docker-compose.yaml")

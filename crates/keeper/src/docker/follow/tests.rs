@@ -89,6 +89,8 @@ fn snapshot(id: &str, count: u32, started_s: i64, state: RunState) -> ContainerS
         compose_project: None,
         compose_service: None,
         compose_file: None,
+        image_title: None,
+        image_source: None,
         gpu_device_ids: Vec::new(),
         command: Vec::new(),
         env_names: Vec::new(),
