@@ -17,5 +17,7 @@ pub const SOCKET: &str = "/run/supervisor.sock";
 pub const GPU_FILE: &str = "/run/standin-gpu";
 /// Faults set at run time through exec, one name a line; read by the program and by `nvidia-smi`.
 pub const FAULT_FILE: &str = "/run/standin-faults";
+/// Names of faults from the start, separated by commas; read once, into the file.
+pub const FAULTS_VARIABLE: &str = "STANDIN_FAULTS";
 /// The program's own output.
 pub const LOG: &str = "/var/log/supervisor/forge.log";

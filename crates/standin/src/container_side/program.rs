@@ -9,7 +9,7 @@ use std::path::Path;
 use super::{FAULT_FILE, GPU_FILE, faults};
 use crate::comfyui::{Comfy, ComfySpec};
 use crate::faults::{Fault, FaultBoard};
-use crate::forge::{Forge, ForgeSpec};
+use crate::forge::{Build, Forge, ForgeSpec};
 use crate::gpu::{Card, GpuBoard, founding_cards, smi};
 use crate::logbook::Logbook;
 use crate::pace::Pace;
@@ -30,6 +30,10 @@ pub struct ProgramOptions {
     pub auth: Option<(String, String)>,
     /// Which of the two cards is visible.
     pub card: usize,
+    /// Which Forge is played.
+    pub build: Build,
+    /// Command line of Forge.
+    pub args: String,
 }
 
 /// The one card that is visible.
@@ -59,10 +63,28 @@ pub async fn forge(options: ProgramOptions) -> std::io::Result<()> {
     }
     let tasks = Tasks::new();
     let followed = board.clone();
-    tasks.spawn(async move { faults::follow(Path::new(FAULT_FILE), followed).await });
+    let (nulled, asked) = (Arc::new(tokio::sync::Notify::new()), board.clone());
+    let notify = Arc::clone(&nulled);
+    tasks.spawn(async move {
+        let raised = |fault| match fault {
+            // Supervisor starts it again, and the fault shows in the new start.
+            Fault::ProgramFatal
+            | Fault::ProgramLoop
+            | Fault::ProgramStarting
+            | Fault::ConfigReset => {
+                eprintln!("RuntimeError: CUDA error: unknown error");
+                std::process::exit(1);
+            }
+            Fault::ConfigOptionsNulled => notify.notify_one(),
+            _ => {}
+        };
+        faults::follow(Path::new(FAULT_FILE), &followed, raised).await;
+    });
     let gpus = GpuBoard::new(visible_card(options.card), board.clone());
     let log = Arc::new(Logbook::printing(&options.name, board.clone()));
     let spec = ForgeSpec {
+        build: options.build,
+        args: options.args.clone(),
         auth: options.auth.clone(),
         ..ForgeSpec::plain(&options.name)
     };
@@ -83,6 +105,15 @@ pub async fn forge(options: ProgramOptions) -> std::io::Result<()> {
             std::process::exit(1);
         });
     }
+    let changed = Arc::clone(&forge);
+    tasks.spawn(async move {
+        loop {
+            if asked.any(Fault::ConfigOptionsNulled) {
+                changed.null_checkpoint();
+            }
+            nulled.notified().await;
+        }
+    });
     let watched = Arc::clone(&forge);
     tasks.spawn(async move {
         let mut last = String::new();
@@ -106,7 +137,7 @@ pub async fn comfyui(options: ProgramOptions) -> std::io::Result<()> {
     let board = board(&options);
     let tasks = Tasks::new();
     let followed = board.clone();
-    tasks.spawn(async move { faults::follow(Path::new(FAULT_FILE), followed).await });
+    tasks.spawn(async move { faults::follow(Path::new(FAULT_FILE), &followed, |_| {}).await });
     let gpus = GpuBoard::new(visible_card(options.card), board.clone());
     let log = Arc::new(Logbook::printing(&options.name, board.clone()));
     let spec = ComfySpec::plain(&options.name);
