@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use crate::faults::{ActiveFault, Fault};
+use crate::forge::Build;
 use crate::gpu::founding_cards;
 use crate::pace::Pace;
 use crate::site::{Site, SiteError, SiteService, anywhere};
@@ -32,6 +33,10 @@ pub struct DemoOptions {
     pub ports: Ports,
     /// `user:password` asked for by both Forge APIs.
     pub auth: Option<(String, String)>,
+    /// Which Forge the services run.
+    pub build: Build,
+    /// Their command line, if not the usual one.
+    pub forge_args: Option<String>,
     /// Also serve the engine on this Unix socket.
     pub socket: Option<std::path::PathBuf>,
 }
@@ -43,6 +48,8 @@ impl Default for DemoOptions {
             faults: Vec::new(),
             ports: Ports::Ephemeral,
             auth: None,
+            build: Build::Image,
+            forge_args: None,
             socket: None,
         }
     }

@@ -6,6 +6,7 @@ mod infotext;
 mod job;
 mod options;
 mod order;
+mod packed;
 mod request;
 mod routes;
 mod startup;
@@ -34,8 +35,11 @@ use job::Job;
 /// The file of the program's own output inside the container.
 pub const FORGE_LOG: &str = "/var/log/supervisor/forge.log";
 
+/// The usual command line of the image.
+pub const FORGE_ARGS: &str = "--api --api-log --listen --cuda-malloc --xformers";
+
 /// Which Forge is played.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Build {
     /// Commit 2d3903d, baked into the last ai-dock image.
     Image,
@@ -79,8 +83,10 @@ pub struct ForgeSpec {
     pub load_ms: f64,
     /// MiB of a loaded checkpoint.
     pub model_mib: u64,
-    /// Arguments as shown in the log.
+    /// Command line; `--nowebui` and a missing `--api` change what answers.
     pub args: String,
+    /// Options that differ from the defaults.
+    pub settings: Vec<(String, Value)>,
 }
 
 impl ForgeSpec {
@@ -100,7 +106,8 @@ impl ForgeSpec {
             step_ms: 160.0,
             load_ms: 6_000.0,
             model_mib: 6_890,
-            args: "--api --api-log --listen --cuda-malloc --xformers".into(),
+            args: FORGE_ARGS.into(),
+            settings: Vec::new(),
         }
     }
 }
@@ -140,7 +147,7 @@ impl Forge {
         log: Arc<Logbook>,
         tasks: Tasks,
     ) -> Arc<Self> {
-        let saved = options::defaults(spec.checkpoints.first().map(String::as_str));
+        let saved = options::own(&spec);
         gpus.declare(&spec.name, spec.card);
         Arc::new(Self {
             spec,
@@ -220,6 +227,21 @@ impl Forge {
     /// Empties the saved checkpoint, as a careless client does.
     pub fn null_checkpoint(&self) {
         lock(&self.saved).insert("sd_model_checkpoint".into(), Value::Null);
+    }
+
+    /// Goes on with the defaults, as after an unreadable settings file.
+    pub fn forget_options(&self) {
+        *lock(&self.saved) = options::defaults(None);
+    }
+
+    /// Puts the settings back as they were at first.
+    pub fn restore_options(&self) {
+        *lock(&self.saved) = options::own(&self.spec);
+    }
+
+    /// True if the command line holds this flag.
+    fn flag(&self, flag: &str) -> bool {
+        self.spec.args.split_whitespace().any(|word| word == flag)
     }
 
     /// Selects the first checkpoint again.

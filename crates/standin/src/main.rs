@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use clap::{Args, Parser, Subcommand};
 use forgekeeper_standin::container_side::program::{self, ProgramOptions};
 use forgekeeper_standin::container_side::{self, rootfs};
+use forgekeeper_standin::forge::{Build, FORGE_ARGS};
 use forgekeeper_standin::{DemoOptions, DemoSite, FAULTS, Fault, Ports};
 
 #[derive(Parser)]
@@ -42,6 +43,12 @@ struct OneProgram {
     /// Which of the two cards is visible.
     #[arg(long, env = "STANDIN_GPU", default_value_t = 0)]
     card: usize,
+    /// Which Forge is played: the commit of the image, or the last one known.
+    #[arg(long, env = "STANDIN_BUILD", value_enum, default_value_t = Build::Image)]
+    build: Build,
+    /// Command line of Forge; without `--api`, or with `--nowebui`, other routes answer.
+    #[arg(long, env = "FORGE_ARGS", default_value = FORGE_ARGS, allow_hyphen_values = true)]
+    forge_args: String,
 }
 
 #[derive(Subcommand)]
@@ -57,6 +64,12 @@ enum Command {
         /// `user:password` that both Forge APIs ask for.
         #[arg(long, value_name = "USER:PASSWORD")]
         auth: Option<String>,
+        /// Which Forge is played: the commit of the image, or the last one known.
+        #[arg(long, value_enum, default_value_t = Build::Image)]
+        build: Build,
+        /// Command line of both Forge services.
+        #[arg(long, allow_hyphen_values = true)]
+        forge_args: Option<String>,
         /// Use the ports of the founding document instead of any free ones.
         #[arg(long)]
         founding_ports: bool,
@@ -106,10 +119,12 @@ impl OneProgram {
             name: self.name,
             speed: self.speed,
             faults: names
-                .map(|name| name.parse::<Fault>())
+                .map(|name| container_side::faults::read(name))
                 .collect::<Result<_, _>>()?,
             auth: self.auth.as_deref().map(pair).transpose()?,
             card: self.card,
+            build: self.build,
+            args: self.forge_args,
         })
     }
 }
@@ -164,7 +179,7 @@ async fn command(command: Command) -> Result<(), Failure> {
         }
         Command::Fault { name, clear } => {
             let file = std::path::Path::new(container_side::FAULT_FILE);
-            container_side::faults::store(file, name.parse()?, !clear)?;
+            container_side::faults::store(file, container_side::faults::read(&name)?, !clear)?;
         }
         Command::Rootfs => {
             let binary = std::fs::read(std::env::current_exe()?)?;
@@ -182,6 +197,8 @@ async fn command(command: Command) -> Result<(), Failure> {
             speed,
             faults,
             auth,
+            build,
+            forge_args,
             founding_ports,
             socket,
             json_endpoints,
@@ -203,6 +220,8 @@ async fn command(command: Command) -> Result<(), Failure> {
                     Ports::Ephemeral
                 },
                 auth: auth.as_deref().map(pair).transpose()?,
+                build,
+                forge_args,
                 socket,
             };
             site(options, json_endpoints).await?;

@@ -38,9 +38,16 @@ pub(crate) fn dying(mut response: Response) -> Response {
     response
 }
 
-/// A JSON answer that stops half way although its length was announced.
-pub(crate) fn truncated(whole: &str) -> Response {
-    let half = Bytes::copy_from_slice(&whole.as_bytes()[..whole.len() / 2]);
+/// The same answer, stopped half way although its whole length was announced.
+pub(crate) async fn truncated(whole: Response) -> Response {
+    let (mut parts, body) = whole.into_parts();
+    let Ok(bytes) = axum::body::to_bytes(body, 256 * 1024 * 1024).await else {
+        return empty(500);
+    };
+    parts
+        .headers
+        .insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    let half = bytes.slice(..bytes.len() / 2);
     let pieces = futures_util::stream::unfold(Some(half), |piece| async move {
         if let Some(bytes) = piece {
             Some((Ok(bytes), None))
@@ -50,11 +57,7 @@ pub(crate) fn truncated(whole: &str) -> Response {
             Some((Err(std::io::Error::other("cut off on purpose")), None))
         }
     });
-    let mut response = typed(200, "application/json", Body::from_stream(pieces));
-    response
-        .headers_mut()
-        .insert(header::CONTENT_LENGTH, HeaderValue::from(whole.len()));
-    response
+    Response::from_parts(parts, Body::from_stream(pieces))
 }
 
 /// A JSON array of 2 GB, made while it is sent; our own memory stays at one block.

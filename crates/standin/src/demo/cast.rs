@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{DemoOptions, history, port};
 use crate::comfyui::{Comfy, ComfySpec};
 use crate::docker::{ContainerSpec, Devices, Published, Work};
-use crate::forge::{Build, Forge, ForgeSpec};
+use crate::forge::{FORGE_ARGS, Forge, ForgeSpec};
 use crate::logbook::Logbook;
 use crate::site::{Site, SiteError, SiteService};
 
@@ -16,6 +16,8 @@ const FORGE_IMAGE: &str = "ghcr.io/ai-dock/stable-diffusion-webui-forge:latest-c
 struct Role {
     id: &'static str,
     container: &'static str,
+    /// One each: two programs on one settings file lose each other's changes.
+    workspace: &'static str,
     port: u16,
     card: usize,
     checkpoints: &'static [&'static str],
@@ -27,6 +29,7 @@ const FORGES: &[Role] = &[
     Role {
         id: "myia-turbo",
         container: "myia-turbo-supervisor-1",
+        workspace: "/home/jesse/SD/workspace",
         port: 17_861,
         card: 1,
         checkpoints: &[
@@ -40,6 +43,7 @@ const FORGES: &[Role] = &[
     Role {
         id: "myia",
         container: "myia-supervisor-1",
+        workspace: "/home/jesse/SD/myia-workspace",
         port: 36_525,
         card: 0,
         checkpoints: &[
@@ -52,10 +56,22 @@ const FORGES: &[Role] = &[
     },
 ];
 
-fn environment(role: &Role) -> Vec<String> {
+/// What the administrator has changed over the months.
+fn own_settings() -> Vec<(String, serde_json::Value)> {
+    vec![
+        (
+            "samples_filename_pattern".into(),
+            "[datetime]-[seed]".into(),
+        ),
+        ("forge_inference_memory".into(), 2048.0.into()),
+        ("forge_preset".into(), "all".into()),
+    ]
+}
+
+fn environment(role: &Role, args: &str) -> Vec<String> {
     vec![
         "PATH=/opt/ai-dock/bin:/usr/local/nvidia/bin:/usr/local/cuda/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into(),
-        "FORGE_ARGS=--api --api-log --listen --cuda-malloc --xformers".into(),
+        format!("FORGE_ARGS={args}"),
         "WORKSPACE=/workspace".into(),
         "WEB_ENABLE_AUTH=true".into(),
         "WEB_USER=admin".into(),
@@ -75,15 +91,18 @@ pub(super) fn people(site: &mut Site, options: &DemoOptions) -> Result<(), SiteE
         let what = format!("API port of {what}");
         move |source| SiteError::Open { what, source }
     };
+    let args = options.forge_args.as_deref().unwrap_or(FORGE_ARGS);
     for role in FORGES {
         let log = Arc::new(Logbook::new(role.id, site.faults.clone()));
         let spec = ForgeSpec {
-            build: Build::Image,
+            build: options.build,
             checkpoints: role.checkpoints.iter().map(|c| (*c).to_owned()).collect(),
             auth: options.auth.clone(),
             card: role.card,
             step_ms: role.step_ms,
             model_mib: role.model_mib,
+            args: args.to_owned(),
+            settings: own_settings(),
             ..ForgeSpec::plain(role.id)
         };
         let forge = Forge::new(
@@ -109,14 +128,18 @@ pub(super) fn people(site: &mut Site, options: &DemoOptions) -> Result<(), SiteE
                 "https://github.com/ai-dock/stable-diffusion-webui-forge".into(),
             )],
             command: vec!["init.sh".into()],
-            env: environment(role),
+            env: environment(role, args),
             ports: vec![Published {
                 inner: 17_860,
                 host: api,
             }],
             devices: Devices::Ids(vec![role.card.to_string()]),
             cards: vec![role.card],
-            binds: vec![("/home/jesse/SD/workspace".into(), "/workspace".into())],
+            binds: vec![(role.workspace.into(), "/workspace".into())],
+            other_workspace: FORGES
+                .iter()
+                .find(|other| other.id != role.id)
+                .map(|other| other.workspace.into()),
             tty: false,
             work: Work::Forge(forge),
             log,
@@ -161,6 +184,7 @@ pub(super) fn people(site: &mut Site, options: &DemoOptions) -> Result<(), SiteE
         devices: Devices::Count(1),
         cards: vec![0],
         binds: vec![("/home/jesse/comfyui/storage".into(), "/root".into())],
+        other_workspace: None,
         tty: false,
         work: Work::Comfy(comfy),
         log,

@@ -12,9 +12,13 @@ use super::Engine;
 use super::looping::Loop;
 use super::supervisor::Supervisor;
 use crate::comfyui::Comfy;
+use crate::faults::Fault;
 use crate::forge::Forge;
 use crate::lock::lock;
 use crate::logbook::Logbook;
+
+/// Where the image keeps its data.
+pub(crate) const WORKSPACE: &str = "/workspace";
 
 /// GPUs asked for at creation.
 #[derive(Debug, Clone)]
@@ -72,6 +76,8 @@ pub struct ContainerSpec {
     pub cards: Vec<usize>,
     /// Host path and path inside.
     pub binds: Vec<(String, String)>,
+    /// Host path of another service's workspace, which `config-second-writer` mounts instead.
+    pub other_workspace: Option<String>,
     /// A terminal is attached: the log is not multiplexed.
     pub tty: bool,
     /// The program.
@@ -120,6 +126,8 @@ pub struct Container {
     id: Mutex<String>,
     pub(crate) created: Mutex<Timestamp>,
     pub(crate) state: Mutex<State>,
+    /// Mounts stay as they were at the creation.
+    pub(crate) binds: Mutex<Vec<(String, String)>>,
     pub(crate) supervisor: Option<Supervisor>,
     /// Counts the ends of runs; followers of the log end with a run.
     pub(crate) ends: watch::Sender<u64>,
@@ -162,6 +170,7 @@ impl Container {
                 preparing: false,
             }),
             supervisor,
+            binds: Mutex::new(spec.binds.clone()),
             ends: watch::Sender::new(0),
             run: Mutex::new(CancellationToken::new()),
             acting: tokio::sync::Mutex::default(),
@@ -194,11 +203,38 @@ impl Container {
         ));
         *lock(&self.id) = fresh;
         *lock(&self.created) = Timestamp::now();
+        *lock(&self.binds) = self.wanted_binds();
         let mut state = lock(&self.state);
         state.status = Status::Created;
         state.restarts = 0;
         state.oom = false;
         state.error.clear();
+    }
+
+    fn wanted_binds(&self) -> Vec<(String, String)> {
+        let is = |fault| {
+            let engine = self.engine.upgrade();
+            engine.is_some_and(|engine| engine.faults.is(fault, &self.spec.service))
+        };
+        let mut binds = self.spec.binds.clone();
+        if is(Fault::WorkspaceUnmounted) {
+            binds.retain(|(_, target)| target != WORKSPACE);
+        }
+        if let (true, Some(other)) = (is(Fault::ConfigSecondWriter), &self.spec.other_workspace) {
+            for (source, target) in &mut binds {
+                if target == WORKSPACE {
+                    source.clone_from(other);
+                }
+            }
+        }
+        binds
+    }
+
+    /// True if the settings are on the host, not on a throw-away copy.
+    pub(crate) fn has_workspace(&self) -> bool {
+        lock(&self.binds)
+            .iter()
+            .any(|(_, target)| target == WORKSPACE)
     }
 
     /// Takes up the state of a container that was started long ago.

@@ -23,9 +23,7 @@ fn labels(container: &Container) -> Value {
 }
 
 fn mounts(container: &Container) -> Value {
-    container
-        .spec
-        .binds
+    lock(&container.binds)
         .iter()
         .map(|(source, target)| {
             json!({"Type": "bind", "Source": source, "Destination": target, "Mode": "rw", "RW": true,
@@ -140,8 +138,7 @@ pub(crate) fn long(container: &Container) -> Value {
         .command
         .split_first()
         .map_or(("", &[][..]), |(a, b)| (a.as_str(), b));
-    let binds: Vec<String> = spec
-        .binds
+    let binds: Vec<String> = lock(&container.binds)
         .iter()
         .map(|(s, t)| format!("{s}:{t}:rw"))
         .collect();

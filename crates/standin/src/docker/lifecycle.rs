@@ -93,6 +93,13 @@ impl Container {
                 super::container::hex_id("endpoint")
             ));
         }
+        if engine.faults.is(Fault::DiskFull, service) {
+            return Some(format!(
+                "error creating overlay mount to /var/lib/docker/overlay2/{}/merged: no space left \
+                 on device",
+                super::container::hex_id(&self.spec.name)
+            ));
+        }
         engine.faults.is(Fault::StartFailsGpu, service).then(|| {
             "failed to create task for container: failed to create shim task: OCI runtime create \
              failed: runc create failed: unable to start container process: error during container \
@@ -110,7 +117,12 @@ impl Container {
         match (&self.spec.work, &self.supervisor) {
             (Work::Forge(forge), Some(programs)) => {
                 lock(&self.state).preparing = true;
-                log.plain("/usr/sbin/mount: /workspace is a mounted volume");
+                if self.has_workspace() {
+                    log.plain("/workspace is a mounted volume");
+                } else {
+                    log.plain("/workspace is not a mounted volume");
+                    forge.forget_options();
+                }
                 pace.wait(250.0).await;
                 forge.prepare();
                 log.file(

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::job::Job;
 use super::order::Order;
-use super::{Forge, request, routes, system};
+use super::{Build, Forge, request, routes, system};
 use crate::faults::Fault;
 use crate::lock::lock;
 use crate::picture::{self, Picture, PictureError, Scene};
@@ -29,6 +29,37 @@ impl From<PictureError> for Crash {
     fn from(error: PictureError) -> Self {
         Self("OSError", error.to_string())
     }
+}
+
+/// One run of the sampler over a batch.
+struct Pass {
+    iteration: u64,
+    /// How many passes are done before this one, and how many there will be.
+    number: u64,
+    count: u64,
+    steps: u64,
+    step_ms: f64,
+}
+
+/// Why the scripts of a request are refused, if they are; names are compared in lower case.
+fn wrong_script(given: &Map<String, Value>) -> Option<String> {
+    let among = |list: &[&str], name: &str| list.contains(&name.to_lowercase().as_str());
+    if let Some(name) = given.get("script_name").and_then(Value::as_str)
+        && !name.is_empty()
+        && !among(system::SELECTABLE, name)
+    {
+        return Some(format!("Script '{name}' not found"));
+    }
+    let scripts = given.get("alwayson_scripts").and_then(Value::as_object)?;
+    scripts.keys().find_map(|name| {
+        if among(system::ALWAYS_ON, name) {
+            None
+        } else if among(system::SELECTABLE, name) {
+            Some("Cannot have a selectable script in the always on scripts params".to_owned())
+        } else {
+            Some(format!("Script '{name}' not found"))
+        }
+    })
 }
 
 pub(super) async fn txt2img(
@@ -50,18 +81,13 @@ pub(super) async fn img2img(
 impl Forge {
     async fn enter(self: &Arc<Self>, headers: &HeaderMap, bytes: &[u8], img2img: bool) -> Response {
         let read = request::body(routes::kind(headers), bytes)
-            .and_then(|given| request::filled(&given, img2img));
+            .and_then(|given| request::filled(&given, img2img, self.spec.build));
         let given = match read {
             Ok(given) => given,
             Err(refusal) => return *refusal,
         };
-        if let Some(name) = given.get("script_name").and_then(Value::as_str)
-            && !name.is_empty()
-        {
-            return reply::json(
-                422,
-                &json!({"detail": format!("Script '{name}' not found")}),
-            );
+        if let Some(text) = wrong_script(&given) {
+            return reply::json(422, &json!({ "detail": text }));
         }
         if img2img {
             let first = given
@@ -105,6 +131,8 @@ impl Forge {
         let line = Arc::clone(&self.line);
         let held = line.lock().await;
         lock(&self.waiting).retain(|waiting| *waiting != task);
+        // The first polls of a run still see an idle server.
+        self.pace.wait(120.0).await;
         // Until the new run samples, the steps of the last one are shown.
         let old_steps = lock(&self.job).steps;
         *lock(&self.job) = Job {
@@ -220,6 +248,7 @@ impl Forge {
             return Err(Self::broken_cuda());
         }
         let order = self.order(given, img2img)?;
+        let _options = self.overridden(&order.given)?;
         let file = self.load_model().await?;
         let on_cpu = self.is(Fault::ImageCpuFallback);
         self.show_memory(!on_cpu);
@@ -234,47 +263,83 @@ impl Forge {
             self.cuda_broken.store(true, Ordering::SeqCst);
             return Err(Self::broken_cuda());
         }
-        let pixels = f64::from(order.size.0) * f64::from(order.size.1) / (512.0 * 512.0);
+        let no_modules = order
+            .given
+            .get("hr_additional_modules")
+            .is_none_or(Value::is_null);
+        if order.hires.is_some() && self.spec.build == Build::Head && no_modules {
+            let message = "argument of type 'NoneType' is not iterable";
+            return Err(Crash("TypeError", message.into()));
+        }
         let slow = if on_cpu { 12.0 } else { 1.0 };
-        let step_ms =
-            self.spec.step_ms * slow * pixels.max(0.15) * (0.4 + 0.6 * order.batch as f64);
+        let step_ms = |size: (u32, u32)| {
+            let pixels = f64::from(size.0) * f64::from(size.1) / (512.0 * 512.0);
+            self.spec.step_ms * slow * pixels.max(0.15) * (0.4 + 0.6 * order.batch as f64)
+        };
+        let passes: u64 = if order.hires.is_some() { 2 } else { 1 };
         let mut finished = 0;
         for iteration in 0..order.iterations {
             finished = iteration;
-            if !self.sample(&order, iteration, step_ms, &file).await {
-                finished += 1;
-                break;
+            let first = Pass {
+                iteration,
+                number: iteration * passes,
+                count: order.iterations * passes,
+                steps: order.steps,
+                step_ms: step_ms(order.size),
+            };
+            let mut going = self.sample(&order, &first, &file).await;
+            if let (true, Some(hires)) = (going, &order.hires) {
+                let second = Pass {
+                    number: first.number + 1,
+                    steps: hires.steps,
+                    step_ms: step_ms(hires.size),
+                    ..first
+                };
+                going = self.sample(&order, &second, &file).await;
             }
             finished += 1;
+            if !going {
+                break;
+            }
             self.pace.wait(250.0 * slow).await;
         }
         self.answer(&order, &file, finished).await
     }
 
-    /// Runs one iteration; false when it was interrupted.
-    async fn sample(&self, order: &Order, iteration: u64, step_ms: f64, file: &str) -> bool {
+    /// Runs one pass; false when it was interrupted.
+    async fn sample(&self, order: &Order, pass: &Pass, file: &str) -> bool {
+        let Pass {
+            iteration,
+            steps,
+            step_ms,
+            ..
+        } = *pass;
         {
             let mut job = lock(&self.job);
-            job.count = i64::try_from(order.iterations).unwrap_or(1);
-            job.number = i64::try_from(iteration).unwrap_or(0);
+            job.count = i64::try_from(pass.count).unwrap_or(1);
+            job.number = i64::try_from(pass.number).unwrap_or(0);
             job.step = 0;
-            job.steps = order.steps;
+            job.steps = steps;
             job.skipped = false;
             if order.iterations > 1 {
                 job.name = format!("Batch {} out of {}", iteration + 1, order.iterations);
             }
         }
-        let every = self.whole_option("show_progress_every_n_steps", 10);
+        let every = if self.switch("live_previews_enable", true) {
+            self.whole_option("show_progress_every_n_steps", 10)
+        } else {
+            -1
+        };
         let scene = Scene::of(&order.key(file, iteration * order.batch));
         let mut bar = String::new();
         let began = Instant::now();
         let mut going = true;
-        for step in 0..order.steps {
+        for step in 0..steps {
             self.pace.wait(step_ms).await;
             let done = step + 1;
             {
                 let mut job = lock(&self.job);
-                job.step = step.max(done.min(order.steps - 1));
+                job.step = step.max(done.min(steps - 1));
                 if job.interrupted {
                     going = false;
                     break;
@@ -291,19 +356,19 @@ impl Forge {
                     (order.size.0 / 4).clamp(8, 256),
                     (order.size.1 / 4).clamp(8, 256),
                 );
-                let noise = 1.0 - done as f32 / order.steps as f32;
+                let noise = 1.0 - done as f32 / steps as f32;
                 if let Ok(file) = scene.draw(w, h, noise).png_alpha() {
                     let mut job = lock(&self.job);
                     let number = job.preview.as_ref().map_or(1, |(_, n)| n + 1);
                     job.preview = Some((STANDARD.encode(file), number));
                 }
             }
-            let percent = done * 100 / order.steps;
+            let percent = done * 100 / steps;
             let blocks = usize::try_from(percent / 10).unwrap_or(10);
             bar.push_str(&format!(
                 "\r{percent:>3}%|{:<10}| {done}/{} [00:{:02}<00:{:02}, {:>5.2}it/s]",
                 "\u{2588}".repeat(blocks),
-                order.steps,
+                steps,
                 began.elapsed().as_secs().min(59),
                 0,
                 1000.0 / step_ms,
@@ -311,8 +376,7 @@ impl Forge {
         }
         self.say(bar.trim_start_matches('\r'));
         self.say(&format!(
-            "Total progress: 100%|\u{2588}\u{2588}\u{2588}\u{2588}\u{2588}| {0}/{0}",
-            order.steps
+            "Total progress: 100%|\u{2588}\u{2588}\u{2588}\u{2588}\u{2588}| {steps}/{steps}"
         ));
         going
     }
@@ -326,7 +390,7 @@ impl Forge {
             self.say("/opt/stable-diffusion-webui-forge/modules/processing.py:1010: RuntimeWarning: invalid value encountered in cast\n  x_sample = x_sample.astype(np.uint8)");
         }
         let infotexts: Vec<String> = (0..all)
-            .map(|i| self.infotext(order, file, order.seed.wrapping_add(i)))
+            .map(|i| self.infotext(order, file, order.seed_of(i)))
             .collect();
         let mut images = Vec::new();
         for index in 0..(iterations * order.batch).min(all) {
@@ -335,7 +399,7 @@ impl Forge {
             }
             let key = order.key(file, index);
             let text = infotexts[usize::try_from(index).unwrap_or(0)].clone();
-            let size = order.size;
+            let size = order.drawn();
             let noise = if interrupted {
                 (1.0 - share).clamp(0.2, 0.9)
             } else {
@@ -363,24 +427,23 @@ impl Forge {
             images.push(base64);
         }
         self.pace.wait(150.0).await;
-        let (first, seeds): (u64, Vec<u64>) = (
-            order.seed,
-            (0..all).map(|i| order.seed.wrapping_add(i)).collect(),
-        );
+        let seeds: Vec<u64> = (0..all).map(|i| order.seed_of(i)).collect();
+        let subseeds: Vec<u64> = (0..all).map(|i| order.subseed.wrapping_add(i)).collect();
+        let clip_skip = self.whole_option("CLIP_stop_at_last_layers", 1);
         let stem = system::model_name(file);
-        let hash = system::name_hash(file);
+        let hash = self.hash(file);
         let info = json!({
             "prompt": order.prompt, "all_prompts": vec![&order.prompt; seeds.len()],
             "negative_prompt": order.negative, "all_negative_prompts": vec![&order.negative; seeds.len()],
-            "seed": first, "all_seeds": seeds, "subseed": first ^ 0x5eed, "all_subseeds": [first ^ 0x5eed],
-            "subseed_strength": 0, "width": order.asked_size.0, "height": order.asked_size.1,
+            "seed": order.seed, "all_seeds": seeds, "subseed": order.subseed, "all_subseeds": subseeds,
+            "subseed_strength": order.strength, "width": order.asked_size.0, "height": order.asked_size.1,
             "sampler_name": order.sampler, "cfg_scale": order.cfg, "steps": order.steps,
             "batch_size": order.batch, "restore_faces": false, "face_restoration_model": null,
             "sd_model_name": stem, "sd_model_hash": &hash[..10], "sd_vae_name": null, "sd_vae_hash": null,
             "seed_resize_from_w": -1, "seed_resize_from_h": -1,
             "denoising_strength": order.given.get("denoising_strength"),
             "extra_generation_params": {"Schedule type": order.scheduler}, "index_of_first_image": 0,
-            "infotexts": infotexts, "styles": [], "job_timestamp": lock(&self.job).stamp, "clip_skip": 1,
+            "infotexts": infotexts, "styles": [], "job_timestamp": lock(&self.job).stamp, "clip_skip": clip_skip,
             "is_using_inpainting_conditioning": false, "version": self.version(),
         });
         let mut parameters = order.given.clone();

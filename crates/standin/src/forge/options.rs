@@ -3,7 +3,8 @@
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
-use super::{Build, Forge};
+use super::generate::Crash;
+use super::{Build, Forge, ForgeSpec};
 use crate::lock::lock;
 use crate::reply;
 
@@ -82,6 +83,25 @@ pub(super) fn defaults(checkpoint: Option<&str>) -> Map<String, Value> {
     map
 }
 
+/// The settings of this Forge before anybody changed them through the API.
+pub(super) fn own(spec: &ForgeSpec) -> Map<String, Value> {
+    let mut map = defaults(spec.checkpoints.first().map(String::as_str));
+    map.extend(spec.settings.iter().cloned());
+    map
+}
+
+/// Options that hold for one request.
+pub(super) struct Overridden<'a> {
+    forge: &'a Forge,
+    before: Map<String, Value>,
+}
+
+impl Drop for Overridden<'_> {
+    fn drop(&mut self) {
+        lock(&self.forge.saved).extend(std::mem::take(&mut self.before));
+    }
+}
+
 impl Forge {
     /// An option that only ever holds a whole number.
     #[expect(clippy::cast_possible_truncation, reason = "options are small numbers")]
@@ -90,6 +110,53 @@ impl Forge {
             .get(key)
             .and_then(Value::as_f64)
             .map_or(otherwise, |f| f as i64)
+    }
+
+    /// A switch; what is no truth value counts as `otherwise`.
+    pub(super) fn switch(&self, key: &str, otherwise: bool) -> bool {
+        lock(&self.saved)
+            .get(key)
+            .and_then(Value::as_bool)
+            .unwrap_or(otherwise)
+    }
+
+    /// Sets the options of one request; they go back when the guard is dropped, unless they are
+    /// to stay. The commit of the image ignores them altogether.
+    pub(super) fn overridden(
+        &self,
+        given: &Map<String, Value>,
+    ) -> Result<Option<Overridden<'_>>, Crash> {
+        let Some(Value::Object(wanted)) = given.get("override_settings") else {
+            return Ok(None);
+        };
+        if self.spec.build == Build::Image {
+            return Ok(None);
+        }
+        let mut saved = lock(&self.saved);
+        if let Some(key) = wanted.keys().find(|key| !saved.contains_key(*key)) {
+            return Err(Crash("KeyError", format!("'{key}'")));
+        }
+        let mut before = Map::new();
+        for (key, value) in wanted {
+            let value = if key == "sd_model_checkpoint" {
+                // An unknown checkpoint is passed over in silence.
+                match value.as_str().and_then(|name| self.checkpoint_named(name)) {
+                    Some(file) => file.into(),
+                    None => continue,
+                }
+            } else {
+                value.clone()
+            };
+            if let Some(old) = saved.insert(key.clone(), value) {
+                before.insert(key.clone(), old);
+            }
+        }
+        drop(saved);
+        let stay = given.get("override_settings_restore_afterwards") == Some(&Value::Bool(false));
+        Ok((!stay).then(|| Overridden {
+            forge: self,
+            before,
+        }))
     }
 
     /// True when a value of a wrong type was stored, which breaks reading and generation alike.
@@ -112,7 +179,7 @@ impl Forge {
             .checkpoints
             .iter()
             .find(|file| {
-                let hash = super::system::name_hash(file);
+                let hash = self.hash(file);
                 let base = file.rsplit('/').next().unwrap_or(file);
                 *file == bare
                     || base == bare

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::generate::Crash;
 use super::{Forge, catalog, infotext, system};
+use crate::docker::hex_id;
 
 /// A checked request.
 pub(super) struct Order {
@@ -20,6 +21,65 @@ pub(super) struct Order {
     pub batch: u64,
     pub iterations: u64,
     pub img2img: bool,
+    pub hires: Option<Hires>,
+    /// What tells two input pictures apart.
+    pub source: String,
+    pub subseed: u64,
+    pub strength: f64,
+}
+
+/// The second pass at a larger size.
+pub(super) struct Hires {
+    pub size: (u32, u32),
+    pub steps: u64,
+    pub upscaler: String,
+}
+
+/// Most pixels of one batch; beyond it a card of this size is out of memory.
+const MOST_PIXELS: u64 = 16 * 1024 * 1024;
+
+fn random() -> u64 {
+    uuid::Uuid::new_v4().as_u64_pair().0
+}
+
+/// The second pass, if one is asked for.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates; what is too large is out of memory"
+)]
+fn hires(given: &Map<String, Value>, size: (u32, u32), steps: u64) -> Result<Option<Hires>, Crash> {
+    if given.get("enable_hr") != Some(&Value::Bool(true)) {
+        return Ok(None);
+    }
+    let upscaler = given
+        .get("hr_upscaler")
+        .and_then(Value::as_str)
+        .unwrap_or("Latent");
+    let known = upscaler.starts_with("Latent")
+        || catalog::UPSCALERS.iter().any(|(name, _)| *name == upscaler);
+    if !known {
+        let message = format!("could not find upscaler named {upscaler}");
+        return Err(Crash("Exception", message));
+    }
+    let side = |key: &str, of: u32| {
+        let asked = given.get(key).and_then(Value::as_u64).unwrap_or(0);
+        let scale = given.get("hr_scale").and_then(Value::as_f64);
+        let wanted = match u32::try_from(asked) {
+            Ok(0) => (f64::from(of) * scale.unwrap_or(2.0)) as u32,
+            other => other.unwrap_or(u32::MAX),
+        };
+        (wanted / 8 * 8).max(8)
+    };
+    let second = given
+        .get("hr_second_pass_steps")
+        .and_then(Value::as_u64)
+        .filter(|steps| *steps > 0);
+    Ok(Some(Hires {
+        size: (side("hr_resize_x", size.0), side("hr_resize_y", size.1)),
+        steps: second.unwrap_or(steps).min(1_000),
+        upscaler: upscaler.to_owned(),
+    }))
 }
 
 impl Forge {
@@ -59,10 +119,28 @@ impl Forge {
                            Kernel size can't be greater than actual input size";
             return Err(Crash("RuntimeError", message.into()));
         }
-        let pixels = u64::from(size.0) * u64::from(size.1) * batch;
-        if pixels > 16 * 1024 * 1024 || batch * iterations > 64 || steps > 1_000 {
+        let hires = hires(&given, size, steps)?;
+        let drawn = hires.as_ref().map_or(size, |hires| hires.size);
+        let pixels = u64::from(drawn.0) * u64::from(drawn.1) * batch;
+        let all = pixels.saturating_mul(iterations);
+        if pixels > MOST_PIXELS
+            || all > 4 * MOST_PIXELS
+            || batch.saturating_mul(iterations) > 64
+            || steps > 1_000
+        {
             return Err(self.out_of_memory());
         }
+        let (subseed, strength) = (
+            given.get("subseed").and_then(Value::as_u64),
+            given.get("subseed_strength").and_then(Value::as_f64),
+        );
+        let source = if img2img {
+            let images = given.get("init_images").map(Value::to_string);
+            let denoise = given.get("denoising_strength").map(Value::to_string);
+            hex_id(&format!("{images:?} {denoise:?}"))
+        } else {
+            String::new()
+        };
         let asked = match text("sampler_name") {
             name if name.is_empty() => text("sampler_index"),
             name => name,
@@ -82,7 +160,7 @@ impl Forge {
         Ok(Order {
             prompt: text("prompt"),
             negative: text("negative_prompt"),
-            seed: seed.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0 % 4_294_967_294),
+            seed: seed.unwrap_or_else(|| random() % 4_294_967_294),
             steps,
             cfg: given
                 .get("cfg_scale")
@@ -95,6 +173,10 @@ impl Forge {
             batch,
             iterations,
             img2img,
+            hires,
+            source,
+            subseed: subseed.unwrap_or_else(|| random() % 4_294_967_294),
+            strength: strength.unwrap_or(0.0),
             given,
         })
     }
@@ -106,10 +188,10 @@ impl Forge {
             text.push_str(&order.negative);
         }
         let stem = system::model_name(file);
-        let hash = system::name_hash(file);
+        let hash = self.hash(file);
         text.push_str(&format!(
             "\nSteps: {}, Sampler: {}, Schedule type: {}, CFG scale: {:?}, Seed: {seed}, Size: {}x{}, \
-             Model hash: {}, Model: {}, Version: {}",
+             Model hash: {}, Model: {}{}, Version: {}",
             order.steps,
             order.sampler,
             order.scheduler,
@@ -118,6 +200,14 @@ impl Forge {
             order.asked_size.1,
             &hash[..10],
             infotext::quoted(&stem),
+            order.hires.as_ref().map_or_else(String::new, |hires| {
+                format!(
+                    ", Hires resize: {}x{}, Hires upscaler: {}",
+                    hires.size.0,
+                    hires.size.1,
+                    infotext::quoted(&hires.upscaler)
+                )
+            }),
             self.version(),
         ));
         text
@@ -128,13 +218,35 @@ impl Order {
     /// What decides how a picture looks.
     pub(super) fn key(&self, file: &str, index: u64) -> String {
         format!(
-            "{file}|{}|{}|{}|{}|{}|{}",
+            "{file}|{}|{}|{}|{}|{}|{}|{}|{:?}|{}|{}",
             self.prompt,
             self.negative,
-            self.seed.wrapping_add(index),
+            self.seed_of(index),
             self.sampler,
+            self.scheduler,
             self.steps,
-            self.cfg
+            self.cfg,
+            self.drawn(),
+            self.source,
+            if self.strength > 0.0 {
+                format!("{} {}", self.subseed.wrapping_add(index), self.strength)
+            } else {
+                String::new()
+            }
         )
+    }
+
+    /// Pixels of the finished pictures.
+    pub(super) fn drawn(&self) -> (u32, u32) {
+        self.hires.as_ref().map_or(self.size, |hires| hires.size)
+    }
+
+    /// Seeds count up, unless a variation seed does.
+    pub(super) fn seed_of(&self, index: u64) -> u64 {
+        if self.strength > 0.0 {
+            self.seed
+        } else {
+            self.seed.wrapping_add(index)
+        }
     }
 }

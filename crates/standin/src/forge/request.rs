@@ -3,6 +3,7 @@
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
+use super::Build;
 use crate::reply;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -79,6 +80,9 @@ const FIELDS: &[(&str, Kind, bool, &str)] = &[
     ("infotext", Text, true, "null"),
 ];
 
+/// What only the newer commit takes.
+const HEAD: &[(&str, Kind, bool, &str)] = &[("hr_additional_modules", List, true, "null")];
+
 const IMG2IMG: &[(&str, Kind, bool, &str)] = &[
     ("init_images", List, true, "null"),
     ("resize_mode", Whole, false, "0"),
@@ -138,11 +142,13 @@ pub(super) fn body(kind: Option<&str>, bytes: &[u8]) -> Result<Map<String, Value
 pub(super) fn filled(
     given: &Map<String, Value>,
     img2img: bool,
+    build: Build,
 ) -> Result<Map<String, Value>, Box<Response>> {
     let mut out = Map::new();
     let mut errors = Vec::new();
     let extra = if img2img { IMG2IMG } else { &[] };
-    for (name, kind, nullable, default) in FIELDS.iter().chain(extra) {
+    let new = if build == Build::Head { HEAD } else { &[] };
+    for (name, kind, nullable, default) in FIELDS.iter().chain(extra).chain(new) {
         let mut value = serde_json::from_str(default).unwrap_or(Value::Null);
         if img2img && *name == "denoising_strength" {
             value = json!(0.75);

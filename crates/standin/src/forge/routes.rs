@@ -5,14 +5,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::{HeaderMap, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Build, Forge, request, trouble};
+use super::{Build, Forge, packed, request, trouble};
 use crate::lock::lock;
 use crate::reply;
 
@@ -138,7 +138,10 @@ pub(super) fn router(forge: Arc<Forge>) -> Router {
         .route("/sdapi/v1/skip", post(skip))
         .route("/sdapi/v1/refresh-checkpoints", post(refresh))
         .route("/sdapi/v1/refresh-vae", post(refresh))
-        .route("/sdapi/v1/unload-checkpoint", post(done))
+        .route(
+            "/sdapi/v1/unload-checkpoint",
+            post(|State(f): App| async move { f.unload() }),
+        )
         .route("/sdapi/v1/reload-checkpoint", post(done))
         .route("/sdapi/v1/txt2img", post(super::generate::txt2img))
         .route("/sdapi/v1/img2img", post(super::generate::img2img))
@@ -168,6 +171,7 @@ pub(super) fn router(forge: Arc<Forge>) -> Router {
             "/internal/profile-startup",
             get(|State(f): App| async move { f.profile() }),
         )
+        .route("/config", get(|State(f): App| async move { f.config() }))
         .route("/app_id", get(|State(f): App| async move { f.app_id() }))
         .route(
             "/queue/status",
@@ -181,6 +185,7 @@ pub(super) fn router(forge: Arc<Forge>) -> Router {
         .fallback(|| async { trouble::not_found() })
         .method_not_allowed_fallback(|| async { trouble::wrong_method() })
         .layer(from_fn_with_state(Arc::clone(&forge), trouble::gate))
+        .layer(from_fn(packed::gzip))
         .layer(DefaultBodyLimit::max(64 * 1024 * 1024))
         .with_state(forge)
 }

@@ -110,12 +110,21 @@ impl Forge {
             for (wait, line) in lines(&self) {
                 self.pause(wait).await;
                 self.say(&line);
+                if self.is(Fault::ConfigReset) && line.starts_with("CUDA Using Stream") {
+                    self.lose_settings();
+                }
             }
             self.pause(300.0).await;
-            self.say("Running on local URL:  http://0.0.0.0:17860");
-            self.phase.send_replace(Phase::PageOnly);
-            self.say("\nTo create a public link, set `share=True` in `launch()`.");
-            self.pause(700.0).await;
+            if self.flag("--nowebui") {
+                self.say(
+                    "INFO:     Uvicorn running on http://0.0.0.0:17860 (Press CTRL+C to quit)",
+                );
+            } else {
+                self.say("Running on local URL:  http://0.0.0.0:17860");
+                self.phase.send_replace(Phase::PageOnly);
+                self.say("\nTo create a public link, set `share=True` in `launch()`.");
+                self.pause(700.0).await;
+            }
             self.say("Startup time: 11.4s (import torch: 4.6s, initialize shared: 0.2s, load scripts: 3.9s, create ui: 1.5s, app_started_callback: 0.7s).");
             self.phase.send_replace(Phase::Ready);
         };
@@ -123,6 +132,18 @@ impl Forge {
             () = work => {}
             () = run.cancelled() => {}
         }
+    }
+
+    /// What Forge does with a settings file it cannot read.
+    fn lose_settings(&self) {
+        self.say(
+            "*** \n*** Could not load settings\n\
+             *** The config file \"/workspace/stable-diffusion-webui-forge/config.json\" is likely corrupted\n\
+             *** It has been moved to the \"tmp/config.json\"\n\
+             *** Reverting config to default\n\
+             ***     json.decoder.JSONDecodeError: Unterminated string starting at: line 212 column 5 (char 8191)",
+        );
+        self.forget_options();
     }
 
     /// Waits, ten times as long under `program-starting`; the fault may come and go meanwhile.

@@ -10,27 +10,24 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::catalog::{SAMPLERS, SCHEDULERS, UPSCALERS};
 use super::{Build, Forge, infotext, request, routes};
+use crate::docker::hex_id;
 use crate::faults::Fault;
 use crate::lock::lock;
 use crate::reply;
 
-const MODELS: &str = "/opt/stable-diffusion-webui-forge/models";
+/// Scripts of which one can be chosen by `script_name`.
+pub(super) const SELECTABLE: &[&str] = &[
+    "prompt matrix",
+    "prompts from file or textbox",
+    "x/y/z plot",
+];
+/// Scripts that `alwayson_scripts` addresses.
+pub(super) const ALWAYS_ON: &[&str] = &["controlnet", "refiner", "seed", "sampler"];
 
-/// The hash the image's Forge shows: of the file's name, not of its content.
-pub(super) fn name_hash(file: &str) -> String {
-    let base = file.rsplit('/').next().unwrap_or(file);
-    Sha256::digest(base.as_bytes())
-        .iter()
-        .fold(String::new(), |mut out, byte| {
-            use std::fmt::Write as _;
-            let _ = write!(out, "{byte:02x}");
-            out
-        })
-}
+const MODELS: &str = "/opt/stable-diffusion-webui-forge/models";
 
 /// A checkpoint's name without folder separators and extension.
 pub(super) fn model_name(file: &str) -> String {
@@ -44,6 +41,15 @@ fn mib(count: u64) -> u64 {
 }
 
 impl Forge {
+    /// The hash of a checkpoint: of the file's name in the image, of its content in newer ones.
+    pub(super) fn hash(&self, file: &str) -> String {
+        let base = file.rsplit('/').next().unwrap_or(file);
+        match self.spec.build {
+            Build::Image => hex_id(base),
+            Build::Head => hex_id(&format!("content of {base}")),
+        }
+    }
+
     pub(super) fn models(&self) -> Response {
         if self.is(Fault::ApiNoModels) {
             return reply::json(200, &json!([]));
@@ -54,7 +60,7 @@ impl Forge {
             .checkpoints
             .iter()
             .map(|file| {
-                let hash = used.contains(file).then(|| name_hash(file));
+                let hash = used.contains(file).then(|| self.hash(file));
                 let title = match &hash {
                     Some(hash) => format!("{file} [{}]", &hash[..10]),
                     None => file.clone(),
@@ -153,13 +159,7 @@ impl Forge {
 
     #[expect(clippy::unused_self, reason = "all answers are methods of the program")]
     pub(super) fn scripts(&self) -> Response {
-        let names = [
-            "prompt matrix",
-            "prompts from file or textbox",
-            "x/y/z plot",
-            "controlnet",
-            "refiner",
-        ];
+        let names: Vec<&str> = SELECTABLE.iter().chain(ALWAYS_ON).copied().collect();
         reply::json(200, &json!({"txt2img": names, "img2img": names}))
     }
 
@@ -187,6 +187,26 @@ impl Forge {
                     "events": {"retries": 0, "oom": self.oom_count.load(Ordering::SeqCst)},
                 },
             }),
+        )
+    }
+
+    /// The newer commit frees the card; that of the image does nothing.
+    pub(super) fn unload(&self) -> Response {
+        if self.spec.build == Build::Head && !self.busy() {
+            *lock(&self.loaded) = None;
+            self.show_memory(false);
+        }
+        reply::json(200, &json!({}))
+    }
+
+    /// The page's own description; the real one has megabytes.
+    pub(super) fn config(&self) -> Response {
+        if self.flag("--gradio-auth") {
+            return reply::json(401, &json!({"detail": "Not authenticated"}));
+        }
+        reply::json(
+            200,
+            &json!({"version": "4.40.0", "mode": "blocks", "title": "Stable Diffusion", "components": []}),
         )
     }
 

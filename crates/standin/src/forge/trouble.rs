@@ -66,6 +66,18 @@ impl Forge {
         reply::dying(response)
     }
 
+    /// Routes that this command line does not bring.
+    fn absent(&self, path: &str) -> bool {
+        if self.flag("--nowebui") {
+            const PAGE_ONLY: &[&str] = &["/", "/app_id", "/config"];
+            PAGE_ONLY.contains(&path)
+                || path.starts_with("/internal/")
+                || path.starts_with("/queue/")
+        } else {
+            !self.flag("--api") && path.starts_with("/sdapi/")
+        }
+    }
+
     fn credentials(&self, request: &Request) -> Option<Response> {
         let refused = self.is(Fault::Api401);
         if self.spec.auth.is_none() && !refused {
@@ -120,6 +132,8 @@ pub(super) async fn gate(
         } else {
             wrong_method()
         }
+    } else if forge.absent(&path) {
+        not_found()
     } else if phase == Phase::PageOnly {
         if path == "/" { page() } else { not_found() }
     } else if forge.is(Fault::ApiHang) {
@@ -153,9 +167,7 @@ pub(super) async fn gate(
         let truncated = forge.is(Fault::ApiTruncated);
         let response = next.run(request).await;
         if truncated && response.status().is_success() {
-            reply::truncated(
-                "[{\"title\": \"sd_xl_base_1.0.safetensors\", \"model_name\": \"sd_xl_ba\"}]",
-            )
+            reply::truncated(response).await
         } else {
             response
         }

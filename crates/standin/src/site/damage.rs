@@ -90,10 +90,16 @@ async fn begin(service: &SiteService, fault: Fault) {
             }
         }
         Fault::ProgramLoop => container.program_loop().await,
-        Fault::ProgramStarting => {
+        // Both show in the next start of the program.
+        Fault::ProgramStarting | Fault::ConfigReset => {
             if let Some(supervisor) = &container.supervisor {
                 let _ = supervisor.act(Verb::Restart, &["forge"], container).await;
             }
+        }
+        // Mounts are made at the creation of a container and never change after it.
+        Fault::WorkspaceUnmounted | Fault::ConfigSecondWriter if forge.is_some() => {
+            let _ = container.remove(true).await;
+            let _ = container.recreate().await;
         }
         Fault::ConfigOptionsNulled => {
             if let Some(forge) = forge {
@@ -122,6 +128,18 @@ async fn mend(service: &SiteService, fault: Fault) {
         Fault::ConfigOptionsNulled => {
             if let Work::Forge(forge) = &container.spec.work {
                 forge.restore_checkpoint();
+            }
+        }
+        Fault::ConfigReset => {
+            if let Work::Forge(forge) = &container.spec.work {
+                forge.restore_options();
+            }
+        }
+        Fault::WorkspaceUnmounted | Fault::ConfigSecondWriter => {
+            if let Work::Forge(forge) = &container.spec.work {
+                let _ = container.remove(true).await;
+                forge.restore_options();
+                let _ = container.recreate().await;
             }
         }
         _ => {}

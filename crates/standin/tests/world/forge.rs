@@ -1,9 +1,11 @@
 //! Forge and its surprises.
 
+use std::io::Read as _;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use forgekeeper_standin::forge::Build;
 use forgekeeper_standin::{DemoOptions, DemoSite, Fault};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -257,6 +259,220 @@ async fn credentials_cover_what_they_cover() {
         assert_eq!(get(&format!("{api}{open}")).await.0, 200, "{open}");
     }
     assert_eq!(get(&format!("{api}/nowhere")).await.0, 404);
+}
+
+async fn head(args: Option<&str>) -> DemoSite {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    DemoSite::start(DemoOptions {
+        speed: 40.0,
+        build: Build::Head,
+        forge_args: args.map(str::to_owned),
+        ..DemoOptions::default()
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn the_newer_commit_tells_its_errors_and_takes_overrides() {
+    let demo = head(None).await;
+    let api = demo.api_url("myia").unwrap();
+    let url = format!("{api}/sdapi/v1/txt2img");
+    let made = |extra: Value| {
+        let url = url.clone();
+        async move { post(&url, &order(&extra)).await }
+    };
+    let (code, body) = made(json!({"steps": 0})).await;
+    assert_eq!(code, 500);
+    assert_eq!(
+        body,
+        json!({"error": "ZeroDivisionError", "detail": "", "body": "",
+               "message": "integer division or modulo by zero"})
+    );
+    let (_, body) = made(json!({"override_settings": {"nosuch_key": 1}})).await;
+    assert_eq!(
+        (&body["error"], &body["message"]),
+        (&json!("KeyError"), &json!("'nosuch_key'"))
+    );
+    let (_, body) = made(json!({"enable_hr": true})).await;
+    assert_eq!(
+        body["message"],
+        "argument of type 'NoneType' is not iterable"
+    );
+    let (_, body) = made(json!({"enable_hr": true, "hr_upscaler": "NoSuch"})).await;
+    assert_eq!(body["message"], "could not find upscaler named NoSuch");
+    let hires = json!({"enable_hr": true, "hr_additional_modules": ["Use same choices"]});
+    let (code, body) = made(hires).await;
+    assert_eq!((code, picture(&body, 0).width()), (200, 128));
+
+    let options = format!("{api}/sdapi/v1/options");
+    let selected = || async { get(&options).await.1["sd_model_checkpoint"].clone() };
+    let before = selected().await;
+    let wanted = json!({"sd_model_checkpoint": "dreamshaper_8", "CLIP_stop_at_last_layers": 2});
+    let (_, body) = made(json!({ "override_settings": wanted })).await;
+    let told = info(&body);
+    assert_eq!(
+        (&told["sd_model_name"], &told["clip_skip"]),
+        (&json!("dreamshaper_8"), &json!(2))
+    );
+    assert_eq!(selected().await, before, "restored afterwards");
+    let unknown = json!({"override_settings": {"sd_model_checkpoint": "nosuch"}});
+    assert_eq!(
+        info(&made(unknown).await.1)["sd_model_name"],
+        "sd_xl_base_1.0",
+        "replaced in silence"
+    );
+    let stays = json!({"override_settings": wanted, "override_settings_restore_afterwards": false});
+    made(stays).await;
+    assert_eq!(selected().await, "dreamshaper_8.safetensors");
+    // A partial POST leaves the checkpoint alone, unlike the commit of the image.
+    assert_eq!(post(&options, &json!({"jpeg_quality": 70})).await.0, 200);
+    assert_eq!(selected().await, "dreamshaper_8.safetensors");
+    let (code, body) = post(&options, &json!({"sd_model_checkpoint": "slim"})).await;
+    assert_eq!(
+        (code, &body["message"]),
+        (500, &json!("model 'slim' not found"))
+    );
+    assert_eq!(get(&format!("{api}/sdapi/v1/embeddings")).await.0, 200);
+    post(&format!("{api}/sdapi/v1/unload-checkpoint"), &json!({})).await;
+    let memory = get(&format!("{api}/sdapi/v1/memory")).await.1;
+    assert_eq!(memory["cuda"]["active"]["current"], 0);
+}
+
+#[tokio::test]
+async fn the_image_ignores_overrides_and_knows_no_modules() {
+    let demo = demo().await;
+    let url = format!("{}/sdapi/v1/txt2img", demo.api_url("myia").unwrap());
+    let body = order(&json!({"override_settings": {"nosuch_key": 1}, "enable_hr": true}));
+    let (code, got) = post(&url, &body).await;
+    assert_eq!((code, picture(&got, 0).width()), (200, 128));
+    assert_eq!(info(&got)["sd_model_name"], "sd_xl_base_1.0");
+}
+
+#[tokio::test]
+async fn the_command_line_decides_which_routes_there_are() {
+    let bare = head(Some("--nowebui --api")).await;
+    let api = bare.api_url("myia").unwrap();
+    for (path, code) in [
+        ("/", 404),
+        ("/internal/ping", 404),
+        ("/config", 404),
+        ("/sdapi/v1/sd-models", 200),
+    ] {
+        assert_eq!(get(&format!("{api}{path}")).await.0, code, "{path}");
+    }
+    let no_api = head(Some("--listen --gradio-auth a:b")).await;
+    let api = no_api.api_url("myia").unwrap();
+    for (path, code) in [
+        ("/", 200),
+        ("/internal/ping", 200),
+        ("/config", 401),
+        ("/sdapi/v1/sd-models", 404),
+    ] {
+        assert_eq!(get(&format!("{api}{path}")).await.0, code, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn scripts_are_known_or_refused() {
+    let demo = demo().await;
+    let api = demo.api_url("myia").unwrap();
+    let url = format!("{api}/sdapi/v1/txt2img");
+    let (_, known) = get(&format!("{api}/sdapi/v1/scripts")).await;
+    for (extra, code) in [
+        (json!({"script_name": "X/Y/Z plot"}), 200),
+        (json!({"script_name": "controlnet"}), 422),
+        (json!({"script_name": "nosuch"}), 422),
+        (
+            json!({"alwayson_scripts": {"ControlNet": {"args": []}}}),
+            200,
+        ),
+        (json!({"alwayson_scripts": {"nosuch": {"args": []}}}), 422),
+        (json!({"alwayson_scripts": {"x/y/z plot": {}}}), 422),
+    ] {
+        let (got, body) = post(&url, &order(&extra)).await;
+        assert_eq!(got, code, "{extra}: {body}");
+        if extra.to_string().contains("nosuch") {
+            assert_eq!(body["detail"], "Script 'nosuch' not found");
+        }
+    }
+    for name in ["x/y/z plot", "controlnet"] {
+        assert!(known["txt2img"].as_array().unwrap().contains(&json!(name)));
+    }
+}
+
+#[tokio::test]
+async fn answers_are_packed_for_those_who_accept_it() {
+    let demo = demo().await;
+    let url = format!("{}/sdapi/v1/options", demo.api_url("myia").unwrap());
+    // This client is to leave the packing to us.
+    let raw = reqwest::Client::builder()
+        .no_gzip()
+        .no_proxy()
+        .build()
+        .unwrap();
+    let plain = raw.get(&url).send().await.unwrap();
+    assert!(plain.headers().get("content-encoding").is_none());
+    let plain = plain.bytes().await.unwrap();
+    let packed = raw
+        .get(&url)
+        .header("accept-encoding", "br, gzip")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(packed.headers()["content-encoding"], "gzip");
+    let packed = packed.bytes().await.unwrap();
+    assert!(packed.len() < plain.len() * 3 / 4);
+    let mut text = Vec::new();
+    flate2::read::GzDecoder::new(&packed[..])
+        .read_to_end(&mut text)
+        .unwrap();
+    assert_eq!(text, plain);
+}
+
+#[tokio::test]
+async fn seeds_sizes_and_previews_are_as_asked() {
+    let demo = demo().await;
+    let api = demo.api_url("myia").unwrap();
+    let url = format!("{api}/sdapi/v1/txt2img");
+    let made = |extra: Value| {
+        let url = url.clone();
+        async move { post(&url, &order(&extra)).await }
+    };
+    let (_, one) = made(json!({})).await;
+    for extra in [
+        json!({"scheduler": "Karras"}),
+        json!({"width": 72}),
+        json!({"subseed": 3, "subseed_strength": 0.5}),
+    ] {
+        assert_ne!(
+            made(extra.clone()).await.1["images"],
+            one["images"],
+            "{extra}"
+        );
+    }
+    let told = info(&made(json!({"n_iter": 3, "subseed": 7})).await.1);
+    assert_eq!(told["all_subseeds"], json!([7, 8, 9]));
+    assert_eq!(told["all_seeds"], json!([5, 6, 7]));
+    let (code, _) = made(json!({"width": 4096, "height": 4096, "n_iter": 64})).await;
+    assert_eq!(code, 500, "the sum of all pictures is bounded");
+    // No preview while they are switched off.
+    let options = format!("{api}/sdapi/v1/options");
+    let with = json!({"sd_model_checkpoint": "sd_xl_base_1.0.safetensors",
+                      "live_previews_enable": false, "show_progress_every_n_steps": 1});
+    post(&options, &with).await;
+    let long = tokio::spawn(made(json!({"steps": 400})));
+    let progress = format!("{api}/sdapi/v1/progress");
+    let running = || async { get(&progress).await.1["state"]["sampling_step"].as_u64() > Some(5) };
+    until("some steps", running).await;
+    assert!(get(&progress).await.1["current_image"].is_null());
+    post(
+        &options,
+        &json!({"sd_model_checkpoint": "sd_xl_base_1.0.safetensors", "live_previews_enable": true}),
+    )
+    .await;
+    post(&format!("{api}/sdapi/v1/interrupt"), &json!({})).await;
+    long.await.unwrap();
 }
 
 #[tokio::test]
