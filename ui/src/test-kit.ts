@@ -4,16 +4,26 @@ import { tick } from 'svelte';
 import type { FakeOptions } from './backend/fake';
 import { FakeBackend } from './backend/fake';
 import Frame from './pages/Frame.svelte';
-import { PAGES } from './pages/registry';
+import { confirmation } from './features/services/confirmation';
+import { loadPalette, PAGES } from './pages/registry';
 import { language } from './shared/i18n.svelte';
+import { lazy } from './shared/lazy';
 import type { PageId } from './state/app.svelte';
 import { App } from './state/app.svelte';
+
+// Loaded before any test runs, so that what is loaded when needed appears within a few turns of
+// the event loop.
+await Promise.all([
+  ...PAGES.map((entry) => entry.load()),
+  loadPalette(),
+  confirmation(),
+  lazy.menu(),
+  lazy.popover(),
+]);
 
 /** The whole window over the fake keeper, on one page, at one moment. */
 export async function open(page: PageId, options: FakeOptions = {}) {
   language.use('en');
-  // Loaded before, so that a page appears within a few turns of the event loop.
-  await Promise.all(PAGES.map((entry) => entry.load()));
   const backend = new FakeBackend({ lines: 120, ...options });
   const app = new App(backend);
   app.page = page;

@@ -73,6 +73,8 @@ export interface Backend {
   ready(): Promise<void>;
   info(): Promise<AppInfo>;
 
+  /** What was known about preferences before the page was loaded; may be out of date. */
+  earlyPreferences(): Partial<Preferences>;
   loadPreferences(): Promise<Partial<Preferences>>;
   savePreferences(preferences: Preferences): Promise<void>;
 }

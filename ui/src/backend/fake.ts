@@ -182,9 +182,13 @@ export class FakeBackend extends FakeSite implements Backend {
     };
   }
 
-  async loadPreferences() {
+  earlyPreferences() {
     const kept = this.storage?.getItem(DISK);
     return kept ? (JSON.parse(kept) as Partial<Preferences>) : this.preferences;
+  }
+
+  async loadPreferences() {
+    return this.earlyPreferences();
   }
 
   async savePreferences(preferences: Preferences) {

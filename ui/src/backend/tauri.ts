@@ -6,6 +6,13 @@ import type { LogBatch_Deserialize } from './bindings.gen';
 import { commands, events } from './bindings.gen';
 import type { ErrorInfo, LogBatch } from './types';
 
+declare global {
+  interface Window {
+    /** Written by the shell before the page runs. */
+    __FORGEKEEPER_PREFERENCES__?: Partial<Preferences>;
+  }
+}
+
 type Answer<T> = { status: 'ok'; data: T } | { status: 'error'; error: ErrorInfo };
 
 /** The answer itself; an error is thrown as the `ErrorInfo` it is. */
@@ -76,6 +83,7 @@ export function tauriBackend(): Backend {
     ready: () => commands.uiReady(),
     info: () => given(commands.appInfo()),
 
+    earlyPreferences: () => window.__FORGEKEEPER_PREFERENCES__ ?? {},
     async loadPreferences() {
       return (await store.get<Partial<Preferences>>('preferences')) ?? {};
     },

@@ -2,12 +2,15 @@ import type { Component } from 'svelte';
 
 import type { MessageKey } from '../shared/i18n.svelte';
 import type { PageId } from '../state/app.svelte';
+import Overview from './overview/Page.svelte';
 
 export interface PageEntry {
   id: PageId;
   title: MessageKey;
   /** Path of a 16×16 outline icon. */
   icon: string;
+  /** The page, when it is there from the start. */
+  page?: Component;
   load: () => Promise<{ default: Component }>;
 }
 
@@ -17,7 +20,8 @@ export const PAGES: readonly PageEntry[] = [
     id: 'overview',
     title: 'nav.overview',
     icon: 'M2 13V7m4 6V3m4 10V9m4 4V5',
-    load: () => import('./overview/Page.svelte'),
+    page: Overview,
+    load: () => Promise.resolve({ default: Overview }),
   },
   {
     id: 'logs',
@@ -38,3 +42,6 @@ export const PAGES: readonly PageEntry[] = [
     load: () => import('./settings/Page.svelte'),
   },
 ];
+
+/** The command palette, loaded when it is first asked for. */
+export const loadPalette = () => import('./Palette.svelte');

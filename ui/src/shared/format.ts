@@ -11,14 +11,35 @@ export function gigabytes(bytes: number): string {
 
 export const percent = (value: number): string => `${number(value)}${NBSP}%`;
 
-/** A time of the day; the date is added when it is another day. */
-export function clockTime(iso: string, now: number): string {
+type Style = 'time' | 'day' | 'full';
+const STYLES: Record<Style, Intl.DateTimeFormatOptions> = {
+  time: { hour: '2-digit', minute: '2-digit' },
+  day: { day: 'numeric', month: 'short' },
+  full: { dateStyle: 'medium', timeStyle: 'medium' },
+};
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+function dated(style: Style, at: Date): string {
+  const key = `${language.locale} ${style}`;
+  let format = formats.get(key);
+  if (!format) {
+    format = new Intl.DateTimeFormat(language.locale === 'fr' ? 'fr-FR' : 'en-GB', STYLES[style]);
+    formats.set(key, format);
+  }
+  return format.format(at);
+}
+
+/** The day a moment falls on, in the reader's own zone, as a number that differs by day. */
+export function dayOf(moment: number | Date): number {
+  const at = new Date(moment);
+  return (at.getFullYear() * 12 + at.getMonth()) * 31 + at.getDate();
+}
+
+/** A time of the day; the date is added when it is not today. */
+export function clockTime(iso: string, today: number): string {
   const at = new Date(iso);
-  const locale = language.locale === 'fr' ? 'fr-FR' : 'en-GB';
-  const time = at.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit' });
-  if (at.toDateString() === new Date(now).toDateString()) return time;
-  const day = at.toLocaleDateString(locale, { day: 'numeric', month: 'short' });
-  return `${day} ${time}`;
+  const time = dated('time', at);
+  return dayOf(at) === today ? time : `${dated('day', at)}${NBSP}${time}`;
 }
 
 /** Time of a log line to the millisecond, in the reader's own zone. */
@@ -30,12 +51,7 @@ export function logTime(iso: string): string {
 }
 
 /** A moment in full, for tooltips. */
-export function fullTime(iso: string): string {
-  return new Date(iso).toLocaleString(language.locale === 'fr' ? 'fr-FR' : 'en-GB', {
-    dateStyle: 'medium',
-    timeStyle: 'medium',
-  });
-}
+export const fullTime = (iso: string): string => dated('full', new Date(iso));
 
 /** A length of time in at most two units: `41 s`, `12 min`, `21 h 04`, `3 d 2 h`. */
 export function duration(ms: number): string {
@@ -55,8 +71,9 @@ export function seconds(ms: number): string {
   return `${number(value, value < 9.95 ? 1 : 0)}${NBSP}s`;
 }
 
-/** How long ago something was. */
+/** How long ago something was; seconds by fives, so that it does not change all the time. */
 export function ago(iso: string, now: number): string {
   const ms = now - Date.parse(iso);
-  return ms < 1500 ? t('time.now') : t('time.ago', { time: duration(ms) });
+  if (ms < 5_000) return t('time.now');
+  return t('time.ago', { time: duration(ms < 60_000 ? Math.floor(ms / 5_000) * 5_000 : ms) });
 }

@@ -52,6 +52,7 @@ export function t(key: MessageKey, params: Params = {}): string {
     const form = plurals[current].select(Number(params['count'] ?? 0));
     pattern = form === 'one' ? message.one : message.other;
   }
+  if (!pattern.includes('{')) return pattern;
   return pattern.replace(/\{(\w+)\}/g, (whole, name: string) => {
     const value = params[name];
     if (value === undefined) return whole;

@@ -1,14 +1,22 @@
 import { getContext, setContext } from 'svelte';
 import { SvelteSet } from 'svelte/reactivity';
 
-import type { Backend, Preferences } from '../backend/backend';
-import type { Incident, KeeperState } from '../backend/types';
+import type { Backend, Preferences, Release } from '../backend/backend';
+import { asErrorInfo } from '../backend/errors';
+import type { ErrorInfo, GenerationRequest, Incident, KeeperState } from '../backend/types';
+import { dayOf } from '../shared/format';
 import { language } from '../shared/i18n.svelte';
+import { reuse } from './reuse';
 
 /** Without a word for so long, the window asks whether the keeper still lives. */
 const SILENCE_MS = 10_000;
 const ANSWER_MS = 4_000;
 const PROBE_MS = 3_000;
+/** How often times move on while nothing is heard: each move may cost a repaint. */
+const TICK_MS = 1_000;
+const CALM_TICK_MS = 5_000;
+/** Timers come a little early or late. */
+const SLACK_MS = 60;
 
 const KEY = Symbol('forgekeeper');
 
@@ -26,89 +34,141 @@ export class App {
   readonly backend: Backend;
   state = $state.raw<KeeperState | null>(null);
   connected = $state(true);
+  /** Why there is no keeper, when it said so itself. */
+  failure = $state.raw<ErrorInfo | null>(null);
   now = $state(Date.now());
+  /** Changes once a day. */
+  readonly today = $derived(dayOf(this.now));
   page = $state<PageId>('overview');
   /** Service chosen on the Logs page. */
   logService = $state<string | null>(null);
   /** Service chosen on the test bench. */
   benchService = $state<string | null>(null);
-  preferences = $state<Preferences>(structuredClone(DEFAULTS));
+  /** What the test bench's form holds, also while another page is shown. */
+  benchDraft = $state<GenerationRequest | null>(null);
+  preferences = $state.raw<Preferences>(structuredClone(DEFAULTS));
   /** Said once by screen readers. */
   announcement = $state('');
   /** Ended jobs that the reader has put away. */
   readonly dismissed = new SvelteSet<string>();
+  onincident: (incident: Incident, opened: boolean) => void = () => undefined;
   lastHeard = Date.now();
+
+  private started: Release | null = null;
+  private release: Release | null = null;
+  private listening = false;
+  private lastAsked = 0;
+  private preferred = false;
 
   constructor(backend: Backend) {
     this.backend = backend;
+    this.adoptPreferences(backend.earlyPreferences());
   }
 
-  /** Starts listening; the returned function ends everything that was started. */
-  start(onincident: (incident: Incident, opened: boolean) => void): () => void {
-    let ended = false;
-    let release: (() => void) | null = null;
-    const hear = (state: KeeperState) => {
-      this.lastHeard = Date.now();
-      this.connected = true;
-      // A slow answer must not undo a newer announcement. Another keeper (the demo host) counts
-      // from the beginning again, so a lower number alone does not make a snapshot old.
-      const old =
-        this.state !== null &&
-        state.revision < this.state.revision &&
-        Date.parse(state.at) < Date.parse(this.state.at);
-      if (!old) this.state = state;
+  /** Starts listening, once; the returned function ends everything that was started. */
+  start(): Release {
+    if (this.started) return this.started;
+    let timer = 0;
+    const run = () => {
+      window.clearInterval(timer);
+      if (!document.hidden) timer = window.setInterval(this.tick, TICK_MS);
     };
-    const fetch = async () => {
-      try {
-        hear(await within(this.backend.state(), ANSWER_MS));
-      } catch {
-        // Whatever the reason, the consequence is the same and is shown: no keeper answers.
-        this.connected = false;
-      }
+    const seen = () => {
+      void this.backend.visible(!document.hidden).catch(() => undefined);
+      run();
+      if (!document.hidden) void this.ask();
     };
-    const begin = async () => {
-      const subscription = await this.backend.listen({
-        state: hear,
-        incidentOpened: (incident) => onincident(incident, true),
-        incidentClosed: (incident) => onincident(incident, false),
-      });
-      if (ended) subscription();
-      else release = subscription;
-      await fetch();
-    };
-    begin().catch(() => {
-      this.connected = false;
-    });
-    const clock = setInterval(() => (this.now = Date.now()), 1_000);
-    const watch = setInterval(() => {
-      if (Date.now() - this.lastHeard > SILENCE_MS || !this.connected) void fetch();
-    }, PROBE_MS);
-    const seen = () => void this.backend.visible(!document.hidden).catch(() => undefined);
     document.addEventListener('visibilitychange', seen);
-    return () => {
-      ended = true;
-      release?.();
-      clearInterval(clock);
-      clearInterval(watch);
+    const light = matchMedia('(prefers-color-scheme: light)');
+    const themed = () => this.applyPreferences();
+    light.addEventListener('change', themed);
+    run();
+    void this.ask();
+    // What happened between the first answer and the first announcement is asked for again.
+    void this.listen().then(() => this.ask());
+    this.started = () => {
+      this.started = null;
+      this.release?.();
+      this.release = null;
+      window.clearInterval(timer);
       document.removeEventListener('visibilitychange', seen);
+      light.removeEventListener('change', themed);
     };
+    return this.started;
   }
 
+  /** Asks for the newest snapshot, whatever was announced. */
+  ask = async (): Promise<void> => {
+    this.lastAsked = Date.now();
+    try {
+      this.hear(await within(this.backend.state(), ANSWER_MS));
+    } catch (thrown) {
+      // Whatever the reason, the consequence is the same and is shown: no keeper answers.
+      this.connected = false;
+      const said = typeof thrown === 'object' && thrown !== null && 'code' in thrown;
+      this.failure = said ? asErrorInfo(thrown) : null;
+    }
+  };
+
+  private async listen(): Promise<void> {
+    if (this.listening) return;
+    this.listening = true;
+    try {
+      const release = await this.backend.listen({
+        state: (state) => this.hear(state),
+        incidentOpened: (incident) => this.onincident(incident, true),
+        incidentClosed: (incident) => this.onincident(incident, false),
+      });
+      if (this.started) this.release = release;
+      else release();
+    } catch {
+      // Tried again with the next tick; until then the snapshot is asked for.
+      this.listening = false;
+    }
+  }
+
+  private hear(state: KeeperState): void {
+    const now = Date.now();
+    this.lastHeard = now;
+    this.connected = true;
+    this.failure = null;
+    if (now - this.now >= TICK_MS - SLACK_MS) this.now = now;
+    // A slow answer must not undo a newer announcement. Another keeper (the demo host) counts
+    // from the beginning again, so a lower number alone does not make a snapshot old.
+    const old =
+      this.state !== null &&
+      state.revision < this.state.revision &&
+      Date.parse(state.at) < Date.parse(this.state.at);
+    if (!old) this.state = reuse(this.state, state);
+  }
+
+  private tick = (): void => {
+    const now = Date.now();
+    const running = this.state?.jobs.some((job) => job.phase === 'running') ?? false;
+    if (now - this.now >= (running ? TICK_MS : CALM_TICK_MS) - SLACK_MS) this.now = now;
+    if (!this.listening) void this.listen();
+    const silent = now - this.lastHeard > SILENCE_MS || !this.connected || !this.listening;
+    if (silent && now - this.lastAsked >= PROBE_MS - SLACK_MS) void this.ask();
+  };
+
+  /** What was kept on disk; what was chosen since the window opened stands. */
   async loadPreferences(): Promise<void> {
-    const kept = await this.backend.loadPreferences().catch(() => ({}) as Partial<Preferences>);
-    this.preferences = {
-      ...structuredClone(DEFAULTS),
-      ...kept,
-      logs: { ...DEFAULTS.logs, ...kept.logs },
-    };
+    const kept = await this.backend.loadPreferences().catch(() => null);
+    if (kept && !this.preferred) this.adoptPreferences(kept);
+  }
+
+  private adoptPreferences(kept: Partial<Preferences>): void {
+    const all = { ...structuredClone(DEFAULTS), ...kept, logs: { ...DEFAULTS.logs, ...kept.logs } };
+    this.preferences = reuse(this.preferences, all);
     this.applyPreferences();
   }
 
   prefer(change: Partial<Preferences>): void {
+    this.preferred = true;
     this.preferences = { ...this.preferences, ...change };
     this.applyPreferences();
     // A preference that cannot be kept is in force until the window closes.
-    this.backend.savePreferences($state.snapshot(this.preferences)).catch(() => undefined);
+    this.backend.savePreferences(this.preferences).catch(() => undefined);
   }
 
   applyPreferences(): void {
@@ -131,7 +191,8 @@ export class App {
   }
 
   announce(text: string): void {
-    this.announcement = text;
+    // The same words once more would be no change, and nothing would be said.
+    this.announcement = text === this.announcement ? `${text}\u00a0` : text;
   }
 
   dismiss(job: string): void {

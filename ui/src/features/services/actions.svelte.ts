@@ -21,11 +21,12 @@ export class ServiceActions {
   error = $state.raw<ErrorInfo | null>(null);
   /** A plan that waits for a yes. */
   asking = $state.raw<{ id: ActionId; plan: ActionPlan } | null>(null);
+  /** Whom it acts on; it never changes: a yes that was asked for one must not hit another. */
+  readonly service: string;
   busy = $state(false);
   private readonly app: App;
-  private readonly service: () => string;
 
-  constructor(app: App, service: () => string) {
+  constructor(app: App, service: string) {
     this.app = app;
     this.service = service;
   }
@@ -35,24 +36,25 @@ export class ServiceActions {
     try {
       const plans = await Promise.all(
         ids.map(
-          async (id) => [id, await this.app.backend.plan(this.service(), ACTIONS[id])] as const,
+          async (id) => [id, await this.app.backend.plan(this.service, ACTIONS[id])] as const,
         ),
       );
       this.plans = { ...this.plans, ...Object.fromEntries(plans) };
-    } catch (thrown) {
-      this.error = asErrorInfo(thrown);
+    } catch {
+      // A tooltip that cannot be filled is no failure of anything: the action says what is wrong.
     }
   };
 
-  /** Runs an action, or asks first when it stops the service or loses work. */
+  /** Runs an action, or asks first when it stops the service, loses work or may lose some. */
   request = async (id: ActionId): Promise<void> => {
     if (this.busy) return;
     this.busy = true;
     this.error = null;
     try {
-      const plan = await this.app.backend.plan(this.service(), ACTIONS[id]);
+      const plan = await this.app.backend.plan(this.service, ACTIONS[id]);
       this.plans = { ...this.plans, [id]: plan };
-      const asks = id === 'stop' || plan.refusals.includes('generation_running');
+      const asks =
+        id === 'stop' || !plan.interrupts_known || plan.refusals.includes('generation_running');
       if (asks && refusedForGood(plan) === undefined) this.asking = { id, plan };
       else await this.run(id, false);
     } catch (thrown) {
@@ -71,7 +73,7 @@ export class ServiceActions {
 
   private async run(id: ActionId, force: boolean): Promise<void> {
     try {
-      await this.app.backend.act(this.service(), ACTIONS[id], force);
+      await this.app.backend.act(this.service, ACTIONS[id], force);
     } catch (thrown) {
       this.error = asErrorInfo(thrown);
     }
