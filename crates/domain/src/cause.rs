@@ -80,16 +80,34 @@ causes! {
     /// The engine gave up on it (`dead`).
     ContainerDead = "container.dead",
 
+    /// No space is left on a mount of the container or on the engine's disk.
+    DiskFull = "disk.full",
+    /// The newest build of the image is a year old or more.
+    FreshnessAbandoned = "freshness.abandoned",
+
     /// Supervisor gave up on the program.
     ProgramFatal = "program.fatal",
     /// Supervisor restarts the program again and again.
     ProgramCrashLoop = "program.crash_loop",
     /// The program was stopped inside its container.
     ProgramStopped = "program.stopped",
+    /// The program is being stopped inside its container.
+    ProgramStopping = "program.stopping",
     /// The program is starting.
     ProgramStarting = "program.starting",
     /// Supervisor does not know the program's name.
     ProgramMissing = "program.missing",
+
+    /// The workspace is no mount: settings made now are lost with the container.
+    ConfigWorkspaceUnmounted = "config.workspace_unmounted",
+    /// Another service writes the same settings file.
+    ConfigSecondWriter = "config.second_writer",
+    /// The settings file was set aside and defaults were loaded.
+    ConfigReset = "config.reset",
+    /// No checkpoint is selected any more.
+    ConfigModelUnset = "config.model_unset",
+    /// The log stopped while the program works on.
+    LogsSilent = "logs.silent",
 
     /// Nothing listens on the API's port.
     ApiRefused = "api.refused",
@@ -133,6 +151,14 @@ causes! {
     GpuLost = "gpu.lost",
     /// A card is over its slowdown threshold.
     GpuHot = "gpu.hot",
+}
+
+impl Cause {
+    /// True for long and never urgent: it gives way to every other trouble of its service, and is
+    /// announced once a month at most.
+    pub fn is_advice(self) -> bool {
+        matches!(self, Cause::FreshnessAbandoned)
+    }
 }
 
 impl fmt::Display for Cause {

@@ -1,4 +1,7 @@
-//! The checks: one pure question per rung, from facts to an outcome.
+//! The checks: pure questions, from facts to an outcome.
+//!
+//! The first check of a rung always has an answer. Those beside it stay silent unless they found
+//! something, or cannot believe any more what they found: they never make a rung green.
 
 use crate::{
     Timestamp,
@@ -9,13 +12,18 @@ use crate::{
 };
 
 mod api;
+mod configuration;
 mod container;
 mod engine;
+mod freshness;
 mod host;
 mod image;
+mod log;
 mod program;
 mod public;
+mod space;
 mod stranger;
+mod workspace;
 
 /// One question with a stable id.
 #[derive(Debug)]
@@ -24,16 +32,22 @@ pub struct Check {
     pub id: &'static str,
     /// The rung it judges.
     pub rung: Rung,
-    /// The verdict, from facts alone.
-    pub judge: fn(&Facts) -> Outcome,
+    /// The verdict, from facts alone; `None` when it has nothing to say.
+    pub judge: fn(&Facts) -> Option<Outcome>,
 }
 
-/// Every check, lowest rung first.
+/// Every check, lowest rung first. Of the checks of one rung the worst verdict wins, of equally
+/// bad ones the first in this order: what loses data stands before what only warns.
 pub const CHECKS: &[Check] = &[
     host::CHECK,
     engine::CHECK,
     container::CHECK,
+    space::CHECK,
+    freshness::CHECK,
     program::CHECK,
+    workspace::CHECK,
+    configuration::CHECK,
+    log::CHECK,
     api::CHECK,
     image::CHECK,
     public::CHECK,
@@ -50,16 +64,43 @@ pub const CRASH_LOOP_OVER_S: i64 = 120;
 /// A measurement older than this is not believed any more, seconds.
 pub const STALE_AFTER_S: i64 = 90;
 
+/// A measurement of the future by more than this many seconds is not believed either: the clock
+/// was set back. Smaller differences come from the order in which tasks read it.
+pub const SKEW_S: i64 = 5;
+/// The engine's clock may run ahead of ours by so many seconds (a virtual machine's does); times
+/// further in the future were written before a clock was set back.
+pub const ENGINE_SKEW_S: i64 = 300;
+
 /// The measurement if there is one and it is fresh, else the outcome that says why not.
 fn fresh<T>(fact: Option<&Measured<T>>, now: Timestamp) -> Result<&Measured<T>, Outcome> {
-    match fact {
-        None => Err(Outcome::unknown(Cause::NotMeasuredYet)),
-        Some(measured) if seconds(measured.at, now) > STALE_AFTER_S => {
-            let mut outcome = Outcome::unknown(Cause::Stale);
-            outcome.checked_at = Some(measured.at);
-            Err(outcome)
-        }
-        Some(measured) => Ok(measured),
+    let measured = fact.ok_or_else(|| Outcome::unknown(Cause::NotMeasuredYet))?;
+    believed(measured, now, STALE_AFTER_S)
+}
+
+/// Whether a measurement is neither too old nor of the future.
+pub(crate) fn is_fresh<T>(measured: &Measured<T>, now: Timestamp) -> bool {
+    believed(measured, now, STALE_AFTER_S).is_ok()
+}
+
+/// As [`fresh`], for checks beside the first one of a rung: without a measurement they have no say.
+fn fresh_beside<T>(
+    fact: Option<&Measured<T>>,
+    now: Timestamp,
+    stale_after_s: i64,
+) -> Option<Result<&Measured<T>, Outcome>> {
+    fact.map(|measured| believed(measured, now, stale_after_s))
+}
+
+fn believed<T>(
+    measured: &Measured<T>,
+    now: Timestamp,
+    stale_after_s: i64,
+) -> Result<&Measured<T>, Outcome> {
+    let age = now.as_second() - measured.at.as_second();
+    if (-SKEW_S..=stale_after_s).contains(&age) {
+        Ok(measured)
+    } else {
+        Err(Outcome::unknown(Cause::Stale).checked(measured.at))
     }
 }
 
@@ -68,29 +109,55 @@ fn seconds(earlier: Timestamp, later: Timestamp) -> i64 {
     (later.as_second() - earlier.as_second()).max(0)
 }
 
-/// Unasked starts within the window before `now`.
-fn recent_starts(starts: &[Timestamp], now: Timestamp) -> usize {
-    starts
+/// Unasked starts within the window around `now`; after a jump of the clock none are.
+#[derive(Debug, Clone, Copy)]
+struct Loop {
+    starts: usize,
+    /// Minutes from the first of them until now, at least one.
+    minutes: i64,
+}
+
+fn recent_starts(starts: &[Timestamp], now: Timestamp) -> Loop {
+    let ages = starts
         .iter()
-        .filter(|at| seconds(**at, now) <= CRASH_LOOP_WINDOW_S)
-        .count()
+        .map(|at| (now.as_second() - at.as_second()).abs())
+        .filter(|age| *age <= CRASH_LOOP_WINDOW_S);
+    Loop {
+        starts: ages.clone().count(),
+        minutes: ages.max().map_or(1, |oldest| (oldest + 59) / 60).max(1),
+    }
 }
 
 /// When the present run of the service began: the younger of container start and program start.
-fn run_started(facts: &Facts) -> Option<Timestamp> {
+pub(crate) fn run_started(facts: &Facts) -> Option<Timestamp> {
     let container = facts.container.as_ref().and_then(|m| match &m.value {
         ContainerFact::Present(snapshot) => snapshot.started_at,
-        ContainerFact::Missing { .. } => None,
+        ContainerFact::Missing { .. } | ContainerFact::NotMeasurable { .. } => None,
     });
-    let program = facts.program.as_ref().and_then(|m| match &m.value {
-        ProgramFact::Supervised {
-            state: SupervisorState::Running | SupervisorState::Starting,
-            uptime_s: Some(uptime),
-            ..
-        } => Timestamp::from_second(m.at.as_second() - i64::from(*uptime)).ok(),
+    let latest = facts.now.as_second() + ENGINE_SKEW_S;
+    let container = container.filter(|at| at.as_second() <= latest);
+    container.max(program_started(facts))
+}
+
+/// When the program's run began: by its uptime, or while supervisor starts it by when that was
+/// first seen.
+fn program_started(facts: &Facts) -> Option<Timestamp> {
+    let measured = facts.program.as_ref()?;
+    let ProgramFact::Supervised {
+        state, uptime_s, ..
+    } = &measured.value
+    else {
+        return None;
+    };
+    match (state, uptime_s) {
+        (SupervisorState::Running | SupervisorState::Starting, Some(uptime)) => {
+            Timestamp::from_second(measured.at.as_second() - i64::from(*uptime)).ok()
+        }
+        (SupervisorState::Starting | SupervisorState::Backoff, _) => facts
+            .program_phase_since
+            .filter(|at| at.as_second() <= facts.now.as_second() + SKEW_S),
         _ => None,
-    });
-    container.max(program)
+    }
 }
 
 /// Whether the service is still within twice its usual start time.

@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{container::ContainerSnapshot, error::ErrorCode, generation::GenerationVerdict};
 
+mod beside;
+
+pub use beside::{ConfigTrouble, LogFact, MountSpace, RegistryFact, WorkspaceFact};
+
 /// A measurement with its time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measured<T> {
@@ -102,6 +106,11 @@ pub enum ContainerFact {
         /// Digest of its image then.
         image_id: Option<String>,
     },
+    /// The engine answers, but does not tell about this container.
+    NotMeasurable {
+        /// Its words, or for how long it was waited.
+        reason: String,
+    },
 }
 
 /// Starts seen recently, oldest first, to tell a crash loop from a restart.
@@ -169,8 +178,8 @@ pub enum ApiFact {
         models: Option<u32>,
         /// Round trip in milliseconds.
         latency_ms: u32,
-        /// A generation is running and moves.
-        busy: Option<Busy>,
+        /// Whether a generation runs.
+        activity: Activity,
         /// Program version, when told.
         version: Option<String>,
     },
@@ -226,6 +235,27 @@ pub enum ApiFact {
     },
 }
 
+/// Whether a generation runs on a service, as measured. Not measured is not idle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Activity {
+    /// Nothing runs.
+    Idle,
+    /// A generation runs.
+    Busy(Busy),
+    /// It could not be measured.
+    Unknown,
+}
+
+impl Activity {
+    /// What runs, when something is known to.
+    pub fn busy(&self) -> Option<&Busy> {
+        match self {
+            Activity::Busy(busy) => Some(busy),
+            Activity::Idle | Activity::Unknown => None,
+        }
+    }
+}
+
 /// A generation seen through the progress route.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
@@ -243,7 +273,7 @@ pub struct Busy {
 pub struct ImageFact {
     /// What it proved.
     pub verdict: GenerationVerdict,
-    /// Seconds from request to decoded picture.
+    /// Milliseconds from request to decoded picture.
     pub took_ms: u32,
     /// The server's error, when it failed.
     pub error: Option<(ErrorCode, String)>,
@@ -266,6 +296,11 @@ pub struct Facts {
     pub program: Option<Measured<ProgramFact>>,
     /// Unasked starts of the program (uptime that fell back).
     pub program_starts: RecentStarts,
+    /// When the program was first seen in its present phase, where supervisor's attempts to start
+    /// it (STARTING and BACKOFF in turn) are one phase. Supervisor tells no time for these states.
+    pub program_phase_since: Option<Timestamp>,
+    /// Whether an API address is configured.
+    pub api_configured: bool,
     /// The API.
     pub api: Option<Measured<ApiFact>>,
     /// The last picture, `None` when none since the last start.
@@ -274,6 +309,17 @@ pub struct Facts {
     pub public_configured: bool,
     /// Usual seconds from start to answering API (median of earlier starts).
     pub usual_start_s: Option<u32>,
+    /// Space on the mounts of the container. `None` has no say on its rung, here and below.
+    /// Nothing measures it yet; a start that the engine refuses for lack of space is seen without.
+    pub space: Option<Measured<Vec<MountSpace>>>,
+    /// What the registry says of the image's tag. Nothing measures it yet.
+    pub registry: Option<Measured<RegistryFact>>,
+    /// Whether the workspace survives the container. Nothing measures it yet.
+    pub workspace: Option<Measured<WorkspaceFact>>,
+    /// What is wrong with the program's settings; empty when nothing. Nothing measures it yet.
+    pub configuration: Option<Measured<Vec<ConfigTrouble>>>,
+    /// Whether the log still follows the program. Nothing measures it yet.
+    pub log: Option<Measured<LogFact>>,
 }
 
 impl Facts {
@@ -287,10 +333,17 @@ impl Facts {
             container_starts: RecentStarts::default(),
             program: None,
             program_starts: RecentStarts::default(),
+            program_phase_since: None,
+            api_configured: false,
             api: None,
             image: None,
             public_configured: false,
             usual_start_s: None,
+            space: None,
+            registry: None,
+            workspace: None,
+            configuration: None,
+            log: None,
         }
     }
 }

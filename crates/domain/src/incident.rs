@@ -27,7 +27,7 @@ pub enum Subject {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
 pub struct Incident {
-    /// Stable while open: subject, rung and cause.
+    /// Stable while open: subject and cause.
     pub id: String,
     /// What it is about.
     pub subject: Subject,

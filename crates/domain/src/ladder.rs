@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cause::Cause,
-    checks::CHECKS,
+    checks::{CHECKS, Check},
     facts::Facts,
     outcome::{Outcome, Status},
 };
@@ -57,7 +57,8 @@ impl Rung {
 pub struct RungOutcome {
     /// Which rung.
     pub rung: Rung,
-    /// Stable id of the check that judged it, such as `api.models`.
+    /// Stable id of the check that judged it, such as `api.models`; of several, the one that
+    /// found the worst.
     pub check: String,
     /// The verdict.
     pub outcome: Outcome,
@@ -75,20 +76,16 @@ impl Ladder {
     /// Judges every rung. What stands above a broken rung is unknown, never failing by itself.
     pub fn climb(facts: &Facts, previous: Option<&Ladder>) -> Self {
         let mut broken = false;
-        let rungs = CHECKS
-            .iter()
-            .map(|check| {
-                let outcome = if broken {
-                    Outcome::unknown(Cause::RungBelow)
-                } else {
-                    (check.judge)(facts)
-                };
+        let rungs = Rung::ALL
+            .into_iter()
+            .map(|rung| {
+                let (check, outcome) = judge(rung, facts, broken);
                 broken |= outcome.status.blocks();
-                let before = previous.and_then(|p| p.outcome(check.rung));
+                let before = previous.and_then(|p| p.outcome(rung));
                 RungOutcome {
-                    rung: check.rung,
-                    check: check.id.to_owned(),
-                    outcome: outcome.continuing(before),
+                    rung,
+                    check: check.to_owned(),
+                    outcome: outcome.continuing(before).stamped(facts.now),
                 }
             })
             .collect();
@@ -103,14 +100,26 @@ impl Ladder {
             .map(|r| &r.outcome)
     }
 
-    /// The lowest rung that is failing, degraded or asleep: where the one incident opens.
+    /// Where the one incident opens: the lowest rung that is failing or asleep.
+    ///
+    /// A degraded rung carries what stands above it, so it is not broken; only where none is, the
+    /// lowest degraded one counts. What passes by itself (a start) and what is advice give way to
+    /// the others, so that neither hides a fault above it. A start that does not pass in its usual
+    /// time is no longer degraded: the checks call it failing.
     pub fn lowest_broken(&self) -> Option<&RungOutcome> {
-        let blocked = self.rungs.iter().find(|r| r.outcome.status.blocks());
-        blocked.or_else(|| {
-            self.rungs
-                .iter()
-                .find(|r| r.outcome.status == Status::Degraded)
-        })
+        let rank = |outcome: &Outcome| match outcome.status {
+            status if status.blocks() => Some(0),
+            Status::Degraded if outcome.transient => Some(3),
+            Status::Degraded if outcome.cause.is_some_and(Cause::is_advice) => Some(2),
+            Status::Degraded => Some(1),
+            _ => None,
+        };
+        self.rungs
+            .iter()
+            .filter_map(|r| Some((rank(&r.outcome)?, r)))
+            // Of equals the first, which is the lowest.
+            .min_by_key(|(rank, _)| *rank)
+            .map(|(_, r)| r)
     }
 
     /// One status for the whole service.
@@ -134,4 +143,26 @@ impl Ladder {
             })
             .unwrap_or(Status::Unknown)
     }
+}
+
+/// The worst that the checks of a rung found; of two equally bad, the one earlier in [`CHECKS`].
+fn judge(rung: Rung, facts: &Facts, below_broken: bool) -> (&'static str, Outcome) {
+    let checks = || CHECKS.iter().filter(move |check| check.rung == rung);
+    let first = checks().next().map_or("", |check| check.id);
+    if below_broken {
+        return (first, Outcome::unknown(Cause::RungBelow));
+    }
+    // What passes by itself is less bad than what stays.
+    let badness = |o: &Outcome| (o.status.concern(), !o.transient);
+    let ask = |check: &'static Check| Some((check.id, (check.judge)(facts)?));
+    checks()
+        .filter_map(ask)
+        .reduce(|worst, next| {
+            if badness(&next.1) > badness(&worst.1) {
+                next
+            } else {
+                worst
+            }
+        })
+        .unwrap_or((first, Outcome::unknown(Cause::NotMeasuredYet)))
 }

@@ -15,10 +15,12 @@
 )]
 
 pub mod action;
+pub mod activity;
 pub mod cause;
 pub mod checks;
 pub mod container;
 pub mod discovery;
+pub mod engine_words;
 pub mod error;
 pub mod facts;
 pub mod generation;
@@ -28,6 +30,7 @@ pub mod incident;
 pub mod job;
 pub mod ladder;
 pub mod logs;
+pub mod notes;
 pub mod outcome;
 pub mod restart;
 pub mod series;

@@ -73,7 +73,7 @@ pub struct Outcome {
     pub cause: Option<Cause>,
     /// What was measured.
     pub evidence: Vec<Evidence>,
-    /// Since when status and cause have been the same; `None` when nothing was ever measured.
+    /// Since when status and cause have been the same; `None` only before the ladder stamps it.
     #[cfg_attr(feature = "specta", specta(type = Option<String>))]
     pub since: Option<Timestamp>,
     /// When it was last measured; `None` when it never was.
@@ -124,6 +124,13 @@ impl Outcome {
         }
     }
 
+    /// Keeps the time of a measurement that led to no verdict.
+    #[must_use]
+    pub fn checked(mut self, at: Timestamp) -> Self {
+        self.checked_at = Some(at);
+        self
+    }
+
     fn measured(status: Status, cause: Option<Cause>, at: Timestamp) -> Self {
         Self {
             status,
@@ -161,13 +168,15 @@ impl Outcome {
     /// Carries `since` over from the previous verdict when nothing but the evidence changed.
     #[must_use]
     pub fn continuing(mut self, previous: Option<&Outcome>) -> Self {
-        if let Some(previous) = previous
-            && previous.status == self.status
-            && previous.cause == self.cause
-            && previous.since.is_some()
-        {
-            self.since = previous.since;
-        }
+        let same = |p: &&Outcome| p.status == self.status && p.cause == self.cause;
+        self.since = previous.filter(same).and_then(|p| p.since).or(self.since);
+        self
+    }
+
+    /// What was never measured has been so since this moment at the latest.
+    #[must_use]
+    pub fn stamped(mut self, now: Timestamp) -> Self {
+        self.since.get_or_insert(now);
         self
     }
 

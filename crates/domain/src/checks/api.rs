@@ -14,10 +14,13 @@ use crate::{
 pub(super) const CHECK: Check = Check {
     id: "api.models",
     rung: Rung::Api,
-    judge,
+    judge: |facts| Some(judge(facts)),
 };
 
 fn judge(facts: &Facts) -> Outcome {
+    if !facts.api_configured {
+        return Outcome::not_configured(Cause::NotConfigured);
+    }
     let measured = match fresh(facts.api.as_ref(), facts.now) {
         Ok(measured) => measured,
         Err(outcome) => return outcome,
@@ -25,7 +28,7 @@ fn judge(facts: &Facts) -> Outcome {
     let at = measured.at;
     if run_started(facts).is_some_and(|started| at < started) {
         // Measured on the run before this one: it proves nothing about this one.
-        return Outcome::unknown(Cause::NotMeasuredYet);
+        return Outcome::unknown(Cause::NotMeasuredYet).checked(at);
     }
     match &measured.value {
         ApiFact::Answered {
@@ -36,12 +39,12 @@ fn judge(facts: &Facts) -> Outcome {
         ApiFact::Answered {
             models,
             latency_ms,
-            busy,
+            activity,
             version,
         } => Outcome::ok(at)
             .with("latency_ms", latency_ms)
             .with_some("models", *models)
-            .with_some("busy_percent", busy.as_ref().and_then(|b| b.percent))
+            .with_some("busy_percent", activity.busy().and_then(|b| b.percent))
             .with_some("version", version.as_ref()),
         ApiFact::TimedOut {
             deadline_ms,
@@ -74,7 +77,9 @@ fn judge(facts: &Facts) -> Outcome {
             .with("answer", what)
             .with_some("left_s", start_left_s(facts))
             .transient_if(within_start(facts)),
-        ApiFact::Disabled => Outcome::failing(Cause::ApiDisabled, at),
+        ApiFact::Disabled => Outcome::failing(Cause::ApiDisabled, at)
+            .with("http_status", 404)
+            .with("answer", "the page answers, the API does not exist"),
         ApiFact::BadAnswer { status, what } => Outcome::failing(Cause::ApiBadAnswer, at)
             .with("http_status", status)
             .with("answer", what),

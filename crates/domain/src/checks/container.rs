@@ -5,6 +5,7 @@ use crate::{
     Timestamp,
     cause::Cause,
     container::{ContainerSnapshot, Health, RunState},
+    engine_words::{is_disk_full, is_gpu_runtime, port_clash},
     facts::{ContainerFact, Facts},
     ladder::Rung,
     outcome::Outcome,
@@ -13,7 +14,7 @@ use crate::{
 pub(super) const CHECK: Check = Check {
     id: "container.state",
     rung: Rung::Container,
-    judge,
+    judge: |facts| Some(judge(facts)),
 };
 
 /// 128 + SIGKILL: ended by force.
@@ -33,62 +34,85 @@ fn judge(facts: &Facts) -> Outcome {
             .with("container", name)
             .with_some("last_seen", last_seen.as_ref())
             .with_some("image", image_id.as_ref()),
-        ContainerFact::Present(container) => {
-            let starts = recent_starts(&facts.container_starts.at, facts.now);
-            present(container, starts, measured.at)
-        }
+        ContainerFact::NotMeasurable { reason } => Outcome::unknown(Cause::NotMeasurable)
+            .checked(measured.at)
+            .with("detail", reason),
+        ContainerFact::Present(container) => present(container, facts, measured.at),
     }
 }
 
-fn present(container: &ContainerSnapshot, starts: usize, at: Timestamp) -> Outcome {
+fn present(container: &ContainerSnapshot, facts: &Facts, at: Timestamp) -> Outcome {
     let ended = |cause| {
         Outcome::failing(cause, at)
             .with_some("exit_code", container.exit_code)
             .with_some("finished_at", container.finished_at)
             .with_some("detail", container.error.as_ref().filter(|e| !e.is_empty()))
     };
-    let settled = container.state == RunState::Running
-        && container
-            .started_at
-            .is_some_and(|started| seconds(started, at) >= CRASH_LOOP_OVER_S);
-    let looping = !settled
-        && starts >= CRASH_LOOP_STARTS
-        && !matches!(container.state, RunState::Paused | RunState::Dead);
-    if looping {
-        return ended(Cause::ContainerCrashLoop).with("starts", starts);
+    let recent = recent_starts(&facts.container_starts.at, facts.now);
+    if loops(container, recent.starts, at) {
+        let seen = (recent.starts > 0).then_some(recent);
+        return ended(Cause::ContainerCrashLoop)
+            .with_some("starts", seen.map(|r| r.starts))
+            .with_some("minutes", seen.map(|r| r.minutes))
+            .with("restart_count", container.restart_count);
     }
     match container.state {
-        RunState::Running => match container.health {
-            Some(Health::Unhealthy) => {
-                Outcome::degraded(Cause::ContainerUnhealthy, at).with("health", "unhealthy")
-            }
-            health => Outcome::ok(at)
-                .with_some("started_at", container.started_at)
-                .with_some(
-                    "health",
-                    health.map(|h| match h {
-                        Health::Starting => "starting",
-                        Health::Healthy => "healthy",
-                        Health::Unhealthy => "unhealthy",
-                    }),
-                ),
-        },
+        RunState::Running => running(container, at),
         RunState::Restarting => Outcome::degraded(Cause::ContainerStarting, at)
             .with_some("exit_code", container.exit_code)
             .transient_if(true),
-        RunState::Paused => Outcome::failing(Cause::ContainerPaused, at),
+        RunState::Paused => Outcome::failing(Cause::ContainerPaused, at)
+            .with("state", "paused")
+            .with_some("started_at", container.started_at),
         RunState::Created => ended(start_failure(container).unwrap_or(Cause::ContainerCreated)),
         RunState::Exited => ended(exit_cause(container)).with_some(
             "memory_limit",
-            container.memory_limit.filter(|_| container.oom_killed),
+            container.memory_limit.filter(|_| was_oom_killed(container)),
         ),
         RunState::Removing => ended(Cause::ContainerMissing),
         RunState::Dead => ended(Cause::ContainerDead),
     }
 }
 
+fn running(container: &ContainerSnapshot, at: Timestamp) -> Outcome {
+    let health = container.health.map(|h| match h {
+        Health::Starting => "starting",
+        Health::Healthy => "healthy",
+        Health::Unhealthy => "unhealthy",
+    });
+    let outcome = match container.health {
+        Some(Health::Unhealthy) => Outcome::degraded(Cause::ContainerUnhealthy, at),
+        _ => Outcome::ok(at).with_some("started_at", container.started_at),
+    };
+    outcome.with_some("health", health)
+}
+
+/// Whether it starts and ends again and again: by the starts seen, or where nobody watched by the
+/// engine's own count, which an asked start sets back to zero. A loop is the restart policy at
+/// work: between two starts the engine says `restarting`, so what has exited is out of it.
+fn loops(container: &ContainerSnapshot, starts_seen: usize, at: Timestamp) -> bool {
+    let counted = usize::try_from(container.restart_count).unwrap_or(usize::MAX);
+    let many = starts_seen >= CRASH_LOOP_STARTS || counted >= CRASH_LOOP_STARTS;
+    match container.state {
+        RunState::Restarting => many,
+        RunState::Running => {
+            let young = container
+                .started_at
+                .is_none_or(|started| seconds(started, at) < CRASH_LOOP_OVER_S);
+            many && young
+        }
+        _ => false,
+    }
+}
+
+/// The flag alone says that *a* process was killed for memory, perhaps long ago: a container that
+/// outlived it and was stopped later did not end by it.
+fn was_oom_killed(container: &ContainerSnapshot) -> bool {
+    container.oom_killed && container.exit_code == Some(EXIT_SIGKILL)
+}
+
 fn exit_cause(container: &ContainerSnapshot) -> Cause {
-    if container.oom_killed {
+    if was_oom_killed(container) {
         return Cause::ContainerOomKilled;
     }
     if let Some(cause) = start_failure(container) {
@@ -102,15 +126,14 @@ fn exit_cause(container: &ContainerSnapshot) -> Cause {
 
 /// What the engine's own error text of the last start means.
 fn start_failure(container: &ContainerSnapshot) -> Option<Cause> {
-    let error = container.error.as_deref()?.to_ascii_lowercase();
-    if error.contains("port is already allocated") || error.contains("address already in use") {
-        return Some(Cause::ContainerPortInUse);
+    let error = container.error.as_deref()?;
+    if port_clash(error).is_some() {
+        Some(Cause::ContainerPortInUse)
+    } else if is_gpu_runtime(error) {
+        Some(Cause::ContainerGpuRuntime)
+    } else if is_disk_full(error) {
+        Some(Cause::DiskFull)
+    } else {
+        None
     }
-    if error.contains("nvidia-container-cli")
-        || error.contains("could not select device driver")
-        || error.contains("nvidia-container-runtime")
-    {
-        return Some(Cause::ContainerGpuRuntime);
-    }
-    None
 }

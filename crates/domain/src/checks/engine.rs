@@ -11,7 +11,7 @@ use crate::{
 pub(super) const CHECK: Check = Check {
     id: "engine.ping",
     rung: Rung::Engine,
-    judge,
+    judge: |facts| Some(judge(facts)),
 };
 
 fn judge(facts: &Facts) -> Outcome {

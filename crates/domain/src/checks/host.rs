@@ -11,7 +11,7 @@ use crate::{
 pub(super) const CHECK: Check = Check {
     id: "host.awake",
     rung: Rung::Host,
-    judge,
+    judge: |facts| Some(judge(facts)),
 };
 
 fn judge(facts: &Facts) -> Outcome {

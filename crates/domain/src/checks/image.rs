@@ -8,7 +8,7 @@ use crate::{
 pub(super) const CHECK: Check = Check {
     id: "image.last",
     rung: Rung::Image,
-    judge,
+    judge: |facts| Some(judge(facts)),
 };
 
 fn judge(facts: &Facts) -> Outcome {
@@ -26,7 +26,9 @@ fn judge(facts: &Facts) -> Outcome {
         GenerationVerdict::OutOfMemory => failing(Cause::ImageOutOfMemory),
         GenerationVerdict::CudaContextLost => failing(Cause::ImageCudaContextLost),
         GenerationVerdict::Failed => failing(Cause::ImageFailed),
-        GenerationVerdict::Interrupted => return Outcome::unknown(Cause::ImageInterrupted),
+        GenerationVerdict::Interrupted => {
+            Outcome::unknown(Cause::ImageInterrupted).checked(measured.at)
+        }
     };
     outcome.with("took_ms", measured.value.took_ms).with_some(
         "message",

@@ -8,7 +8,7 @@ use crate::{cause::Cause, facts::Facts, ladder::Rung, outcome::Outcome};
 pub(super) const CHECK: Check = Check {
     id: "public.address",
     rung: Rung::Public,
-    judge,
+    judge: |facts| Some(judge(facts)),
 };
 
 fn judge(facts: &Facts) -> Outcome {

@@ -1,20 +1,31 @@
-//! The fault catalogue as a table: the rows for host, engine, container, program and api.
+//! Every row of the fault catalogue breaks its rung, opens one incident and heals.
 
 use super::*;
 use crate::{
     container::{ContainerSnapshot, Health, RunState},
-    facts::{ApiFact, EngineFact, HostFact, RecentStarts},
+    facts::{
+        Activity, ApiFact, ConfigTrouble, EngineFact, HostFact, LogFact, MountSpace, RecentStarts,
+        RegistryFact, WorkspaceFact,
+    },
+    incident::rules::{
+        Changes, IncidentBook,
+        tests::{observe, touch},
+    },
     ladder::Ladder,
     outcome::Status,
 };
 
-const T: i64 = 1_800_000_000;
+mod catalogue;
 
-fn at(second: i64) -> Timestamp {
+use catalogue::{TRANSIENT, rows};
+
+pub(crate) const T: i64 = 1_800_000_000;
+
+pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).expect("valid time")
 }
 
-fn now<T>(value: T) -> Option<Measured<T>> {
+pub(crate) fn now<T>(value: T) -> Option<Measured<T>> {
     Some(Measured::new(value, at(T)))
 }
 
@@ -22,7 +33,7 @@ pub(crate) fn answering_api() -> ApiFact {
     ApiFact::Answered {
         models: Some(3),
         latency_ms: 38,
-        busy: None,
+        activity: Activity::Idle,
         version: None,
     }
 }
@@ -84,14 +95,71 @@ pub(crate) fn healthy() -> Facts {
             uptime_s: Some(75_600),
         }),
         program_starts: RecentStarts::default(),
+        api_configured: true,
         api: now(answering_api()),
-        image: None,
-        public_configured: false,
         usual_start_s: Some(60),
+        ..Facts::none(at(T))
     }
 }
 
-fn with_container(change: impl Fn(&mut ContainerSnapshot)) -> Facts {
+/// As healthy, with the facts that nothing measures yet measured and good.
+fn healthy_beside() -> Facts {
+    Facts {
+        space: now(vec![space(100 << 30)]),
+        registry: now(build(30)),
+        workspace: now(workspace(true)),
+        configuration: now(vec![]),
+        log: now(log(Some(T - 60))),
+        ..healthy()
+    }
+}
+
+fn space(free_bytes: u64) -> MountSpace {
+    MountSpace {
+        mount: "/workspace".into(),
+        free_bytes,
+        total_bytes: 200 << 30,
+    }
+}
+
+fn build(days_ago: i64) -> RegistryFact {
+    RegistryFact {
+        image: "ghcr.io/ai-dock/stable-diffusion-webui-forge:latest-cuda".into(),
+        digest: "sha256:1".into(),
+        built_at: at(T - days_ago * 86_400),
+    }
+}
+
+fn workspace(mounted: bool) -> WorkspaceFact {
+    WorkspaceFact {
+        path: "/workspace".into(),
+        mounted,
+    }
+}
+
+/// A generation ended a minute ago; the newest line is of this time.
+fn log(line: Option<i64>) -> LogFact {
+    LogFact {
+        last_line_at: line.map(at),
+        deed_at: Some(at(T - 60)),
+    }
+}
+
+fn configured(trouble: Vec<ConfigTrouble>) -> Facts {
+    Facts {
+        configuration: now(trouble),
+        ..healthy()
+    }
+}
+
+fn since(seconds: i64, facts: Facts) -> Facts {
+    Facts {
+        program_phase_since: Some(at(T - seconds)),
+        ..facts
+    }
+}
+
+pub(crate) fn with_container(change: impl Fn(&mut ContainerSnapshot)) -> Facts {
     let mut snapshot = container();
     change(&mut snapshot);
     Facts {
@@ -100,7 +168,7 @@ fn with_container(change: impl Fn(&mut ContainerSnapshot)) -> Facts {
     }
 }
 
-fn with_program(state: SupervisorState) -> Facts {
+pub(crate) fn with_program(state: SupervisorState) -> Facts {
     let program = now(ProgramFact::Supervised {
         state,
         detail: String::new(),
@@ -112,7 +180,7 @@ fn with_program(state: SupervisorState) -> Facts {
     }
 }
 
-fn with_program_up(uptime_s: u32) -> Facts {
+pub(crate) fn with_program_up(uptime_s: u32) -> Facts {
     let program = now(ProgramFact::Supervised {
         state: SupervisorState::Running,
         detail: String::new(),
@@ -124,373 +192,16 @@ fn with_program_up(uptime_s: u32) -> Facts {
     }
 }
 
-fn with_api(fact: ApiFact) -> Facts {
+pub(crate) fn with_api(fact: ApiFact) -> Facts {
     Facts {
         api: now(fact),
         ..healthy()
     }
 }
 
-fn endpoint() -> String {
-    "unix:///var/run/docker.sock".into()
-}
-
-/// Fault of the catalogue, facts that show it, rung, status, cause.
-fn rows() -> Vec<(&'static str, Facts, Rung, Status, &'static str)> {
-    use Status::{Asleep, Degraded, Failing};
-    let starts = |times: &[i64]| RecentStarts {
-        at: times.iter().map(|s| at(T - s)).collect(),
-    };
-    let engine = |fact| Facts {
-        engine: now(fact),
-        ..healthy()
-    };
-    let started = |seconds: i64, facts: Facts| {
-        let mut facts = facts;
-        let snapshot = ContainerSnapshot {
-            started_at: Some(at(T - seconds)),
-            ..container()
-        };
-        facts.container = now(ContainerFact::Present(Box::new(snapshot)));
-        facts.program = now(ProgramFact::NotSupervised);
-        facts
-    };
-    vec![
-        (
-            "wsl-asleep",
-            Facts {
-                host: now(HostFact::Asleep {
-                    distribution: "Ubuntu".into(),
-                }),
-                ..healthy()
-            },
-            Rung::Host,
-            Asleep,
-            "host.asleep",
-        ),
-        (
-            "host-unreachable",
-            Facts {
-                host: now(HostFact::Unreachable {
-                    reason: "no route".into(),
-                }),
-                ..healthy()
-            },
-            Rung::Host,
-            Failing,
-            "host.unreachable",
-        ),
-        (
-            "engine-stopped",
-            engine(EngineFact::Refused {
-                endpoint: endpoint(),
-                reason: "refused".into(),
-            }),
-            Rung::Engine,
-            Failing,
-            "engine.refused",
-        ),
-        (
-            "engine-hung",
-            engine(EngineFact::TimedOut {
-                endpoint: endpoint(),
-                deadline_ms: 3000,
-            }),
-            Rung::Engine,
-            Failing,
-            "engine.timeout",
-        ),
-        (
-            "engine-not-docker",
-            engine(EngineFact::NotDocker {
-                endpoint: endpoint(),
-                answer: "<html>".into(),
-            }),
-            Rung::Engine,
-            Failing,
-            "engine.not_docker",
-        ),
-        (
-            "engine-denied",
-            engine(EngineFact::Denied {
-                endpoint: endpoint(),
-            }),
-            Rung::Engine,
-            Failing,
-            "engine.denied",
-        ),
-        (
-            "engine-absent",
-            engine(EngineFact::NotFound {
-                tried: vec![endpoint()],
-            }),
-            Rung::Engine,
-            Failing,
-            "engine.not_found",
-        ),
-        (
-            "engine-version",
-            engine(EngineFact::Version {
-                reason: "client is too new".into(),
-            }),
-            Rung::Engine,
-            Failing,
-            "engine.version",
-        ),
-        (
-            "container-stopped",
-            with_container(|c| c.state = RunState::Exited),
-            Rung::Container,
-            Failing,
-            "container.exited",
-        ),
-        (
-            "container-gone",
-            Facts {
-                container: now(ContainerFact::Missing {
-                    name: "myia-supervisor-1".into(),
-                    last_seen: Some(at(T - 60)),
-                    image_id: Some("sha256:1".into()),
-                }),
-                ..healthy()
-            },
-            Rung::Container,
-            Failing,
-            "container.missing",
-        ),
-        (
-            "container-oom",
-            with_container(|c| {
-                c.state = RunState::Exited;
-                c.exit_code = Some(137);
-                c.oom_killed = true;
-                c.memory_limit = Some(1 << 30);
-            }),
-            Rung::Container,
-            Failing,
-            "container.oom_killed",
-        ),
-        (
-            "container-killed",
-            with_container(|c| {
-                c.state = RunState::Exited;
-                c.exit_code = Some(137);
-            }),
-            Rung::Container,
-            Failing,
-            "container.killed",
-        ),
-        (
-            "crash-loop",
-            Facts {
-                container_starts: starts(&[10, 60, 120]),
-                ..with_container(|c| c.state = RunState::Restarting)
-            },
-            Rung::Container,
-            Failing,
-            "container.crash_loop",
-        ),
-        (
-            "crash-loop, caught while up",
-            Facts {
-                container_starts: starts(&[10, 60, 120]),
-                ..with_container(|c| c.started_at = Some(at(T - 10)))
-            },
-            Rung::Container,
-            Failing,
-            "container.crash_loop",
-        ),
-        (
-            "start-fails-port",
-            with_container(|c| {
-                c.state = RunState::Created;
-                c.error = Some("Bind for 0.0.0.0:17861 failed: port is already allocated".into());
-            }),
-            Rung::Container,
-            Failing,
-            "container.port_in_use",
-        ),
-        (
-            "start-fails-gpu",
-            with_container(|c| {
-                c.state = RunState::Exited;
-                c.exit_code = Some(128);
-                c.error = Some("nvidia-container-cli: initialization error".into());
-            }),
-            Rung::Container,
-            Failing,
-            "container.gpu_runtime",
-        ),
-        (
-            "container-paused",
-            with_container(|c| c.state = RunState::Paused),
-            Rung::Container,
-            Failing,
-            "container.paused",
-        ),
-        (
-            "container-unhealthy",
-            with_container(|c| c.health = Some(Health::Unhealthy)),
-            Rung::Container,
-            Degraded,
-            "container.unhealthy",
-        ),
-        (
-            "program-fatal",
-            with_program(SupervisorState::Fatal),
-            Rung::Program,
-            Failing,
-            "program.fatal",
-        ),
-        (
-            "program-stopped",
-            with_program(SupervisorState::Stopped),
-            Rung::Program,
-            Failing,
-            "program.stopped",
-        ),
-        (
-            "program-loop",
-            Facts {
-                program_starts: starts(&[5, 40, 90]),
-                ..with_program_up(5)
-            },
-            Rung::Program,
-            Failing,
-            "program.crash_loop",
-        ),
-        (
-            "program-starting",
-            with_program(SupervisorState::Starting),
-            Rung::Program,
-            Degraded,
-            "program.starting",
-        ),
-        (
-            "api-placeholder",
-            with_api(ApiFact::Starting {
-                what: "placeholder".into(),
-            }),
-            Rung::Api,
-            Degraded,
-            "api.starting",
-        ),
-        (
-            "api-refused",
-            with_api(ApiFact::Refused {
-                reason: "refused".into(),
-            }),
-            Rung::Api,
-            Failing,
-            "api.refused",
-        ),
-        (
-            "api-refused while starting",
-            started(
-                20,
-                with_api(ApiFact::Refused {
-                    reason: "refused".into(),
-                }),
-            ),
-            Rung::Api,
-            Degraded,
-            "api.starting",
-        ),
-        (
-            "api-refused, start overdue",
-            started(
-                121,
-                with_api(ApiFact::Refused {
-                    reason: "refused".into(),
-                }),
-            ),
-            Rung::Api,
-            Failing,
-            "api.refused",
-        ),
-        (
-            "api-hang",
-            with_api(ApiFact::TimedOut {
-                deadline_ms: 5000,
-                progress_moves: false,
-            }),
-            Rung::Api,
-            Failing,
-            "api.timeout",
-        ),
-        (
-            "api-401",
-            with_api(ApiFact::Unauthorized {
-                status: 401,
-                sent_credentials: false,
-            }),
-            Rung::Api,
-            Degraded,
-            "api.unauthorized",
-        ),
-        (
-            "api-login-page",
-            with_api(ApiFact::LoginPage {
-                location: Some("/login".into()),
-            }),
-            Rung::Api,
-            Failing,
-            "api.login_page",
-        ),
-        (
-            "api-500",
-            with_api(ApiFact::ServerError {
-                status: 500,
-                message: "RuntimeError".into(),
-            }),
-            Rung::Api,
-            Failing,
-            "api.server_error",
-        ),
-        (
-            "api-html, api-truncated, api-huge",
-            with_api(ApiFact::BadAnswer {
-                status: 200,
-                what: "text/html".into(),
-            }),
-            Rung::Api,
-            Failing,
-            "api.bad_answer",
-        ),
-        (
-            "api-no-models",
-            with_api(ApiFact::Answered {
-                models: Some(0),
-                latency_ms: 4,
-                busy: None,
-                version: None,
-            }),
-            Rung::Api,
-            Degraded,
-            "api.no_models",
-        ),
-        (
-            "api-disabled",
-            with_api(ApiFact::Disabled),
-            Rung::Api,
-            Failing,
-            "api.disabled",
-        ),
-        (
-            "api-dns",
-            with_api(ApiFact::Dns {
-                host: "nowhere".into(),
-            }),
-            Rung::Api,
-            Failing,
-            "api.dns",
-        ),
-    ]
-}
-
 #[test]
 fn each_fault_breaks_its_rung_and_only_that_one() {
-    for (fault, facts, rung, status, cause) in rows() {
+    for (fault, facts, rung, status, cause, evidence) in rows() {
         let ladder = Ladder::climb(&facts, None);
         let broken = ladder
             .lowest_broken()
@@ -506,12 +217,17 @@ fn each_fault_breaks_its_rung_and_only_that_one() {
             broken.outcome.checked_at.is_some(),
             "{fault}: a verdict has a time"
         );
+        for name in evidence {
+            let value = broken.outcome.evidence_value(name);
+            assert!(
+                value.is_some_and(|v| !v.is_empty()),
+                "{fault}: {name} is missing in {:?}",
+                broken.outcome.evidence
+            );
+        }
         assert_eq!(ladder.status(), status, "{fault}: the service's one status");
         for below in ladder.rungs.iter().filter(|r| r.rung < rung) {
-            assert!(
-                matches!(below.outcome.status, Status::Ok | Status::NotConfigured),
-                "{fault}: {below:?}"
-            );
+            assert!(!below.outcome.status.blocks(), "{fault}: {below:?}");
         }
         if status != Status::Degraded {
             for above in ladder.rungs.iter().filter(|r| r.rung > rung) {
@@ -520,6 +236,103 @@ fn each_fault_breaks_its_rung_and_only_that_one() {
             }
         }
     }
+}
+
+#[test]
+fn each_fault_opens_one_incident_that_closes_by_itself() {
+    for (fault, facts, rung, status, cause, evidence) in rows() {
+        let mut book = IncidentBook::default();
+        assert_eq!(
+            observe(&mut book, &healthy_beside()),
+            Changes::default(),
+            "{fault}: nothing is open before"
+        );
+        let changes = observe(&mut book, &facts);
+        if TRANSIENT.contains(&fault) {
+            assert_eq!(changes, Changes::default(), "{fault}: passes by itself");
+            continue;
+        }
+        assert_eq!(changes.opened.len(), 1, "{fault}");
+        assert_eq!(changes.closed, [], "{fault}");
+        assert_eq!(book.open(), changes.opened, "{fault}");
+        let incident = &changes.opened[0];
+        assert_eq!(
+            (incident.rung, incident.status, incident.cause.code()),
+            (rung, status, cause),
+            "{fault}"
+        );
+        for name in evidence {
+            assert!(
+                incident.evidence.iter().any(|e| e.name == *name),
+                "{fault}: {name}"
+            );
+        }
+        let mut again = facts.clone();
+        again.now = at(T + 1);
+        touch(&mut again, at(T + 1));
+        assert_eq!(
+            observe(&mut book, &again),
+            Changes::default(),
+            "{fault}: the same is no news"
+        );
+        let mut healed = healthy_beside();
+        healed.now = at(T + 10);
+        touch(&mut healed, at(T + 10));
+        let changes = observe(&mut book, &healed);
+        assert_eq!(changes.opened, [], "{fault}");
+        assert_eq!(changes.closed.len(), 1, "{fault}");
+        assert_eq!(book.open(), [], "{fault}: closed");
+    }
+}
+
+#[test]
+fn what_was_not_measured_beside_has_no_say() {
+    for facts in [healthy(), healthy_beside()] {
+        let ladder = Ladder::climb(&facts, None);
+        for rung in [Rung::Container, Rung::Program] {
+            let outcome = ladder.outcome(rung).expect("judged");
+            assert_eq!(outcome.status, Status::Ok, "{rung:?}");
+        }
+    }
+    let mut old = healthy_beside();
+    if let Some(space) = &mut old.space {
+        space.at = at(T - STALE_AFTER_S - 1);
+    }
+    let ladder = Ladder::climb(&old, None);
+    let container = ladder.outcome(Rung::Container).expect("judged");
+    assert_eq!(
+        container.cause,
+        Some(Cause::Stale),
+        "what was measured and is not any more is unknown, not good"
+    );
+}
+
+#[test]
+fn the_worst_check_of_a_rung_names_it_and_the_first_of_equals() {
+    let both = Facts {
+        space: now(vec![space(0)]),
+        workspace: now(workspace(false)),
+        ..with_container(|c| c.state = RunState::Paused)
+    };
+    let ladder = Ladder::climb(&both, None);
+    assert_eq!(
+        ladder.rungs[2].check, "container.state",
+        "the first of equals"
+    );
+    let full = Facts {
+        space: now(vec![space(0)]),
+        ..with_container(|c| c.health = Some(Health::Unhealthy))
+    };
+    assert_eq!(Ladder::climb(&full, None).rungs[2].check, "container.space");
+    let starting = Facts {
+        log: now(log(None)),
+        ..since(3, with_program(SupervisorState::Starting))
+    };
+    assert_eq!(
+        Ladder::climb(&starting, None).rungs[3].check,
+        "program.log",
+        "what stays is worse than what passes"
+    );
 }
 
 #[test]
@@ -608,8 +421,14 @@ fn since_survives_while_nothing_changes() {
 
 #[test]
 fn checks_are_in_the_order_of_the_ladder_and_have_unique_ids() {
-    let rungs: Vec<Rung> = CHECKS.iter().map(|c| c.rung).collect();
-    assert_eq!(rungs, Rung::ALL);
+    let mut rungs: Vec<Rung> = CHECKS.iter().map(|c| c.rung).collect();
+    assert!(rungs.is_sorted(), "{rungs:?}");
+    rungs.dedup();
+    assert_eq!(rungs, Rung::ALL, "each rung has one that always answers");
+    for rung in Rung::ALL {
+        let first = CHECKS.iter().find(|c| c.rung == rung).expect("a check");
+        assert!((first.judge)(&Facts::none(at(T))).is_some(), "{rung:?}");
+    }
     let mut ids: Vec<&str> = CHECKS.iter().map(|c| c.id).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -617,8 +436,96 @@ fn checks_are_in_the_order_of_the_ladder_and_have_unique_ids() {
 }
 
 #[test]
-fn a_clock_that_jumps_back_makes_no_duration_negative() {
+fn a_measurement_of_the_future_is_not_believed() {
     let mut facts = healthy();
-    facts.now = at(T - 86_400);
+    facts.now = at(T - SKEW_S);
     assert_eq!(Ladder::climb(&facts, None).status(), Status::Ok);
+    facts.now = at(T - 86_400);
+    let ladder = Ladder::climb(&facts, None);
+    let host = ladder.outcome(Rung::Host).expect("host rung");
+    assert_eq!(host.cause, Some(Cause::Stale));
+    assert_eq!(ladder.status(), Status::Unknown);
+}
+
+#[test]
+fn a_clock_that_was_set_back_leaves_no_start_and_no_loop_behind() {
+    let mut facts = with_container(|c| c.started_at = Some(at(T - 60)));
+    facts.container_starts.at = vec![at(T - 60), at(T - 40), at(T - 20)];
+    facts.program = now(ProgramFact::NotSupervised);
+    facts.api = now(ApiFact::Refused {
+        reason: "refused".into(),
+    });
+    facts.now = at(T - 86_400);
+    touch(&mut facts, at(T - 86_400));
+    let ladder = Ladder::climb(&facts, None);
+    let broken = ladder.lowest_broken().expect("a fault");
+    assert_eq!(
+        broken.outcome.cause.map(Cause::code),
+        Some("api.refused"),
+        "neither a loop nor a start that lasts a day"
+    );
+}
+
+#[test]
+fn a_restarted_program_of_an_old_container_gets_its_usual_time() {
+    let facts = since(3, with_program(SupervisorState::Starting));
+    let ladder = Ladder::climb(&facts, None);
+    let program = ladder.outcome(Rung::Program).expect("program rung");
+    assert!(program.transient, "{program:?}");
+    assert_eq!(program.evidence_value("left_s"), Some("57"));
+}
+
+#[test]
+fn a_service_without_an_address_is_as_good_as_what_can_be_measured() {
+    let facts = Facts {
+        api_configured: false,
+        api: None,
+        ..healthy()
+    };
+    let ladder = Ladder::climb(&facts, None);
+    let api = ladder.outcome(Rung::Api).expect("api rung");
+    assert_eq!(api.status, Status::NotConfigured);
+    assert_eq!(api.cause, Some(Cause::NotConfigured));
+    assert_eq!(ladder.status(), Status::Ok);
+}
+
+#[test]
+fn measurements_without_a_verdict_keep_their_time() {
+    let mut interrupted = healthy();
+    interrupted.image = now(crate::facts::ImageFact {
+        verdict: crate::generation::GenerationVerdict::Interrupted,
+        took_ms: 5,
+        error: None,
+    });
+    let program = |fact| Facts {
+        program: now(fact),
+        ..healthy()
+    };
+    for (facts, rung) in [
+        (interrupted, Rung::Image),
+        (program(ProgramFact::NotSupervised), Rung::Program),
+        (
+            program(ProgramFact::NotMeasurable { reason: "x".into() }),
+            Rung::Program,
+        ),
+        (
+            program(ProgramFact::NoSuchProgram {
+                program: "forge".into(),
+            }),
+            Rung::Program,
+        ),
+        (with_program(SupervisorState::Unknown), Rung::Program),
+    ] {
+        let ladder = Ladder::climb(&facts, None);
+        let outcome = ladder.outcome(rung).expect("judged");
+        assert_eq!(outcome.checked_at, Some(at(T)), "{outcome:?}");
+    }
+}
+
+#[test]
+fn what_is_unknown_says_since_when() {
+    let first = Ladder::climb(&Facts::none(at(T)), None);
+    assert!(first.rungs.iter().all(|r| r.outcome.since == Some(at(T))));
+    let later = Ladder::climb(&Facts::none(at(T + 50)), Some(&first));
+    assert!(later.rungs.iter().all(|r| r.outcome.since == Some(at(T))));
 }

@@ -13,10 +13,15 @@ use crate::{
     outcome::Status,
 };
 
-/// Three changes within this many seconds are flapping.
+/// Changes within this many seconds may be flapping.
 const FLAPPING_WINDOW_S: i64 = 300;
 /// So many changes are flapping.
 const FLAPPING_CHANGES: usize = 3;
+/// Advice that comes back within this many seconds (30 days) was given already.
+const ADVICE_REPEATS_S: i64 = 30 * 86_400;
+/// For so many seconds an action may break what it likes on its way: a stop takes up to 30 s, and
+/// what comes after it is a start, which is no news by itself. A fault that lasts longer is one.
+const ACTING_QUIET_S: i64 = 120;
 
 /// A judged service, as the rules need it.
 #[derive(Debug, Clone, Copy)]
@@ -27,8 +32,8 @@ pub struct Judged<'a> {
     pub host: &'a HostId,
     /// Its ladder.
     pub ladder: &'a Ladder,
-    /// An action asked for here is under way: what it breaks on its way is no news.
-    pub acting: bool,
+    /// Since when an action asked for here is under way: what it breaks on its way is no news.
+    pub acting_since: Option<Timestamp>,
 }
 
 /// What changed with an observation.
@@ -43,11 +48,18 @@ pub struct Changes {
 #[derive(Debug, Clone)]
 struct Entry {
     incident: Incident,
+    /// Shown as open: broken, or flapping.
     open: bool,
-    /// Below a broken host: true, but not shown.
+    /// Broken at the last look.
+    broken_now: bool,
+    /// Above a broken host: true, but not shown.
     hidden: bool,
-    /// Times of opening and closing, for flapping.
+    /// Lately broken, healed or replaced.
     changes: Vec<Timestamp>,
+    /// When its opening was last announced.
+    announced_at: Option<Timestamp>,
+    /// Whether its present opening was; only then its end is news.
+    announced: bool,
 }
 
 impl Entry {
@@ -73,24 +85,59 @@ impl Entry {
                 hides: Vec::new(),
             },
             open: false,
+            broken_now: false,
             hidden: false,
             changes: Vec::new(),
+            announced_at: None,
+            announced: false,
         }
     }
 
-    fn changed(&mut self, now: Timestamp) {
-        self.changes
-            .retain(|at| now.as_second() - at.as_second() <= FLAPPING_WINDOW_S);
-        self.changes.push(now);
+    /// Records a change of `broken_now`, if it is one.
+    fn is_broken(&mut self, broken: bool, now: Timestamp) {
+        if self.broken_now != broken {
+            self.broken_now = broken;
+            self.incident.count += u32::from(broken);
+            self.changes.push(now);
+        }
+        self.flap(now);
     }
 
-    fn flaps(&self, now: Timestamp) -> bool {
-        let recent = self
-            .changes
-            .iter()
-            .filter(|at| now.as_second() - at.as_second() <= FLAPPING_WINDOW_S);
-        recent.count() >= FLAPPING_CHANGES
+    /// Forgets old changes: one that is steady, broken or not, does not flap any more.
+    fn flap(&mut self, now: Timestamp) {
+        self.changes
+            .retain(|at| distance_s(*at, now) <= FLAPPING_WINDOW_S);
+        self.incident.flapping = self.changes.len() >= FLAPPING_CHANGES;
     }
+
+    fn close(&mut self) -> Option<Incident> {
+        self.open = false;
+        self.hidden = false;
+        self.announced.then(|| self.incident.clone())
+    }
+
+    /// How long a closed one is remembered, so that its return is told apart from a first time.
+    fn remembered_s(&self) -> i64 {
+        if self.incident.cause.is_advice() {
+            ADVICE_REPEATS_S
+        } else {
+            FLAPPING_WINDOW_S
+        }
+    }
+
+    /// Whether its opening is news.
+    fn is_news(&self, now: Timestamp) -> bool {
+        !self.incident.cause.is_advice()
+            || self
+                .announced_at
+                .is_none_or(|at| distance_s(at, now) > ADVICE_REPEATS_S)
+    }
+}
+
+/// Seconds between two times, whichever is earlier: a clock that was set back must not keep what
+/// it left in the future.
+fn distance_s(a: Timestamp, b: Timestamp) -> i64 {
+    (a.as_second() - b.as_second()).abs()
 }
 
 /// All incidents that are open, or closed so lately that they may come back.
@@ -115,14 +162,13 @@ impl IncidentBook {
     /// Judges all ladders at once and says what changed.
     pub fn observe(&mut self, now: Timestamp, services: &[Judged<'_>]) -> Changes {
         let mut changes = Changes::default();
-        let found = found(services);
+        let found = found(services, now);
         for (subject, broken, hides) in &found {
             self.see(now, subject, broken, hides, &mut changes);
         }
         self.settle(now, services, &found, &mut changes);
-        self.entries.retain(|e| {
-            e.open || now.as_second() - e.incident.last_seen_at.as_second() <= FLAPPING_WINDOW_S
-        });
+        self.entries
+            .retain(|e| e.open || distance_s(e.incident.last_seen_at, now) <= e.remembered_s());
         changes
     }
 
@@ -149,18 +195,18 @@ impl IncidentBook {
             });
         let entry = &mut self.entries[at];
         let incident = &mut entry.incident;
+        incident.rung = broken.rung;
         incident.status = broken.outcome.status;
         incident.evidence.clone_from(&broken.outcome.evidence);
         incident.hides = hides.to_vec();
         incident.last_seen_at = now;
         entry.hidden = false;
+        entry.is_broken(true, now);
         if !entry.open {
             entry.open = true;
-            entry.incident.count += 1;
-            entry.changed(now);
-            let was_flapping = entry.incident.flapping;
-            entry.incident.flapping = entry.flaps(now);
-            if !was_flapping {
+            entry.announced = entry.is_news(now);
+            if entry.announced {
+                entry.announced_at = Some(now);
                 changes.opened.push(entry.incident.clone());
             }
         }
@@ -182,20 +228,22 @@ impl IncidentBook {
                 continue;
             }
             match fate(&entry.incident, services, found) {
-                Fate::Keep => {}
+                Fate::Keep => {
+                    entry.hidden = false;
+                    entry.flap(now);
+                }
                 Fate::Hide => entry.hidden = true,
                 Fate::Gone => {
-                    entry.changed(now);
-                    if entry.flaps(now) {
-                        // Flapping stays one open incident until it has been quiet.
-                        entry.incident.flapping = true;
-                        entry.changes.pop();
-                        continue;
-                    }
-                    entry.open = false;
                     entry.hidden = false;
-                    entry.incident.flapping = false;
-                    changes.closed.push(entry.incident.clone());
+                    entry.is_broken(false, now);
+                    // Flapping stays one open incident until it has been quiet.
+                    if !entry.incident.flapping {
+                        changes.closed.extend(entry.close());
+                    }
+                }
+                Fate::Replaced => {
+                    entry.is_broken(false, now);
+                    changes.closed.extend(entry.close());
                 }
             }
         }
@@ -203,9 +251,14 @@ impl IncidentBook {
 }
 
 enum Fate {
+    /// Neither proved nor refuted.
     Keep,
+    /// Cannot be seen at present.
     Hide,
+    /// Proved gone: closes, unless it flaps.
     Gone,
+    /// Closes in any case: another took its place, or nobody asks any more.
+    Replaced,
 }
 
 fn fate(
@@ -222,26 +275,28 @@ fn fate(
         .collect();
     if concerned.is_empty() {
         // The service or host was taken out of the settings.
-        return Fate::Gone;
+        return Fate::Replaced;
     }
     // Another cause on the same subject took its place: one problem, one incident.
     if found
         .iter()
         .any(|(subject, _, _)| *subject == incident.subject)
     {
-        return Fate::Gone;
+        return Fate::Replaced;
     }
     let statuses = concerned
         .iter()
         .filter_map(|s| s.ladder.outcome(incident.rung));
     let mut seen = false;
     for outcome in statuses {
-        match outcome.status {
-            Status::Ok | Status::NotConfigured => seen = true,
-            // Starting is proof that what was broken before is over.
-            Status::Degraded | Status::Failing | Status::Asleep => seen |= outcome.transient,
-            Status::Unknown => {}
-        }
+        seen |= match outcome.status {
+            Status::Ok | Status::NotConfigured => true,
+            // A start is no proof: what was broken before may be broken after it.
+            Status::Degraded | Status::Failing | Status::Asleep => false,
+            // The picture that showed it belongs to a run that has ended. Nothing proves the new
+            // run good, and nothing is known against it: the rung says so, an incident would lie.
+            Status::Unknown => outcome.cause == Some(Cause::ImageNotSinceRestart),
+        };
     }
     let host_broken = concerned.iter().any(|s| {
         found
@@ -256,7 +311,7 @@ fn fate(
 }
 
 /// The one broken rung of each subject.
-fn found(services: &[Judged<'_>]) -> Vec<(Subject, RungOutcome, Vec<ServiceId>)> {
+fn found(services: &[Judged<'_>], now: Timestamp) -> Vec<(Subject, RungOutcome, Vec<ServiceId>)> {
     let mut found: Vec<(Subject, RungOutcome, Vec<ServiceId>)> = Vec::new();
     for judged in services {
         let Some(broken) = judged.ladder.lowest_broken() else {
@@ -271,7 +326,10 @@ fn found(services: &[Judged<'_>]) -> Vec<(Subject, RungOutcome, Vec<ServiceId>)>
                 Some((_, _, hides)) => hides.push(judged.service.clone()),
                 None => found.push((subject, broken.clone(), vec![judged.service.clone()])),
             }
-        } else if !judged.acting {
+        } else if judged
+            .acting_since
+            .is_none_or(|since| distance_s(since, now) > ACTING_QUIET_S)
+        {
             found.push((
                 Subject::Service(judged.service.clone()),
                 broken.clone(),
@@ -292,4 +350,4 @@ fn incident_id(subject: &Subject, broken: &RungOutcome) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,0 +1,63 @@
+//! Facts of the checks that stand beside the first one of their rung.
+
+use jiff::Timestamp;
+
+/// Free space of one mount.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountSpace {
+    /// Path inside the container.
+    pub mount: String,
+    /// Bytes that the program may still write (`statvfs`).
+    pub free_bytes: u64,
+    /// Size in bytes.
+    pub total_bytes: u64,
+}
+
+/// The tag of an image as its registry has it now, for the platform in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistryFact {
+    /// Image reference that was asked for.
+    pub image: String,
+    /// Digest of the tag's manifest.
+    pub digest: String,
+    /// When that build was made, from the image's configuration.
+    pub built_at: Timestamp,
+}
+
+/// The folder that holds settings, models and pictures (`forge-container.md` §10).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkspaceFact {
+    /// Path inside the container.
+    pub path: String,
+    /// Whether it is a mount; otherwise it goes with the container.
+    pub mounted: bool,
+}
+
+/// One thing wrong with a program's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConfigTrouble {
+    /// Another service writes the same file, each the whole of it.
+    SecondWriter {
+        /// The other services' containers.
+        others: Vec<String>,
+    },
+    /// The file was set aside and defaults were loaded.
+    Reset {
+        /// Keys that changed by it.
+        keys: Vec<String>,
+    },
+    /// No checkpoint is selected any more.
+    ModelUnset {
+        /// The request that did it, when the log shows it.
+        request: Option<String>,
+    },
+}
+
+/// A log compared with what its program is known to have done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFact {
+    /// Newest line; `None` when there is none.
+    pub last_line_at: Option<Timestamp>,
+    /// The program's newest deed that always leaves a line, such as the end of a generation.
+    pub deed_at: Option<Timestamp>,
+}
