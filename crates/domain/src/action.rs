@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{container::RunState, facts::Busy, job::Forecast, service::ServiceKind};
+use crate::{
+    container::RunState,
+    facts::{Activity, Busy},
+    job::Forecast,
+    service::ServiceKind,
+};
 
 /// What a restart restarts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -52,7 +57,11 @@ pub enum Refusal {
     AlreadyStopped,
     /// The container does not run, so its program cannot be restarted.
     ContainerNotRunning,
-    /// This kind has no program of its own to restart.
+    /// It is paused; the engine starts only what is stopped.
+    ContainerPaused,
+    /// The engine is removing it, or could not.
+    ContainerDead,
+    /// It has no program of its own to restart: by its kind, or as measured in the container.
     NoProgram,
 }
 
@@ -74,8 +83,10 @@ pub struct ActionPlan {
     pub runs: Vec<String>,
     /// Commands that undo it; empty when it needs no undo.
     pub undo: Vec<String>,
-    /// Work that would be lost.
+    /// Work that would be lost, as far as known.
     pub interrupts: Option<Busy>,
+    /// Whether `interrupts` was measured; otherwise a generation may be running and be lost.
+    pub interrupts_known: bool,
     /// Why it will not be done, in the order they were found.
     pub refusals: Vec<Refusal>,
     /// How long it took before.
@@ -103,11 +114,13 @@ pub struct PlanFacts<'a> {
     pub engine_answers: bool,
     /// `None` while unknown, `Some(None)` when the container is missing.
     pub state: Option<Option<RunState>>,
-    /// Running generation, when one moves.
-    pub busy: Option<&'a Busy>,
+    /// Whether a generation runs, as measured.
+    pub activity: &'a Activity,
+    /// Measured in the container: supervisor is not there, or does not know the program.
+    pub no_supervisor: bool,
     /// Another action is under way.
     pub acting: bool,
-    /// From earlier runs.
+    /// From earlier runs of this very action.
     pub forecast: Option<&'a Forecast>,
     /// Grace period of a stop in seconds.
     pub stop_timeout_s: u32,
@@ -130,18 +143,20 @@ pub fn plan(action: Action, facts: &PlanFacts<'_>) -> ActionPlan {
         Action::Restart {
             target: RestartTarget::Program
         }
-    ) && facts.kind.program().is_none()
+    ) && (facts.kind.program().is_none() || facts.no_supervisor)
     {
         refusals.push(Refusal::NoProgram);
     }
     if facts.acting {
         refusals.push(Refusal::AlreadyActing);
     }
-    let interrupts = if matches!(action, Action::Start) {
-        None
+    // A start interrupts nothing, whatever runs.
+    let activity = if matches!(action, Action::Start) {
+        &Activity::Idle
     } else {
-        facts.busy.cloned()
+        facts.activity
     };
+    let interrupts = activity.busy().cloned();
     if interrupts.is_some() {
         refusals.push(Refusal::GenerationRunning);
     }
@@ -151,6 +166,7 @@ pub fn plan(action: Action, facts: &PlanFacts<'_>) -> ActionPlan {
         runs,
         undo,
         interrupts,
+        interrupts_known: *activity != Activity::Unknown,
         refusals,
         forecast: facts.forecast.copied(),
     }
@@ -162,6 +178,8 @@ fn state_refusal(action: Action, state: RunState) -> Option<Refusal> {
         RunState::Running | RunState::Restarting | RunState::Paused
     );
     match action {
+        _ if matches!(state, RunState::Removing | RunState::Dead) => Some(Refusal::ContainerDead),
+        Action::Start if state == RunState::Paused => Some(Refusal::ContainerPaused),
         Action::Start if runs => Some(Refusal::AlreadyRunning),
         Action::Stop if !runs => Some(Refusal::AlreadyStopped),
         Action::Restart {
@@ -204,13 +222,14 @@ mod tests {
     use super::*;
     use crate::service::{KindId, kind};
 
-    fn facts(state: Option<Option<RunState>>, busy: Option<&Busy>) -> PlanFacts<'_> {
+    fn facts(state: Option<Option<RunState>>, activity: &Activity) -> PlanFacts<'_> {
         PlanFacts {
             container: "myia-supervisor-1",
             kind: kind(KindId::Forge),
             engine_answers: true,
             state,
-            busy,
+            activity,
+            no_supervisor: false,
             acting: false,
             forecast: None,
             stop_timeout_s: 30,
@@ -219,7 +238,7 @@ mod tests {
 
     #[test]
     fn refusals_follow_the_state() {
-        use RunState::{Exited, Paused, Running};
+        use RunState::{Dead, Exited, Paused, Removing, Restarting, Running};
         let restart = Action::Restart {
             target: RestartTarget::Container,
         };
@@ -239,6 +258,28 @@ mod tests {
                 vec![Refusal::AlreadyStopped],
             ),
             (Action::Stop, Some(Some(Paused)), vec![]),
+            (
+                Action::Start,
+                Some(Some(Paused)),
+                vec![Refusal::ContainerPaused],
+            ),
+            (
+                Action::Start,
+                Some(Some(Restarting)),
+                vec![Refusal::AlreadyRunning],
+            ),
+            (
+                Action::Start,
+                Some(Some(Dead)),
+                vec![Refusal::ContainerDead],
+            ),
+            (
+                Action::Stop,
+                Some(Some(Removing)),
+                vec![Refusal::ContainerDead],
+            ),
+            (restart, Some(Some(Dead)), vec![Refusal::ContainerDead]),
+            (restart, Some(Some(Paused)), vec![]),
             (restart, Some(Some(Exited)), vec![]),
             (restart, Some(None), vec![Refusal::ContainerMissing]),
             (restart, None, vec![Refusal::StateUnknown]),
@@ -250,7 +291,7 @@ mod tests {
             (program, Some(Some(Running)), vec![]),
         ] {
             assert_eq!(
-                plan(action, &facts(state, None)).refusals,
+                plan(action, &facts(state, &Activity::Idle)).refusals,
                 expected,
                 "{action:?} {state:?}"
             );
@@ -259,18 +300,18 @@ mod tests {
 
     #[test]
     fn only_lost_work_can_be_forced() {
-        let busy = Busy {
+        let busy = Activity::Busy(Busy {
             percent: Some(40),
             loading_model: false,
             eta_s: Some(3),
-        };
+        });
         let restart = Action::Restart {
             target: RestartTarget::Container,
         };
-        let running = plan(restart, &facts(Some(Some(RunState::Running)), Some(&busy)));
+        let running = plan(restart, &facts(Some(Some(RunState::Running)), &busy));
         assert_eq!(running.refused(false), Some(Refusal::GenerationRunning));
         assert_eq!(running.refused(true), None, "the admin may accept the loss");
-        let unknown = plan(restart, &facts(None, Some(&busy)));
+        let unknown = plan(restart, &facts(None, &busy));
         assert_eq!(
             unknown.refused(true),
             Some(Refusal::StateUnknown),
@@ -279,21 +320,45 @@ mod tests {
     }
 
     #[test]
-    fn a_program_restart_needs_a_program() {
-        let mut comfy = facts(Some(Some(RunState::Running)), None);
-        comfy.kind = kind(KindId::Comfyui);
-        let planned = plan(
-            Action::Restart {
-                target: RestartTarget::Program,
-            },
-            &comfy,
+    fn a_program_restart_needs_a_supervisor_that_was_found() {
+        let program = Action::Restart {
+            target: RestartTarget::Program,
+        };
+        for id in [KindId::Forge, KindId::Comfyui] {
+            let mut found = facts(Some(Some(RunState::Running)), &Activity::Idle);
+            found.kind = kind(id);
+            assert_eq!(plan(program, &found).refused(false), None, "{id}");
+            found.no_supervisor = true;
+            assert_eq!(
+                plan(program, &found).refused(true),
+                Some(Refusal::NoProgram),
+                "{id}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_not_measured_is_not_called_idle() {
+        let running = Some(Some(RunState::Running));
+        let unknown = facts(running, &Activity::Unknown);
+        let stop = plan(Action::Stop, &unknown);
+        assert_eq!(
+            (stop.interrupts.as_ref(), stop.interrupts_known),
+            (None, false)
         );
-        assert_eq!(planned.refused(true), Some(Refusal::NoProgram));
+        assert_eq!(stop.refused(false), None, "a hung service can be restarted");
+        let idle = plan(Action::Stop, &facts(running, &Activity::Idle));
+        assert!(idle.interrupts_known);
+        let start = plan(
+            Action::Start,
+            &facts(Some(Some(RunState::Exited)), &Activity::Unknown),
+        );
+        assert!(start.interrupts_known, "a start interrupts nothing");
     }
 
     #[test]
     fn an_engine_that_does_not_answer_refuses_everything() {
-        let mut f = facts(Some(Some(RunState::Running)), None);
+        let mut f = facts(Some(Some(RunState::Running)), &Activity::Idle);
         f.engine_answers = false;
         assert_eq!(
             plan(Action::Stop, &f).refused(true),

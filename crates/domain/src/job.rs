@@ -44,14 +44,14 @@ pub enum JobPhase {
     Cancelled,
 }
 
-/// Seconds from earlier runs.
+/// How long it will take, in milliseconds, from earlier runs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
 pub struct Forecast {
     /// Median, in milliseconds.
     pub median_ms: u32,
-    /// Half of the distance between the quartiles, in milliseconds.
-    pub spread_ms: u32,
+    /// Half of the distance between the quartiles, in milliseconds; one run has no spread.
+    pub spread_ms: Option<u32>,
     /// How many runs it rests on.
     pub runs: u32,
 }

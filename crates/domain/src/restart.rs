@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 mod forecast;
 mod run;
 
-pub use forecast::forecast;
+pub use forecast::{Forecasts, forecast};
 pub use run::{Observation, RestartRun, RunEnd};
 
 /// One stage of a restart, in order.
@@ -28,7 +28,7 @@ pub enum Stage {
     ProgramUp,
     /// The API answered with its expected shape.
     ApiAnswers,
-    /// A test picture came back (optional).
+    /// A test picture came back. Optional: [`RestartRun::with_image`] waits for it; no action does yet.
     Image,
 }
 
