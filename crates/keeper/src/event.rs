@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use forgekeeper_domain::{incident::Incident, job::Job};
+use forgekeeper_domain::{ids::ServiceId, incident::Incident, job::Job, notes::Note};
 
 use crate::state::KeeperState;
 
@@ -17,4 +17,6 @@ pub enum KeeperEvent {
     IncidentOpened(Incident),
     /// An incident was proved gone.
     IncidentClosed(Incident),
+    /// Something changed on a service without being a problem; for the journal.
+    Noted(ServiceId, Note),
 }

@@ -11,10 +11,11 @@ use forgekeeper_domain::{
     gpu::GpuView,
     ids::{HostId, JobId, ServiceId},
     incident::Incident,
-    job::{Forecast, Job},
+    job::Job,
     ladder::Ladder,
     logs::LogMeter,
     outcome::{Outcome, Status},
+    restart::Forecasts,
     service::KindId,
 };
 use serde::Serialize;
@@ -98,10 +99,12 @@ pub struct ServiceState {
     pub models: Option<u32>,
     /// Running generation, ours or another's.
     pub busy: Option<Busy>,
+    /// Whether `busy` was measured: without it `null` does not mean idle.
+    pub busy_known: bool,
     /// The action under way.
     pub acting: Option<JobId>,
-    /// How long a container restart took before.
-    pub restart_forecast: Option<Forecast>,
+    /// How long each kind of action took before.
+    pub forecasts: Forecasts,
     /// Restarts through Forgekeeper in the last 30 days, from the journal.
     pub restarts_30d: Option<u32>,
     /// Last generation on this service.

@@ -26,13 +26,21 @@ pub(super) async fn run(
     let plan = handle.plan(service, action)?;
     if !json && plan.refused(force).is_none() {
         print_line(&format!("runs: {}", plan.runs.join("; ")));
+        if !plan.interrupts_known {
+            print_line("whether a generation is running could not be measured; one would be lost");
+        }
         if let Some(forecast) = plan.forecast {
-            print_line(&format!(
-                "took {} before (±{}, {} runs)",
-                seconds(forecast.median_ms),
-                seconds(forecast.spread_ms),
-                forecast.runs
-            ));
+            let took = seconds(forecast.median_ms);
+            print_line(&match forecast.spread_ms {
+                Some(spread) => {
+                    format!(
+                        "took {took} before (±{}, {} runs)",
+                        seconds(spread),
+                        forecast.runs
+                    )
+                }
+                None => format!("took {took} the only time before"),
+            });
         }
     }
     let id = handle.act(service, action, force).await?;

@@ -23,6 +23,8 @@ pub struct ProbeMemory {
     pub(crate) without_api_since: Option<Timestamp>,
     /// The progress seen last, to tell a moving generation from a hung one.
     pub(crate) progress: Option<forge::progress::Mark>,
+    /// Since when a server that answers nothing else says that it loads a model.
+    pub(crate) loading_since: Option<Timestamp>,
 }
 
 /// Asks a service once whether its API works. Never fails: how it ended is the fact.

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use forgekeeper_domain::{
     action::{Action, RestartTarget},
+    cause::Cause,
     container::RunState,
     error::{ErrorCode, ErrorInfo},
     facts::{ContainerFact, ProgramFact, SupervisorState},
     job::{JobKind, JobPhase},
-    restart::{Observation, RestartRun},
+    restart::{Observation, RestartRun, RunEnd},
     service::kind,
 };
 use tokio::sync::broadcast::error::RecvError;
@@ -78,15 +79,19 @@ pub(crate) async fn act(mut run: JobRun, watch: ServiceWatch, action: Action) ->
             machine.observe(clock::now(), &Observation::Sent);
             run.job.stages = machine.stages().to_vec();
             run.show().await;
-            let request = send(&engine, &settings.container, settings.kind, action);
+            // Compose may call it otherwise than the settings do.
+            let container = watch.host.real_name(&settings.container);
+            let request = send(&engine, container.as_deref(), settings.kind, action);
             tokio::pin!(request);
             let mut sent = false;
             let deadline = tokio::time::sleep(PROOF_DEADLINE);
             tokio::pin!(deadline);
             let cancel = run.cancel.clone();
             loop {
-                if sent && machine.end().is_some() {
-                    break Ok(());
+                match machine.end().filter(|_| sent) {
+                    Some(RunEnd::Proved) => break Ok(()),
+                    Some(RunEnd::Unproved(cause)) => break Err(unproved(cause)),
+                    None => {}
                 }
                 let changed = tokio::select! {
                     () = cancel.cancelled() => break Err(cancelled()),
@@ -109,7 +114,8 @@ pub(crate) async fn act(mut run: JobRun, watch: ServiceWatch, action: Action) ->
                     fact = facts.recv() => match fact {
                         Ok(fact) => {
                             if let Some(error) = hopeless(&fact, &machine, sent) { break Err(error) }
-                            machine.observe(fact.at(), &observation(fact))
+                            let at = fact.at();
+                            observation(fact).is_some_and(|seen| machine.observe(at, &seen))
                         }
                         // The facts missed are repeated within a moment.
                         Err(RecvError::Lagged(_)) => false,
@@ -144,10 +150,17 @@ pub(crate) async fn act(mut run: JobRun, watch: ServiceWatch, action: Action) ->
 
 async fn send(
     engine: &Engine,
-    container: &str,
+    container: Option<&str>,
     kind_id: forgekeeper_domain::service::KindId,
     action: Action,
 ) -> Result<(), ErrorInfo> {
+    let Some(container) = container else {
+        return Err(ErrorInfo::new(
+            ErrorCode::ContainerMissing,
+            "compose has no container for this service",
+        )
+        .hint("Create it, for example with `docker compose up -d`."));
+    };
     match action {
         Action::Start => engine.start(container).await.map_err(|e| e.to_info()),
         Action::Stop => engine
@@ -209,27 +222,30 @@ fn container_seen(
             Ok(Some(Observation::Container {
                 state: c.state,
                 started_at: c.started_at,
+                finished_at: c.finished_at,
             }))
         }
         ContainerFact::Missing { name, .. } if sent => Err(ErrorInfo::new(
             ErrorCode::ContainerMissing,
             format!("the container `{name}` does not exist any more"),
         )),
-        ContainerFact::Missing { .. } => Ok(None),
+        ContainerFact::Missing { .. } | ContainerFact::NotMeasurable { .. } => Ok(None),
     }
 }
 
-fn observation(fact: ServiceFact) -> Observation {
+/// What a fact says of the run; a question that could not be asked says nothing.
+fn observation(fact: ServiceFact) -> Option<Observation> {
     match fact {
-        ServiceFact::Api(fact) => Observation::Api(fact.value),
+        ServiceFact::Api(fact) => Some(Observation::Api(fact.value)),
         ServiceFact::Program(fact) => match fact.value {
             ProgramFact::Supervised {
                 state, uptime_s, ..
-            } => Observation::Program { state, uptime_s },
-            // Where supervisor cannot be asked, the API alone proves the program.
-            ProgramFact::NoSuchProgram { .. }
-            | ProgramFact::NotSupervised
-            | ProgramFact::NotMeasurable { .. } => Observation::NoProgram,
+            } => Some(Observation::Program { state, uptime_s }),
+            // Where supervisor does not follow the program, the API alone proves it.
+            ProgramFact::NoSuchProgram { .. } | ProgramFact::NotSupervised => {
+                Some(Observation::NoProgram)
+            }
+            ProgramFact::NotMeasurable { .. } => None,
         },
     }
 }
@@ -260,6 +276,27 @@ fn hopeless(fact: &ServiceFact, machine: &RestartRun, sent: bool) -> Option<Erro
         .hint("Read the last lines of its log, then restart the program.")
         .detail(detail.clone())
     })
+}
+
+/// It is up as far as it can be followed, and no further.
+fn unproved(cause: Cause) -> ErrorInfo {
+    let (code, why, hint) = match cause {
+        Cause::ApiUnauthorized => (
+            ErrorCode::Unauthorized,
+            "its address asks for credentials".to_owned(),
+            "Enter its credentials in the settings; then the ladder shows whether it answers.",
+        ),
+        other => (
+            ErrorCode::NotProved,
+            other.code().to_owned(),
+            "Look at the ladder and the log.",
+        ),
+    };
+    ErrorInfo::new(
+        code,
+        format!("it was started, but nothing proves that its API works: {why}"),
+    )
+    .hint(hint)
 }
 
 fn cancelled() -> ErrorInfo {

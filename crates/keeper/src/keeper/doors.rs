@@ -35,7 +35,11 @@ impl KeeperHandle {
         let known: Vec<_> = settings
             .services
             .iter()
-            .map(|s| (s.id.clone(), s.container.clone()))
+            .map(|s| discover::Known {
+                id: s.id.clone(),
+                host: s.host.clone(),
+                container: s.container.clone(),
+            })
             .collect();
         Ok(discover::discover(&hosts, &known).await)
     }
@@ -164,8 +168,16 @@ pub(super) fn refused(id: &ServiceId, refusal: Refusal, plan: &ActionPlan) -> Er
         Refusal::ContainerNotRunning => {
             ("its container does not run", "Start the container instead.")
         }
+        Refusal::ContainerPaused => (
+            "its container is paused",
+            "Unpause it with `docker unpause`, or restart it.",
+        ),
+        Refusal::ContainerDead => (
+            "the engine is removing its container, or could not",
+            "Remove it, then create it again with compose.",
+        ),
         Refusal::NoProgram => (
-            "this kind of service has no program of its own to restart",
+            "no supervisor in its container knows its program",
             "Restart the container instead.",
         ),
     };

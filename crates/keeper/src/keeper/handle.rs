@@ -4,8 +4,10 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use forgekeeper_domain::{
     action::{Action, ActionPlan, PlanFacts, plan},
+    cause::Cause,
     error::{ErrorCode, ErrorInfo},
-    facts::ContainerFact,
+    container::RunState,
+    facts::{Activity, ApiFact, Busy, ContainerFact},
     generation::{GenerationChoices, GenerationRecord, GenerationRequest},
     ids::{JobId, ServiceId},
     job::{Job, JobKind, JobPhase},
@@ -14,7 +16,11 @@ use forgekeeper_domain::{
     outcome::Status,
     service::{KindId, kind},
 };
-use tokio::sync::{broadcast, mpsc, watch};
+use jiff::SignedDuration;
+use tokio::sync::{
+    broadcast::{self, error::RecvError},
+    mpsc, watch,
+};
 
 use super::roster::Roster;
 use crate::{
@@ -31,8 +37,16 @@ use crate::{
     state::KeeperState,
     store::Store,
     sys::{clock, tasks::Tasks},
-    watch::{facts::Report, service::ServiceWatch},
+    watch::{
+        facts::{Report, ServiceFact},
+        service::ServiceWatch,
+    },
 };
+
+/// What was measured so long ago still says what an action would interrupt.
+const ACTIVITY_IS_YOUNG: SignedDuration = SignedDuration::from_secs(2);
+/// How long an action waits for that to be measured once more.
+const ACTIVITY_DEADLINE: Duration = Duration::from_secs(3);
 
 /// What a handle reaches.
 #[derive(Debug)]
@@ -112,8 +126,7 @@ impl KeeperHandle {
                         .filter(|r| r.rung <= Rung::Api)
                         .all(|r| {
                             r.outcome.status != Status::Unknown
-                                || r.outcome.cause
-                                    != Some(forgekeeper_domain::cause::Cause::NotMeasuredYet)
+                                || r.outcome.cause != Some(Cause::NotMeasuredYet)
                                 || (r.rung == Rung::Api && service.api.is_none())
                         })
                 })
@@ -124,26 +137,60 @@ impl KeeperHandle {
 
     /// What an action would do, and why it would not be done.
     pub fn plan(&self, id: &ServiceId, action: Action) -> Result<ActionPlan, ErrorInfo> {
+        self.plan_knowing(id, action, None)
+    }
+
+    /// As [`Self::plan`], with what was measured since the last published state.
+    fn plan_knowing(
+        &self,
+        id: &ServiceId,
+        action: Action,
+        measured: Option<Activity>,
+    ) -> Result<ActionPlan, ErrorInfo> {
         let watch = self.watch(id)?;
         let view = watch.host.view().borrow().clone();
         let state = view
             .container_fact(&watch.settings.container)
-            .map(|fact| match fact.value {
-                ContainerFact::Present(c) => Some(c.state),
-                ContainerFact::Missing { .. } => None,
+            .and_then(|fact| match fact.value {
+                ContainerFact::Present(c) => Some(Some(c.state)),
+                ContainerFact::Missing { .. } => Some(None),
+                ContainerFact::NotMeasurable { .. } => None,
             });
+        let container = view
+            .real_name(&watch.settings.container)
+            .unwrap_or_else(|| watch.settings.container.clone());
         let published = self.inner.state.borrow().clone();
         let service = published.services.iter().find(|s| s.id == *id);
+        let activity = match service {
+            _ if self.inner.jobs.generating_on(id) => Activity::Busy(Busy {
+                percent: None,
+                loading_model: false,
+                eta_s: None,
+            }),
+            _ if measured.is_some() => measured.unwrap_or(Activity::Unknown),
+            Some(s) => match (&s.busy, s.busy_known) {
+                (Some(busy), _) => Activity::Busy(busy.clone()),
+                (None, true) => Activity::Idle,
+                (None, false) => Activity::Unknown,
+            },
+            None => Activity::Unknown,
+        };
+        let forecast = service.and_then(|s| s.forecasts.of(act::job_kind(action)));
+        let program = service.and_then(|s| s.ladder.outcome(Rung::Program));
         Ok(plan(
             action,
             &PlanFacts {
-                container: &watch.settings.container,
+                container: &container,
                 kind: kind(watch.settings.kind),
                 engine_answers: view.answers(),
                 state,
-                busy: service.and_then(|s| s.busy.as_ref()),
+                activity: &activity,
+                no_supervisor: program.is_some_and(|outcome| {
+                    outcome.status == Status::NotConfigured
+                        || outcome.cause == Some(Cause::ProgramMissing)
+                }),
                 acting: self.inner.jobs.acting_on(id),
-                forecast: service.and_then(|s| s.restart_forecast.as_ref()),
+                forecast: forecast.as_ref(),
                 stop_timeout_s: act::STOP_TIMEOUT_S,
             },
         ))
@@ -156,11 +203,15 @@ impl KeeperHandle {
         action: Action,
         force: bool,
     ) -> Result<JobId, ErrorInfo> {
-        let plan = self.plan(id, action)?;
+        let watch = self.watch(id)?;
+        let measured = match action {
+            Action::Stop | Action::Restart { .. } if !force => self.activity_now(id, &watch).await,
+            _ => None,
+        };
+        let plan = self.plan_knowing(id, action, measured)?;
         if let Some(refusal) = plan.refused(force) {
             return Err(super::doors::refused(id, refusal, &plan));
         }
-        let watch = self.watch(id)?;
         let run = self.inner.jobs.begin(
             new_job(act::job_kind(action), id.clone(), plan.forecast)?,
             self.inner.reports.clone(),
@@ -180,6 +231,44 @@ impl KeeperHandle {
             super::doors::remember_action(&inner, &plan, acted).await;
         });
         Ok(job)
+    }
+
+    /// Asks once more whether a generation runs, when the last answer is not of this moment: what
+    /// was begun since would be lost. `None` when the published state is young enough, or the
+    /// service does not answer in time.
+    async fn activity_now(&self, id: &ServiceId, watch: &ServiceWatch) -> Option<Activity> {
+        let asked = clock::now();
+        {
+            let published = self.inner.state.borrow();
+            let service = published.services.iter().find(|s| s.id == *id)?;
+            let running = service
+                .container
+                .as_ref()
+                .is_some_and(|c| c.state == RunState::Running);
+            let young = service
+                .ladder
+                .outcome(Rung::Api)
+                .and_then(|api| api.checked_at)
+                .is_some_and(|at| asked.duration_since(at) <= ACTIVITY_IS_YOUNG);
+            if !running || young || watch.settings.api.is_none() {
+                return None;
+            }
+        }
+        let mut facts = watch.facts.subscribe();
+        watch.poke();
+        let answer = async {
+            loop {
+                match facts.recv().await {
+                    Ok(ServiceFact::Api(api)) if api.at >= asked => return Some(api.value),
+                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return None,
+                }
+            }
+        };
+        match tokio::time::timeout(ACTIVITY_DEADLINE, answer).await {
+            Ok(Some(ApiFact::Answered { activity, .. })) => Some(activity),
+            Ok(_) | Err(_) => None,
+        }
     }
 
     /// Starts a test generation. Only Forge is generated on by this version.

@@ -6,9 +6,10 @@ use forgekeeper_domain::{
     ids::ServiceId,
     incident::{Incident, Subject},
     job::JobKind,
-    restart::{Stage, forecast},
+    notes::Note,
+    restart::{Forecasts, Stage, forecast},
 };
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -23,10 +24,10 @@ const FORECAST_RUNS: u32 = 20;
 /// Days counted by "restarted n times this month".
 const MONTH_DAYS: i64 = 30;
 
-/// Writes incidents into the journal until cancelled.
+/// Writes incidents and notes into the journal until cancelled.
 pub(super) async fn journal_incidents(
     store: Store,
-    mut events: broadcast::Receiver<KeeperEvent>,
+    mut events: mpsc::UnboundedReceiver<KeeperEvent>,
     stop: CancellationToken,
 ) {
     loop {
@@ -35,14 +36,11 @@ pub(super) async fn journal_incidents(
             event = events.recv() => event,
         };
         let entry = match event {
-            Ok(KeeperEvent::IncidentOpened(incident)) => entry("incident_opened", &incident),
-            Ok(KeeperEvent::IncidentClosed(incident)) => entry("incident_closed", &incident),
-            Ok(_) => continue,
-            Err(RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, "the journal fell behind the announcements");
-                continue;
-            }
-            Err(RecvError::Closed) => return,
+            Some(KeeperEvent::IncidentOpened(incident)) => entry("incident_opened", &incident),
+            Some(KeeperEvent::IncidentClosed(incident)) => entry("incident_closed", &incident),
+            Some(KeeperEvent::Noted(service, note)) => noted(&service, &note),
+            Some(_) => continue,
+            None => return,
         };
         if let Err(error) = store.append_journal(entry).await {
             tracing::error!(%error, "an incident could not be written to the journal");
@@ -64,34 +62,42 @@ fn entry(kind: &str, incident: &Incident) -> JournalEntry {
     }
 }
 
+fn noted(service: &ServiceId, note: &Note) -> JournalEntry {
+    JournalEntry {
+        at: clock::now(),
+        kind: "note".to_owned(),
+        subject: Some(service.as_str().to_owned()),
+        text: note.kind.code().to_owned(),
+        detail: serde_json::to_value(&note.evidence).ok(),
+    }
+}
+
 /// What the store knows about a service. Unreadable history is said in the log and unknown here.
 pub(super) async fn of_service(store: &Store, service: &ServiceId) -> History {
-    let restart = JobKind::Restart {
-        target: RestartTarget::Container,
-    };
-    let runs = store
-        .restarts(service, restart, FORECAST_RUNS)
-        .await
-        .unwrap_or_else(|error| {
-            tracing::error!(%error, "the restart history could not be read");
-            Vec::new()
-        });
+    let target = |target| JobKind::Restart { target };
+    let container = proved(store, service, target(RestartTarget::Container)).await;
+    let program = proved(store, service, target(RestartTarget::Program)).await;
+    let start = proved(store, service, JobKind::Start).await;
+    let stop = proved(store, service, JobKind::Stop).await;
     let since = Timestamp::from_second(clock::now().as_second() - MONTH_DAYS * 86_400)
         .unwrap_or(Timestamp::UNIX_EPOCH);
-    let proved: Vec<&RestartEntry> = runs.iter().filter(|run| run.proved).collect();
-    let totals: Vec<u32> = proved
+    let starts: Vec<u32> = container
         .iter()
-        .filter_map(|run| run.stages.last())
-        .map(|s| s.after_ms)
+        .chain(&start)
+        .filter_map(start_ms)
         .collect();
-    let starts: Vec<u32> = proved.iter().filter_map(|run| start_ms(run)).collect();
     History {
         restarts_30d: store
             .count_restarts_since(service, since)
             .await
             .inspect_err(|error| tracing::error!(%error, "restarts could not be counted"))
             .ok(),
-        restart: forecast(&totals),
+        forecasts: Forecasts {
+            start: forecast(&totals(&start)),
+            stop: forecast(&totals(&stop)),
+            container: forecast(&totals(&container)),
+            program: forecast(&totals(&program)),
+        },
         usual_start_s: forecast(&starts).map(|f| f.median_ms.div_ceil(1000).max(1)),
         last_generation: store
             .newest_generation(service)
@@ -101,7 +107,28 @@ pub(super) async fn of_service(store: &Store, service: &ServiceId) -> History {
     }
 }
 
-/// From container start to answering API.
+/// Runs of one kind that ended with their proof, newest first.
+async fn proved(store: &Store, service: &ServiceId, kind: JobKind) -> Vec<RestartEntry> {
+    let mut runs = store
+        .restarts(service, kind, FORECAST_RUNS)
+        .await
+        .unwrap_or_else(|error| {
+            tracing::error!(%error, "the history of actions could not be read");
+            Vec::new()
+        });
+    runs.retain(|run| run.proved);
+    runs
+}
+
+/// From the request to the last stage, milliseconds.
+fn totals(runs: &[RestartEntry]) -> Vec<u32> {
+    runs.iter()
+        .filter_map(|run| run.stages.last())
+        .map(|stage| stage.after_ms)
+        .collect()
+}
+
+/// From container start to answering API, milliseconds.
 fn start_ms(run: &RestartEntry) -> Option<u32> {
     let after = |stage| {
         run.stages

@@ -8,8 +8,9 @@ use forgekeeper_domain::{
     generation::GenerationRecord,
     gpu::GpuView,
     ids::{HostId, ServiceId},
-    job::{Forecast, Job},
+    job::Job,
     logs::LogMeter,
+    restart::Forecasts,
 };
 
 use crate::{docker::host::HostView, settings::SettingsSnapshot, state::SecretPlace};
@@ -46,8 +47,8 @@ pub(crate) enum Report {
 pub(crate) struct History {
     /// Restarts of the last 30 days.
     pub restarts_30d: Option<u32>,
-    /// Forecast of a container restart.
-    pub restart: Option<Forecast>,
+    /// How long each kind of action took.
+    pub forecasts: Forecasts,
     /// Median time from container start to answering API, seconds.
     pub usual_start_s: Option<u32>,
     /// The newest generation.

@@ -8,16 +8,21 @@ use std::{
 
 use forgekeeper_domain::{
     Timestamp,
-    facts::{Busy, ProgramFact, SupervisorState},
+    activity::activity,
+    facts::{Activity, ProgramFact, SupervisorState},
     ids::ServiceId,
     incident::rules::{Changes, IncidentBook, Judged},
     job::{Job, JobKind, JobPhase},
     ladder::{Ladder, Rung},
     logs::LogMeter,
+    notes::Note,
     outcome::{Outcome, Status},
     service::kind,
 };
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::{
+    sync::{broadcast, mpsc, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::facts::Report;
@@ -29,13 +34,17 @@ use crate::{
 };
 
 mod memory;
+mod pace;
 
 use memory::{HostMemory, ServiceMemory};
+use pace::{Pace, is_news};
 
 /// Reports that arrive within this time are judged together.
 const GATHER: Duration = Duration::from_millis(50);
 /// Without any report the ladders are judged anew after this time: verdicts age.
 const REJUDGE: Duration = Duration::from_secs(5);
+/// The same while nobody looks.
+const REJUDGE_HIDDEN: Duration = Duration::from_secs(10);
 /// A start seen so long after the end of an action still belongs to it: supervisor is asked only
 /// now and then.
 const ASKED_FOR_S: i64 = 60;
@@ -52,8 +61,33 @@ pub(crate) struct Overseer {
     jobs: Vec<Job>,
     incidents: IncidentBook,
     keyring: Option<bool>,
-    publish: watch::Sender<Arc<KeeperState>>,
-    events: broadcast::Sender<KeeperEvent>,
+    outlets: Outlets,
+    visible: watch::Receiver<bool>,
+    pace: Pace,
+}
+
+/// Where the loop's words go.
+pub(crate) struct Outlets {
+    /// The snapshot.
+    pub(crate) state: watch::Sender<Arc<KeeperState>>,
+    /// Announcements; a listener that falls behind loses some.
+    pub(crate) events: broadcast::Sender<KeeperEvent>,
+    /// What belongs into the journal, of which nothing may be lost.
+    pub(crate) journal: mpsc::UnboundedSender<KeeperEvent>,
+}
+
+impl Outlets {
+    /// Nobody listening is not an error: the snapshot says the same.
+    fn announce(&self, event: KeeperEvent) {
+        let _ = self.events.send(event);
+    }
+
+    /// As [`Self::announce`], and into the journal.
+    fn record(&self, event: KeeperEvent) {
+        // A closed channel means shutdown.
+        let _ = self.journal.send(event.clone());
+        self.announce(event);
+    }
 }
 
 impl Overseer {
@@ -61,8 +95,8 @@ impl Overseer {
     pub(crate) fn new(
         settings: SettingsSnapshot,
         settings_path: String,
-        publish: watch::Sender<Arc<KeeperState>>,
-        events: broadcast::Sender<KeeperEvent>,
+        outlets: Outlets,
+        visible: watch::Receiver<bool>,
     ) -> Self {
         let demo = settings.settings.demo;
         Self {
@@ -74,8 +108,9 @@ impl Overseer {
             jobs: Vec::new(),
             incidents: IncidentBook::default(),
             keyring: None,
-            publish,
-            events,
+            outlets,
+            visible,
+            pace: Pace::default(),
         }
     }
 
@@ -87,13 +122,18 @@ impl Overseer {
     ) {
         self.publish_state();
         loop {
+            let looking = *self.visible.borrow();
+            let rejudge = Instant::now() + if looking { REJUDGE } else { REJUDGE_HIDDEN };
+            let wake = self.pace.next(looking).map_or(rejudge, |due| due.min(rejudge));
             let first = tokio::select! {
                 () = stop.cancelled() => return,
                 report = reports.recv() => match report {
                     Some(report) => Some(report),
                     None => return,
                 },
-                () = tokio::time::sleep(REJUDGE) => None,
+                () = tokio::time::sleep_until(wake) => None,
+                // Who looks again sees what waits at once.
+                Ok(()) = self.visible.changed() => None,
             };
             if let Some(report) = first {
                 self.take(report);
@@ -115,6 +155,7 @@ impl Overseer {
                 self.demo = settings.settings.demo;
                 self.services
                     .retain(|id, _| settings.settings.services.iter().any(|s| s.id == *id));
+                self.forget_what_moved(&settings);
                 self.hosts
                     .retain(|id, _| settings.settings.hosts.iter().any(|h| h.id.as_str() == id));
                 self.settings = settings;
@@ -140,6 +181,20 @@ impl Overseer {
             Report::Credentials(id, place) => self.service(id).credentials = place,
             Report::Keyring(available) => self.keyring = Some(available),
             Report::Job(job) => self.job(*job),
+        }
+    }
+
+    /// What was measured at another address or of another container is not of this service.
+    fn forget_what_moved(&mut self, settings: &SettingsSnapshot) {
+        for new in &settings.settings.services {
+            let old = self.settings.settings.services.iter();
+            let moved = old.filter(|old| old.id == new.id).any(|old| {
+                (&old.host, &old.container, &old.api, old.kind)
+                    != (&new.host, &new.container, &new.api, new.kind)
+            });
+            if moved && let Some(memory) = self.services.get_mut(&new.id) {
+                memory.forget_measurements();
+            }
         }
     }
 
@@ -177,18 +232,25 @@ impl Overseer {
             ended += usize::from(job.phase != JobPhase::Running);
             job.phase == JobPhase::Running || ended <= ENDED_JOBS_KEPT
         });
-        // Nobody listening is not an error: the snapshot says the same.
-        let _ = self.events.send(KeeperEvent::Job(Box::new(job)));
+        self.outlets.announce(KeeperEvent::Job(Box::new(job)));
     }
 
     fn publish_state(&mut self) {
         let now = clock::now();
         let settings = Arc::clone(&self.settings.settings);
+        let mut noted = Vec::new();
         let services: Vec<ServiceState> = settings
             .services
             .iter()
-            .map(|s| self.judge(s, now))
+            .map(|s| self.judge(s, now, &mut noted))
             .collect();
+        let acting_since = |service: &ServiceState| {
+            let job = self
+                .jobs
+                .iter()
+                .find(|j| service.acting.as_ref() == Some(&j.id));
+            job.map(|j| j.started_at)
+        };
         let changes = {
             let judged: Vec<Judged<'_>> = services
                 .iter()
@@ -196,16 +258,17 @@ impl Overseer {
                     service: &s.id,
                     host: &s.host,
                     ladder: &s.ladder,
-                    acting: s.acting.is_some(),
+                    acting_since: acting_since(s),
                 })
                 .collect();
             self.incidents.observe(now, &judged)
         };
+        let hosts = self.host_states(now);
         let state = KeeperState {
-            revision: self.publish.borrow().revision.wrapping_add(1),
+            revision: self.outlets.state.borrow().revision.wrapping_add(1),
             at: now,
             demo: self.demo,
-            hosts: self.host_states(now),
+            hosts,
             services,
             incidents: self.incidents.open(),
             jobs: self.jobs.clone(),
@@ -217,53 +280,68 @@ impl Overseer {
             },
         };
         self.announce(state, changes);
+        for (service, note) in noted {
+            self.outlets.record(KeeperEvent::Noted(service, note));
+        }
     }
 
-    fn announce(&self, state: KeeperState, changes: Changes) {
-        let same = {
-            let before = self.publish.borrow();
-            before.revision != 0
-                && KeeperState {
-                    revision: before.revision,
-                    at: before.at,
-                    ..state.clone()
-                } == **before
+    fn announce(&mut self, state: KeeperState, changes: Changes) {
+        let before = Arc::clone(&self.outlets.state.borrow());
+        let first = before.revision == 0;
+        let news = first || is_news(&before, &state);
+        let differs = news || {
+            let same_moment = KeeperState {
+                revision: before.revision,
+                at: before.at,
+                ..state.clone()
+            };
+            same_moment != *before
         };
-        if !same {
+        if !differs {
+            self.pace.nothing_waits();
+        } else if self.pace.admits(news, *self.visible.borrow()) {
             let state = Arc::new(state);
-            self.publish.send_replace(Arc::clone(&state));
-            let _ = self.events.send(KeeperEvent::State(state));
+            self.outlets.state.send_replace(Arc::clone(&state));
+            self.outlets.announce(KeeperEvent::State(state));
         }
         for incident in changes.opened {
-            let _ = self.events.send(KeeperEvent::IncidentOpened(incident));
+            self.outlets.record(KeeperEvent::IncidentOpened(incident));
         }
         for incident in changes.closed {
-            let _ = self.events.send(KeeperEvent::IncidentClosed(incident));
+            self.outlets.record(KeeperEvent::IncidentClosed(incident));
         }
     }
 
-    fn host_states(&self, now: Timestamp) -> Vec<HostState> {
-        self.settings
-            .settings
+    fn host_states(&mut self, now: Timestamp) -> Vec<HostState> {
+        let settings = Arc::clone(&self.settings.settings);
+        settings
             .hosts
             .iter()
             .map(|host| {
-                let memory = self.hosts.get(host.id.as_str());
+                let memory = self.hosts.entry(host.id.as_str().to_owned()).or_default();
                 memory::host_state(&host.id, memory, now)
             })
             .collect()
     }
 
-    fn judge(&mut self, service: &ServiceSettings, now: Timestamp) -> ServiceState {
+    fn judge(
+        &mut self,
+        service: &ServiceSettings,
+        now: Timestamp,
+        noted: &mut Vec<(ServiceId, Note)>,
+    ) -> ServiceState {
         let host = self.hosts.get(service.host.as_str());
         let memory = self.services.entry(service.id.clone()).or_default();
         let facts = memory.facts(service, host, now);
         let ladder = Ladder::climb(&facts, memory.ladder.as_ref());
         memory.ladder = Some(ladder.clone());
+        let notes = memory.notes.observe(&facts);
+        noted.extend(notes.into_iter().map(|note| (service.id.clone(), note)));
+        let activity = activity(&facts);
         let api_ok = ladder
             .outcome(Rung::Api)
             .is_some_and(|o| o.status == Status::Ok);
-        let (latency, models, busy) = memory.answered();
+        let (latency, models) = memory.answered();
         let acting = self
             .jobs
             .iter()
@@ -287,10 +365,11 @@ impl Overseer {
             program_state: memory.program_state(&ladder),
             api_latency_ms: latency.filter(|_| api_ok),
             models: models.filter(|_| api_ok),
-            busy: busy.filter(|_| api_ok),
+            busy: activity.busy().cloned(),
+            busy_known: activity != Activity::Unknown,
             ladder,
             acting,
-            restart_forecast: memory.history.restart,
+            forecasts: memory.history.forecasts,
             restarts_30d: memory.history.restarts_30d,
             last_generation: memory.history.last_generation.clone(),
             log: memory.log.clone().unwrap_or(LogMeter {
@@ -306,8 +385,8 @@ impl Overseer {
     }
 }
 
-/// Busy, program state and the rest keep their types in scope for the memory module.
-type LastAnswer = (Option<u32>, Option<u32>, Option<Busy>);
+/// Milliseconds and models of the last good answer.
+type LastAnswer = (Option<u32>, Option<u32>);
 
 /// A supervised program's word, when its rung was measured.
 fn supervised(fact: &ProgramFact) -> Option<SupervisorState> {

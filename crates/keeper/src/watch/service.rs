@@ -8,7 +8,10 @@ use forgekeeper_domain::{
     ids::ServiceId,
     service::kind,
 };
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::{
+    sync::{broadcast, mpsc, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::facts::{Report, ServiceFact};
@@ -26,12 +29,24 @@ use crate::{
 
 /// Between two rounds while somebody looks.
 const ROUND: Duration = Duration::from_secs(4);
-/// Between two rounds while nobody looks; below a third of the age at which verdicts fade.
-const ROUND_HIDDEN: Duration = Duration::from_secs(20);
+/// Between two rounds while nobody looks: an API fault is promised within ten seconds.
+const ROUND_HIDDEN: Duration = Duration::from_secs(10);
 /// Between two rounds while an action waits for proof.
 const ROUND_HURRIED: Duration = Duration::from_millis(400);
-/// Supervisor is asked only every so many unhurried rounds: each exec starts a process.
-const PROGRAM_EVERY: u32 = 2;
+/// For so long after a request, or after a start of the container, proof may come at any moment.
+const HURRY_LASTS: Duration = Duration::from_secs(10);
+/// Between two rounds while an action waits on: a start takes a minute, and each exec starts a
+/// process.
+const ROUND_HURRIED_LATER: Duration = Duration::from_secs(2);
+/// Between two questions to supervisor while the API answers: each starts a process in the
+/// container, and a program that dies takes its API along.
+const PROGRAM_EVERY: Duration = Duration::from_secs(8);
+/// The same while nobody looks; below the age at which verdicts fade.
+const PROGRAM_EVERY_HIDDEN: Duration = Duration::from_mins(1);
+/// The same over SSH, where each question may take a login.
+const PROGRAM_EVERY_SSH: Duration = Duration::from_secs(30);
+/// The same over SSH while the API does not answer.
+const PROGRAM_EVERY_SSH_SILENT: Duration = Duration::from_secs(15);
 
 /// A running watch over one service.
 #[derive(Debug, Clone)]
@@ -103,21 +118,31 @@ pub(crate) async fn run(
         secrets,
         reports,
         memory: ProbeMemory::default(),
-        round: 0,
+        program_asked: None,
+        was_silent: false,
+        unsupervised: None,
     };
     let mut host = watch.host.view();
     let mut hurried = watch.hurry.subscribe();
     let mut seen = run_identity(&host.borrow_and_update(), &watch.settings.container);
+    let mut hurry_began: Option<Instant> = None;
     loop {
         let view = Arc::clone(&host.borrow_and_update());
+        let looking = *visible.borrow_and_update();
         tokio::select! {
             () = stop.cancelled() => return,
-            () = asker.ask(&view) => {}
+            () = asker.ask(&view, looking) => {}
         }
-        let pause = match (*hurried.borrow_and_update(), *visible.borrow_and_update()) {
-            (1.., _) => ROUND_HURRIED,
-            (0, true) => ROUND,
-            (0, false) => ROUND_HIDDEN,
+        let pause = if *hurried.borrow_and_update() > 0 {
+            let began = *hurry_began.get_or_insert_with(Instant::now);
+            if began.elapsed() < HURRY_LASTS {
+                ROUND_HURRIED
+            } else {
+                ROUND_HURRIED_LATER
+            }
+        } else {
+            hurry_began = None;
+            if looking { ROUND } else { ROUND_HIDDEN }
         };
         let deadline = tokio::time::sleep(pause);
         tokio::pin!(deadline);
@@ -133,6 +158,8 @@ pub(crate) async fn run(
                     let now = run_identity(&host.borrow_and_update(), &watch.settings.container);
                     if now != seen {
                         seen = now;
+                        hurry_began = None;
+                        asker.program_asked = None;
                         break;
                     }
                 }
@@ -141,8 +168,11 @@ pub(crate) async fn run(
     }
 }
 
+/// Id, state and start in milliseconds.
+type RunIdentity = (String, RunState, Option<i64>);
+
 /// What identifies one run of a container: asked anew whenever this changes.
-fn run_identity(view: &HostView, container: &str) -> Option<(String, RunState, Option<i64>)> {
+fn run_identity(view: &HostView, container: &str) -> Option<RunIdentity> {
     match view.container_fact(container)?.value {
         ContainerFact::Present(c) => {
             let started = c
@@ -150,7 +180,7 @@ fn run_identity(view: &HostView, container: &str) -> Option<(String, RunState, O
                 .map(forgekeeper_domain::Timestamp::as_millisecond);
             Some((c.id.clone(), c.state, started))
         }
-        ContainerFact::Missing { .. } => None,
+        ContainerFact::Missing { .. } | ContainerFact::NotMeasurable { .. } => None,
     }
 }
 
@@ -160,12 +190,15 @@ struct Asker<'a> {
     http: Http,
     reports: mpsc::Sender<Report>,
     memory: ProbeMemory,
-    round: u32,
+    program_asked: Option<Instant>,
+    was_silent: bool,
+    /// The run of the container in which no supervisor was found.
+    unsupervised: Option<RunIdentity>,
 }
 
 impl Asker<'_> {
     /// One round. A container that does not run is not asked: its ladder ends below.
-    async fn ask(&mut self, view: &HostView) {
+    async fn ask(&mut self, view: &HostView, looking: bool) {
         let settings = &self.watch.settings;
         let running = view.answers()
             && matches!(
@@ -173,34 +206,66 @@ impl Asker<'_> {
                 Some(ContainerFact::Present(c)) if c.state == RunState::Running
             );
         if !running {
-            self.round = 0;
+            self.program_asked = None;
             return;
         }
         let api = self.ask_api().await;
         let hurried = *self.watch.hurry.borrow() > 0;
-        let silent = api
-            .as_ref()
-            .is_some_and(|api| !matches!(api.value, ApiFact::Answered { .. }));
+        // Who asks for credentials lives.
+        let silent = api.as_ref().is_some_and(|api| {
+            !matches!(
+                api.value,
+                ApiFact::Answered { .. }
+                    | ApiFact::Unauthorized { .. }
+                    | ApiFact::LoginPage { .. }
+                    | ApiFact::TimedOut {
+                        progress_moves: true,
+                        ..
+                    }
+            )
+        });
         // An API that fails is first asked about below: a program that was restarted or has died
         // is the news then, and not the API it took along.
-        if hurried || silent || self.round.is_multiple_of(PROGRAM_EVERY) {
-            self.ask_program().await;
+        let was_silent = std::mem::replace(&mut self.was_silent, silent);
+        let fell_silent = silent && !was_silent;
+        let ssh = view.resolved.as_ref().is_some_and(|r| r.endpoint.is_ssh());
+        let every = match (silent, ssh, looking) {
+            (true, false, _) => Duration::ZERO,
+            (true, true, _) => PROGRAM_EVERY_SSH_SILENT,
+            (false, _, false) => PROGRAM_EVERY_HIDDEN,
+            (false, true, true) => PROGRAM_EVERY_SSH,
+            (false, false, true) => PROGRAM_EVERY,
+        };
+        let due = self.program_asked.is_none_or(|at| at.elapsed() >= every);
+        if hurried || fell_silent || due {
+            self.program_asked = Some(Instant::now());
+            self.ask_program(view).await;
         }
-        self.round = self.round.wrapping_add(1);
         if let Some(api) = api {
             self.tell(settings.id.clone(), ServiceFact::Api(api)).await;
         }
     }
 
-    async fn ask_program(&self) {
+    async fn ask_program(&mut self, view: &HostView) {
         let settings = &self.watch.settings;
-        let fact = match kind(settings.kind).program() {
+        let run = run_identity(view, &settings.container);
+        // An image without a supervisor does not grow one while it runs, and each attempt to ask
+        // leaves an error in the engine's own log.
+        let known = run.is_some() && run == self.unsupervised;
+        let fact = match kind(settings.kind).program().filter(|_| !known) {
             None => ProgramFact::NotSupervised,
             Some(name) => match self.watch.host.engine() {
-                Some(engine) => program::program_status(&engine, &settings.container, name).await,
+                Some(engine) => {
+                    // Compose may call it otherwise than the settings do.
+                    let Some(container) = self.watch.host.real_name(&settings.container) else {
+                        return;
+                    };
+                    program::program_status(&engine, &container, name).await
+                }
                 None => return,
             },
         };
+        self.unsupervised = run.filter(|_| fact == ProgramFact::NotSupervised);
         let fact = Measured::new(fact, clock::now());
         self.tell(settings.id.clone(), ServiceFact::Program(fact))
             .await;

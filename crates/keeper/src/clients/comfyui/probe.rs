@@ -1,6 +1,9 @@
 //! Is ComfyUI's API up: `/system_stats` proves it, `/queue` and `/models/checkpoints` fill it in.
 
-use forgekeeper_domain::facts::{ApiFact, Busy};
+use forgekeeper_domain::{
+    facts::{Activity, ApiFact, Busy},
+    service::{KindId, kind},
+};
 
 use super::super::{
     http::{Ask, Http, HttpAnswer, Target},
@@ -9,10 +12,8 @@ use super::super::{
 };
 
 pub(crate) async fn probe(http: &Http, target: &Target) -> ApiFact {
-    let answer = match http
-        .send(target, &Ask::get("/system_stats", PROBE_DEADLINE))
-        .await
-    {
+    let stats = kind(KindId::Comfyui).api_probe_path();
+    let answer = match http.send(target, &Ask::get(stats, PROBE_DEADLINE)).await {
         Ok(answer) => answer,
         Err(error) => return judge::failed(error),
     };
@@ -41,7 +42,7 @@ pub(crate) async fn probe(http: &Http, target: &Target) -> ApiFact {
             .and_then(|m| m.as_array())
             .and_then(|list| u32::try_from(list.len()).ok()),
         latency_ms,
-        busy: queue.as_ref().and_then(busy),
+        activity: queue.as_ref().map_or(Activity::Unknown, activity),
         version,
     }
 }
@@ -52,7 +53,7 @@ fn classify(answer: &HttpAnswer, sent_credentials: bool) -> ApiFact {
         ApiFact::Answered {
             models: None,
             latency_ms: answer.took_ms(),
-            busy: None,
+            activity: Activity::Unknown,
             version: Some(version),
         }
     });
@@ -73,11 +74,15 @@ fn version(answer: &HttpAnswer) -> Result<String, String> {
 }
 
 /// A running job; the queue tells neither its progress nor its time.
-fn busy(queue: &serde_json::Value) -> Option<Busy> {
-    let running = queue.get("queue_running")?.as_array()?;
-    (!running.is_empty()).then_some(Busy {
-        percent: None,
-        loading_model: false,
-        eta_s: None,
-    })
+fn activity(queue: &serde_json::Value) -> Activity {
+    let running = queue.get("queue_running").and_then(|r| r.as_array());
+    match running {
+        None => Activity::Unknown,
+        Some(running) if running.is_empty() => Activity::Idle,
+        Some(_) => Activity::Busy(Busy {
+            percent: None,
+            loading_model: false,
+            eta_s: None,
+        }),
+    }
 }

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use forgekeeper_domain::{Timestamp, facts::ApiFact};
+use forgekeeper_domain::{
+    Timestamp,
+    facts::{Activity, ApiFact},
+    service::{KindId, kind},
+};
 
 use super::{
     super::{
@@ -13,13 +17,15 @@ use super::{
     progress::Progress,
 };
 
-const MODELS: &str = "/sdapi/v1/sd-models";
 pub(crate) const PROGRESS: &str = "/sdapi/v1/progress?skip_current_image=true";
 const PING: &str = "/internal/ping";
 /// For so long the page may answer before the API exists; starts with many extensions take seconds.
 const API_APPEARS_S: i64 = 60;
 /// Between two looks at the progress of a server that answers nothing else.
 const MOVE_PAUSE: Duration = Duration::from_millis(1200);
+/// Loading a model shows no progress. The largest checkpoints (24 GB) from a slow disk (30 MB/s)
+/// take a quarter of an hour; who has not finished then hangs. Seconds.
+const LOADING_BELIEVED_S: i64 = 900;
 
 pub(crate) async fn probe(
     http: &Http,
@@ -27,11 +33,12 @@ pub(crate) async fn probe(
     memory: &mut ProbeMemory,
     now: Timestamp,
 ) -> ApiFact {
-    let answer = match http.send(target, &Ask::get(MODELS, PROBE_DEADLINE)).await {
+    let models = kind(KindId::Forge).api_probe_path();
+    let answer = match http.send(target, &Ask::get(models, PROBE_DEADLINE)).await {
         Ok(answer) => answer,
         Err(HttpError::TimedOut { deadline_ms }) => {
             memory.without_api_since = None;
-            let progress_moves = moves(http, target, memory).await;
+            let progress_moves = moves(http, target, memory, now).await;
             return ApiFact::TimedOut {
                 deadline_ms,
                 progress_moves,
@@ -57,7 +64,7 @@ pub(crate) async fn probe(
                 .then(|| memory.without_api_since.unwrap_or(now));
             *memory = ProbeMemory {
                 without_api_since: since,
-                progress: None,
+                ..ProbeMemory::default()
             };
             absent(what, since, now)
         }
@@ -67,14 +74,19 @@ pub(crate) async fn probe(
             version,
             ..
         } => {
-            memory.without_api_since = None;
             let progress = progress(http, target).await;
-            let busy = progress.as_ref().and_then(Progress::busy);
-            memory.progress = progress.map(|p| p.mark());
+            let activity = match &progress {
+                Some(progress) => progress.busy().map_or(Activity::Idle, Activity::Busy),
+                None => Activity::Unknown,
+            };
+            *memory = ProbeMemory {
+                progress: progress.map(|p| p.mark()),
+                ..ProbeMemory::default()
+            };
             ApiFact::Answered {
                 models,
                 latency_ms,
-                busy,
+                activity,
                 version,
             }
         }
@@ -91,7 +103,7 @@ fn classify(answer: &HttpAnswer, sent_credentials: bool) -> Judged {
         ApiFact::Answered {
             models: Some(models),
             latency_ms: answer.took_ms(),
-            busy: None,
+            activity: Activity::Unknown,
             version: None,
         }
     })
@@ -133,8 +145,9 @@ pub(crate) fn read_progress(answer: &HttpAnswer) -> Option<Progress> {
 }
 
 /// Whether a generation moves on a server that answers nothing else in time.
-async fn moves(http: &Http, target: &Target, memory: &mut ProbeMemory) -> bool {
+async fn moves(http: &Http, target: &Target, memory: &mut ProbeMemory, now: Timestamp) -> bool {
     let before = memory.progress.take();
+    let loading_since = memory.loading_since.take();
     let Some(first) = progress(http, target).await else {
         return false;
     };
@@ -142,7 +155,15 @@ async fn moves(http: &Http, target: &Target, memory: &mut ProbeMemory) -> bool {
     if !first.is_running() {
         return false;
     }
-    if first.is_loading() || before.is_some_and(|before| before != first.mark()) {
+    let moved = before.is_some_and(|before| before != first.mark());
+    if first.is_loading() {
+        let since = loading_since.filter(|_| !moved).unwrap_or(now);
+        memory.loading_since = Some(since);
+        if is_still_loading(since, now) {
+            return true;
+        }
+    }
+    if moved {
         return true;
     }
     tokio::time::sleep(MOVE_PAUSE).await;
@@ -151,6 +172,11 @@ async fn moves(http: &Http, target: &Target, memory: &mut ProbeMemory) -> bool {
     };
     memory.progress = Some(second.mark());
     second.mark() != first.mark()
+}
+
+/// For so long a load without any progress is believed.
+fn is_still_loading(since: Timestamp, now: Timestamp) -> bool {
+    (now.as_second() - since.as_second()).abs() <= LOADING_BELIEVED_S
 }
 
 /// The page of the program itself answers.

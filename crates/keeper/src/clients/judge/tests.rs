@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use forgekeeper_domain::facts::Activity;
+
 use super::*;
 
 fn answer(status: u16, kind: &str, body: &str) -> HttpAnswer {
@@ -28,7 +30,7 @@ fn judged(answer: &HttpAnswer) -> Judged {
         |models| ApiFact::Answered {
             models: u32::try_from(models).ok(),
             latency_ms: answer.took_ms(),
-            busy: None,
+            activity: Activity::Unknown,
             version: None,
         },
     )
@@ -60,7 +62,7 @@ fn every_kind_of_answer_has_its_fact() {
     let ok = |models| ApiFact::Answered {
         models: Some(models),
         latency_ms: 12,
-        busy: None,
+        activity: Activity::Unknown,
         version: None,
     };
     let refused = |status| ApiFact::Unauthorized {

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use forgekeeper_domain::facts::Busy;
+use forgekeeper_domain::facts::{Activity, Busy};
 
 use super::{
     super::scripted::{self, Reply, Request, Server},
@@ -58,10 +58,10 @@ fn answering(progress: impl Into<String>) -> impl Fn(&Request) -> Reply {
 #[tokio::test]
 async fn a_working_forge_says_models_and_whether_it_works() {
     for (progress, expected) in [
-        (IDLE.to_owned(), None),
+        (IDLE.to_owned(), Activity::Idle),
         (
             running(0.42, 8),
-            Some(Busy {
+            Activity::Busy(Busy {
                 percent: Some(42),
                 loading_model: false,
                 eta_s: Some(13),
@@ -69,7 +69,7 @@ async fn a_working_forge_says_models_and_whether_it_works() {
         ),
         (
             running(0.01, 20),
-            Some(Busy {
+            Activity::Busy(Busy {
                 percent: None,
                 loading_model: false,
                 eta_s: None,
@@ -77,19 +77,22 @@ async fn a_working_forge_says_models_and_whether_it_works() {
         ),
         (
             LOADING.to_owned(),
-            Some(Busy {
+            Activity::Busy(Busy {
                 percent: None,
                 loading_model: true,
                 eta_s: None,
             }),
         ),
-        ("no progress".to_owned(), None),
+        ("no progress".to_owned(), Activity::Unknown),
     ] {
         let fact = forge(answering(progress.clone())).await;
-        let ApiFact::Answered { models, busy, .. } = fact else {
+        let ApiFact::Answered {
+            models, activity, ..
+        } = fact
+        else {
             panic!("{progress}: {fact:?}")
         };
-        assert_eq!((models, busy), (Some(3), expected), "{progress}");
+        assert_eq!((models, activity), (Some(3), expected), "{progress}");
     }
     let fact = forge(|_| Reply::Json(200, "[]".to_owned())).await;
     assert!(
@@ -242,6 +245,32 @@ async fn without_the_api_flag_is_said_only_after_a_minute() {
 }
 
 #[tokio::test]
+async fn a_load_that_never_ends_is_hung() {
+    let loading = Server::start(|request| {
+        if request.path.starts_with("/sdapi/v1/progress") {
+            Reply::Json(200, LOADING.to_owned())
+        } else {
+            Reply::Hang
+        }
+    });
+    let target = Target::new(&loading.url, None).expect("an address");
+    let http = Http::new().expect("a client");
+    let mut memory = ProbeMemory::default();
+    let start = clock::now().as_second();
+    for (after, moves) in [(0, true), (900, true), (901, false)] {
+        let now = Timestamp::from_second(start + after).expect("a time");
+        assert_eq!(
+            forge::probe::probe(&http, &target, &mut memory, now).await,
+            ApiFact::TimedOut {
+                deadline_ms: 5000,
+                progress_moves: moves
+            },
+            "after {after} s"
+        );
+    }
+}
+
+#[tokio::test]
 async fn busy_is_not_hung() {
     let looks = AtomicU32::new(0);
     let moving = Server::start(move |request| {
@@ -316,7 +345,7 @@ async fn comfyui_is_known_by_its_system_stats() {
         let fact = ask(KindId::Comfyui, &server.url, &mut ProbeMemory::default()).await;
         let ApiFact::Answered {
             models,
-            busy,
+            activity,
             version,
             ..
         } = fact
@@ -324,7 +353,7 @@ async fn comfyui_is_known_by_its_system_stats() {
             panic!("{fact:?}")
         };
         assert_eq!(
-            (models, busy.is_some(), version.as_deref()),
+            (models, activity.busy().is_some(), version.as_deref()),
             (Some(2), working, Some("0.3.64"))
         );
     }

@@ -14,6 +14,7 @@ use forgekeeper_domain::{
     ids::HostId,
     ladder::{Ladder, Rung},
     logs::LogMeter,
+    notes::NoteBook,
     outcome::Status,
 };
 
@@ -35,6 +36,8 @@ const UPTIME_TOLERANCE_S: i64 = 3;
 pub(super) struct HostMemory {
     pub(super) view: Option<Arc<HostView>>,
     pub(super) gpus: Option<Arc<GpuView>>,
+    /// As judged last: what has not changed keeps its time.
+    ladder: Option<Ladder>,
 }
 
 impl HostMemory {
@@ -42,7 +45,7 @@ impl HostMemory {
     pub(super) fn container(&self, name: &str) -> Option<ContainerSnapshot> {
         match self.view.as_ref()?.container_fact(name)?.value {
             ContainerFact::Present(snapshot) => Some(*snapshot),
-            ContainerFact::Missing { .. } => None,
+            ContainerFact::Missing { .. } | ContainerFact::NotMeasurable { .. } => None,
         }
     }
 }
@@ -55,12 +58,32 @@ pub(super) struct ServiceMemory {
     program_run: Option<Timestamp>,
     program_began: Option<i64>,
     program_starts: Vec<Timestamp>,
+    program_phase: Option<(Phase, Timestamp)>,
     api: Option<Measured<ApiFact>>,
     image: Option<Measured<ImageFact>>,
     pub(super) log: Option<LogMeter>,
     pub(super) history: History,
     pub(super) credentials: Option<SecretPlace>,
     pub(super) ladder: Option<Ladder>,
+    pub(super) notes: NoteBook,
+}
+
+/// Supervisor's states, where its attempts to start the program are one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// STARTING and BACKOFF in turn.
+    Starts,
+    /// Any other.
+    Is(SupervisorState),
+}
+
+impl Phase {
+    fn of(state: SupervisorState) -> Self {
+        match state {
+            SupervisorState::Starting | SupervisorState::Backoff => Phase::Starts,
+            other => Phase::Is(other),
+        }
+    }
 }
 
 impl ServiceMemory {
@@ -76,7 +99,13 @@ impl ServiceMemory {
             self.program_run = run;
             self.program_began = None;
             self.program_starts.clear();
+            self.program_phase = None;
         }
+        let phase = supervised(&fact.value).map(Phase::of);
+        self.program_phase = match (phase, self.program_phase) {
+            (Some(now), Some((before, since))) if now == before => Some((before, since)),
+            (now, _) => now.map(|phase| (phase, fact.at)),
+        };
         if let ProgramFact::Supervised {
             state: SupervisorState::Running | SupervisorState::Starting,
             uptime_s: Some(uptime),
@@ -92,9 +121,19 @@ impl ServiceMemory {
             }
             self.program_began = Some(began);
         }
-        let oldest = fact.at.as_second() - STARTS_KEPT_S;
-        self.program_starts.retain(|at| at.as_second() >= oldest);
+        let now = fact.at.as_second();
+        self.program_starts
+            .retain(|at| (now - at.as_second()).abs() <= STARTS_KEPT_S);
         self.program = Some(fact);
+    }
+
+    /// Drops everything that was measured; what the store knows stays.
+    pub(super) fn forget_measurements(&mut self) {
+        *self = Self {
+            history: std::mem::take(&mut self.history),
+            credentials: self.credentials,
+            ..Self::default()
+        };
     }
 
     /// Takes the end of a probe.
@@ -116,16 +155,13 @@ impl ServiceMemory {
         self.history = history;
     }
 
-    /// Latency, models and busy of the last good answer.
+    /// Latency and models of the last good answer.
     pub(super) fn answered(&self) -> LastAnswer {
         match self.api.as_ref().map(|m| &m.value) {
             Some(ApiFact::Answered {
-                models,
-                latency_ms,
-                busy,
-                ..
-            }) => (Some(*latency_ms), *models, busy.clone()),
-            _ => (None, None, None),
+                models, latency_ms, ..
+            }) => (Some(*latency_ms), *models),
+            _ => (None, None),
         }
     }
 
@@ -148,7 +184,6 @@ impl ServiceMemory {
         let view = host.and_then(|h| h.view.as_deref());
         let container = view.and_then(|v| v.container_fact(&service.container));
         Facts {
-            now,
             host: view.and_then(|v| v.host.clone()),
             engine: view.and_then(|v| v.engine.clone()),
             container_starts: view
@@ -159,10 +194,13 @@ impl ServiceMemory {
             program_starts: RecentStarts {
                 at: self.program_starts.clone(),
             },
+            program_phase_since: self.program_phase.map(|(_, since)| since),
+            api_configured: service.api.is_some(),
             api: self.api.clone(),
             image: self.image.clone(),
             public_configured: service.public_url.is_some(),
             usual_start_s: Some(usual_start_s(service, self.history.usual_start_s)),
+            ..Facts::none(now)
         }
     }
 }
@@ -185,12 +223,12 @@ fn image_fact(record: &GenerationRecord) -> Measured<ImageFact> {
 }
 
 /// A host as published.
-pub(super) fn host_state(id: &HostId, memory: Option<&HostMemory>, now: Timestamp) -> HostState {
-    let view = memory.and_then(|m| m.view.as_deref());
+pub(super) fn host_state(id: &HostId, memory: &mut HostMemory, now: Timestamp) -> HostState {
+    let view = memory.view.as_deref();
     let mut facts = Facts::none(now);
     facts.host = view.and_then(|v| v.host.clone());
     facts.engine = view.and_then(|v| v.engine.clone());
-    let ladder = Ladder::climb(&facts, None);
+    let ladder = Ladder::climb(&facts, memory.ladder.as_ref());
     let (engine_version, api_version) = match view.and_then(|v| v.engine.as_ref()).map(|e| &e.value)
     {
         Some(EngineFact::Answering {
@@ -201,25 +239,26 @@ pub(super) fn host_state(id: &HostId, memory: Option<&HostMemory>, now: Timestam
         _ => (None, None),
     };
     let resolved = view.and_then(|v| v.resolved.as_ref());
-    HostState {
+    let state = HostState {
         id: id.clone(),
         endpoint: resolved.map(|r| r.endpoint.to_string()),
         origin: resolved.map(|r| r.origin.clone()),
         engine_version,
         api_version,
         host: host_outcome(&ladder, Rung::Host),
-        engine: host_outcome(&ladder, Rung::Engine),
+        // It answers all the same: what is wrong beside that is told, not judged.
+        engine: host_outcome(&ladder, Rung::Engine)
+            .with_some("events", view.and_then(|v| v.trouble.as_ref())),
         retry_in_ms: view.and_then(|v| v.retry_in_ms),
-        gpus: memory
-            .and_then(|m| m.gpus.as_deref())
-            .cloned()
-            .unwrap_or(GpuView {
-                source: GpuSourceInfo::None { tried: Vec::new() },
-                cards: Vec::new(),
-                checked_at: None,
-                error: None,
-            }),
-    }
+        gpus: memory.gpus.as_deref().cloned().unwrap_or(GpuView {
+            source: GpuSourceInfo::None { tried: Vec::new() },
+            cards: Vec::new(),
+            checked_at: None,
+            error: None,
+        }),
+    };
+    memory.ladder = Some(ladder);
+    state
 }
 
 #[cfg(test)]
@@ -257,5 +296,58 @@ mod tests {
         assert_eq!(memory.program_starts, [], "with its container");
         memory.program(up(48, 1), Some(at(37)), false);
         assert_eq!(memory.program_starts, [at(48)]);
+    }
+
+    fn says(second: i64, state: SupervisorState) -> Measured<ProgramFact> {
+        let fact = ProgramFact::Supervised {
+            state,
+            detail: String::new(),
+            uptime_s: None,
+        };
+        Measured::new(fact, at(second))
+    }
+
+    #[test]
+    fn attempts_to_start_are_one_phase_and_a_new_container_begins_another() {
+        use SupervisorState::{Backoff, Running, Starting};
+        let mut memory = ServiceMemory::default();
+        let since = |memory: &ServiceMemory| memory.program_phase.map(|(_, since)| since);
+        let run = Some(at(-10));
+        for (second, state, expected) in [
+            (0, Starting, 0),
+            (4, Backoff, 0),
+            (8, Starting, 0),
+            (12, Running, 12),
+            (16, Running, 12),
+            (20, Starting, 20),
+        ] {
+            memory.program(says(second, state), run, false);
+            assert_eq!(since(&memory), Some(at(expected)), "{second}");
+        }
+        memory.program(says(24, Starting), Some(at(22)), false);
+        assert_eq!(since(&memory), Some(at(24)));
+        let gone = Measured::new(ProgramFact::NotSupervised, at(28));
+        memory.program(gone, Some(at(22)), false);
+        assert_eq!(since(&memory), None);
+    }
+
+    #[test]
+    fn what_moved_is_measured_anew_and_its_past_is_kept() {
+        let mut memory = ServiceMemory::default();
+        memory.program(up(0, 900), Some(at(-1000)), false);
+        memory.history.restarts_30d = Some(4);
+        memory.forget_measurements();
+        assert_eq!(memory.program, None);
+        assert_eq!(memory.history.restarts_30d, Some(4));
+    }
+
+    #[test]
+    fn a_host_that_has_not_changed_keeps_its_time() {
+        let id = HostId::new("local").expect("an id");
+        let mut memory = HostMemory::default();
+        let first = host_state(&id, &mut memory, at(0));
+        let later = host_state(&id, &mut memory, at(60));
+        assert_eq!(later.engine.since, first.engine.since);
+        assert_eq!(later.engine.since, Some(at(0)));
     }
 }
