@@ -23,7 +23,7 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-pub use follow::follow;
+pub use follow::{Renewal, follow};
 pub use reader::LogReader;
 
 /// Lines held for a service.
@@ -107,12 +107,12 @@ impl ServiceLog {
         }
     }
 
-    /// Takes bytes as they came, cut anywhere.
-    pub fn push(&self, stream: LogStream, bytes: &[u8]) {
+    /// Takes bytes as they came, cut anywhere; whether a line among them was not held before.
+    pub fn push(&self, stream: LogStream, bytes: &[u8]) -> bool {
         self.change(false, |held| {
             let lines = held.preparer.push(stream, bytes);
             held.keep(lines)
-        });
+        })
     }
 
     /// The stream ended in order: what has no line end yet is a line.
@@ -215,11 +215,11 @@ impl ServiceLog {
     }
 
     /// Changes what is held; `f` tells whether something is new. `at_once`: no waiting with the
-    /// meter.
-    fn change(&self, at_once: bool, f: impl FnOnce(&mut Held) -> bool) {
+    /// meter. Returns what `f` told.
+    fn change(&self, at_once: bool, f: impl FnOnce(&mut Held) -> bool) -> bool {
         let mut held = self.lock();
         if !f(&mut held) {
-            return;
+            return false;
         }
         let now = Instant::now();
         let due = at_once
@@ -241,6 +241,7 @@ impl ServiceLog {
         self.shared
             .version
             .send_modify(|version| *version = version.wrapping_add(1));
+        true
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Held> {

@@ -12,66 +12,93 @@ use super::ServiceLog;
 
 /// First wait before a log is opened again.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// Longest wait.
+/// Longest wait while it breaks or cannot be opened.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// Longest wait while it ends in order without a new line: the container does not run, and its
+/// next start is announced by [`Renewal`].
+const LONGEST_QUIET_WAIT: Duration = Duration::from_mins(1);
 /// A stream that stays open for this long without a word is connected; that of a stopped
 /// container ends before.
 const SETTLED: Duration = Duration::from_millis(300);
 
+/// Tells which run of the container a log belongs to, and when that may have changed.
+pub trait Renewal: Send {
+    /// Identifies the present run; differs from run to run.
+    type Run: PartialEq + Send;
+
+    /// The present run.
+    fn run(&mut self) -> Self::Run;
+
+    /// Ends when [`Renewal::run`] may say something else; never when it cannot any more.
+    fn changed(&mut self) -> impl Future<Output = ()> + Send;
+}
+
 /// How a stream ended.
 enum End<E> {
     Stopped,
-    InOrder { said_something: bool },
-    Broken { error: E, said_something: bool },
+    InOrder { news: bool },
+    Broken { error: E, news: bool },
 }
 
 /// Feeds the log until `stop`. `open` gets the moment after which everything is needed (`None`:
 /// as much as there is; it decides how much); it may send older entries again. Each entry has
-/// the engine's timestamp at its head, without which a reopened log is read twice.
-pub async fn follow<F, Fut, S, E>(log: ServiceLog, open: F, stop: CancellationToken)
-where
+/// the engine's timestamp at its head, without which a reopened log is read twice. A new run of
+/// the container opens the log at once.
+pub async fn follow<F, Fut, S, E, R>(
+    log: ServiceLog,
+    open: F,
+    mut renewal: R,
+    stop: CancellationToken,
+) where
     F: Fn(Option<Timestamp>) -> Fut,
     Fut: Future<Output = Result<S, E>>,
     S: Stream<Item = Result<(LogStream, Bytes), E>>,
     E: Display,
+    R: Renewal,
 {
     let mut wait = FIRST_WAIT;
     loop {
+        let run = renewal.run();
         let after = log.resume();
         let end = tokio::select! {
             biased;
             () = stop.cancelled() => End::Stopped,
             opened = open(after) => match opened {
                 Ok(stream) => drain(&log, stream, &stop).await,
-                Err(error) => End::Broken { error, said_something: false },
+                Err(error) => End::Broken { error, news: false },
             },
         };
-        let said_something = match end {
+        let (news, longest) = match end {
             End::Stopped => {
                 log.disconnected("the log is not followed any more");
                 return;
             }
-            End::InOrder { said_something } => {
+            End::InOrder { news } => {
                 log.finish();
                 log.disconnected("the log has ended");
-                said_something
+                (news, LONGEST_QUIET_WAIT)
             }
-            End::Broken {
-                error,
-                said_something,
-            } => {
+            End::Broken { error, news } => {
                 log.disconnected(error.to_string());
-                said_something
+                (news, LONGEST_WAIT)
             }
         };
-        if said_something {
+        if news {
             wait = FIRST_WAIT;
         }
+        wait = wait.min(longest);
         tokio::select! {
             () = stop.cancelled() => return,
-            () = sleep(wait) => {}
+            () = sleep(wait) => wait = (wait * 2).min(longest),
+            () = renewed(&mut renewal, &run) => wait = FIRST_WAIT,
         }
-        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}
+
+/// Ends when the container runs anew; it may have done so while its log was being read.
+async fn renewed<R: Renewal>(renewal: &mut R, run: &R::Run) {
+    while renewal.run() == *run {
+        renewal.changed().await;
     }
 }
 
@@ -81,22 +108,25 @@ where
 {
     tokio::pin!(stream);
     let settled = Instant::now() + SETTLED;
-    let (mut connected, mut said_something) = (false, false);
+    let (mut connected, mut news) = (false, false);
     loop {
         let meter_due = log.meter_due();
         tokio::select! {
             biased;
             () = stop.cancelled() => return End::Stopped,
             piece = stream.next() => match piece {
-                None => return End::InOrder { said_something },
-                Some(Err(error)) => return End::Broken { error, said_something },
+                None => return End::InOrder { news },
+                Some(Err(error)) => return End::Broken { error, news },
                 Some(Ok((source, bytes))) => {
-                    if !connected {
-                        connected = true;
-                        log.connected();
+                    // A reopened log first repeats what is held; that alone does not prove that
+                    // anything lives.
+                    if log.push(source, &bytes) {
+                        news = true;
+                        if !connected {
+                            connected = true;
+                            log.connected();
+                        }
                     }
-                    said_something = true;
-                    log.push(source, &bytes);
                 }
             },
             () = sleep_until(settled), if !connected => {

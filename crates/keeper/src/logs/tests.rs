@@ -9,6 +9,36 @@ use crate::sys::tasks::Tasks;
 
 const OUT: LogStream = LogStream::Stdout;
 
+/// One run for ever.
+struct Never;
+
+impl Renewal for Never {
+    type Run = ();
+
+    fn run(&mut self) {}
+
+    async fn changed(&mut self) {
+        std::future::pending().await
+    }
+}
+
+/// Runs as a test counts them.
+struct Counted(watch::Receiver<u32>);
+
+impl Renewal for Counted {
+    type Run = u32;
+
+    fn run(&mut self) -> u32 {
+        *self.0.borrow_and_update()
+    }
+
+    async fn changed(&mut self) {
+        if self.0.changed().await.is_err() {
+            std::future::pending().await
+        }
+    }
+}
+
 fn query(filter: &str, tail: Option<u32>) -> LogQuery {
     LogQuery {
         filter: filter.to_owned(),
@@ -181,7 +211,7 @@ async fn a_broken_connection_neither_loses_nor_doubles() {
             Ok(stream::iter(parts).chain(tail))
         })
     };
-    tasks.spawn("follow", follow(log.clone(), open, tasks.token()));
+    tasks.spawn("follow", follow(log.clone(), open, Never, tasks.token()));
     tokio::time::sleep(Duration::from_secs(30)).await;
     let expected: Vec<String> = (0..12).map(|n| format!("line {n}")).collect();
     assert_eq!(held(&log), expected);
@@ -214,25 +244,63 @@ async fn equal_lines_of_one_moment_are_counted() {
     );
 }
 
+/// The log of a container that has ended: always the same lines, then the end.
 #[tokio::test(start_paused = true)]
 async fn the_log_of_a_stopped_container_is_asked_for_ever_but_rarely() {
+    for lines in [0, 6] {
+        let log = ServiceLog::new();
+        let (tasks, opened) = (Tasks::new(), Arc::new(AtomicUsize::new(0)));
+        let count = Arc::clone(&opened);
+        let open = move |_| {
+            count.fetch_add(1, Ordering::SeqCst);
+            ready(Ok::<_, &str>(stream::iter(entries(0, lines))))
+        };
+        let mut changes = log.meter_changes();
+        let published = tasks.spawn("count", async move {
+            let mut times = 0;
+            while let Ok(Ok(())) =
+                tokio::time::timeout(Duration::from_mins(5), changes.changed()).await
+            {
+                changes.borrow_and_update();
+                times += 1;
+            }
+            times
+        });
+        tasks.spawn("follow", follow(log.clone(), open, Never, tasks.token()));
+        tokio::time::sleep(Duration::from_secs(605)).await;
+        let times = opened.load(Ordering::SeqCst);
+        assert!((14..=18).contains(&times), "{lines} lines: {times}");
+        assert_eq!(held(&log).len(), lines);
+        let meter = log.meter();
+        assert_eq!(
+            (meter.connected, meter.error.as_deref()),
+            (false, Some("the log has ended"))
+        );
+        let published = published.await.unwrap();
+        assert!(published <= 3, "{lines} lines: {published} meters");
+        assert!(tasks.shutdown(Duration::from_secs(1)).await.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_run_opens_the_log_at_once() {
     let log = ServiceLog::new();
     let (tasks, opened) = (Tasks::new(), Arc::new(AtomicUsize::new(0)));
+    let (run, runs) = watch::channel(1);
     let count = Arc::clone(&opened);
     let open = move |_| {
         count.fetch_add(1, Ordering::SeqCst);
-        let nothing = stream::empty::<Result<(LogStream, Bytes), &str>>();
-        ready(Ok::<_, &str>(nothing))
+        ready(Ok::<_, &str>(stream::iter(entries(0, 2))))
     };
-    tasks.spawn("follow", follow(log.clone(), open, tasks.token()));
-    tokio::time::sleep(Duration::from_secs(605)).await;
-    let times = opened.load(Ordering::SeqCst);
-    assert!((60..=66).contains(&times), "{times}");
-    let meter = log.meter();
-    assert_eq!(
-        (meter.connected, meter.error.as_deref()),
-        (false, Some("the log has ended"))
+    tasks.spawn(
+        "follow",
+        follow(log.clone(), open, Counted(runs), tasks.token()),
     );
+    tokio::time::sleep(Duration::from_secs(200)).await;
+    let before = opened.load(Ordering::SeqCst);
+    run.send_replace(2);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(opened.load(Ordering::SeqCst), before + 1);
     assert!(tasks.shutdown(Duration::from_secs(1)).await.is_empty());
 }
 
@@ -245,5 +313,5 @@ async fn stopping_does_not_wait_for_an_opener() {
             Result<stream::Empty<Result<(LogStream, Bytes), &'static str>>, &'static str>,
         >()
     };
-    follow(log, open, stop).await;
+    follow(log, open, Never, stop).await;
 }
