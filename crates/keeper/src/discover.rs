@@ -16,6 +16,7 @@ use crate::docker::{
     DockerError, Endpoint, EndpointError, Engine, Env, ResolvedEndpoint,
     endpoint::{bracketed, resolve, resolve_everything},
     engine::Deadlines,
+    follow,
 };
 
 /// One engine may take this long in all.
@@ -25,19 +26,27 @@ const INSPECTIONS: usize = 8;
 /// Containers looked at on one engine.
 const MAX_CONTAINERS: usize = 1000;
 
+/// A service administered already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Its id.
+    pub id: ServiceId,
+    /// Its host: a container of the same name on another machine is another one.
+    pub host: HostId,
+    /// Its container as configured.
+    pub container: String,
+}
+
 /// Everything found on the engines of the settings and on all others that Docker's own files and
-/// usual places lead to. `known` are the services administered already, with their containers.
-pub async fn discover(
-    hosts: &[(HostId, String)],
-    known: &[(ServiceId, String)],
-) -> DiscoveryReport {
+/// usual places lead to. `known` are the services administered already.
+pub async fn discover(hosts: &[(HostId, String)], known: &[Known]) -> DiscoveryReport {
     discover_from(hosts, known, &Env::of_process()).await
 }
 
 /// As [`discover`], from a given environment.
 pub async fn discover_from(
     hosts: &[(HostId, String)],
-    known: &[(ServiceId, String)],
+    known: &[Known],
     env: &Env,
 ) -> DiscoveryReport {
     let (places, mut engines) = places(hosts, env);
@@ -208,14 +217,21 @@ fn candidate(
     container: &ContainerSnapshot,
     place: &Place,
     host: &HostId,
-    known: &[(ServiceId, String)],
+    known: &[Known],
     names: &mut Names,
 ) -> Option<Candidate> {
     let (kind, recognition) = service::recognise(container)?;
-    let known_as = known
-        .iter()
-        .find(|(_, configured)| means(configured, container))
-        .map(|(id, _)| id.clone());
+    let means = |known: &&Known| {
+        let (project, service) = (&container.compose_project, &container.compose_service);
+        known.host == *host
+            && follow::means(
+                &known.container,
+                &container.name,
+                project.as_deref(),
+                service.as_deref(),
+            )
+    };
+    let known_as = known.iter().find(means).map(|known| known.id.clone());
     let id = match &known_as {
         Some(id) => id.clone(),
         None => names.service(container),
@@ -234,14 +250,6 @@ fn candidate(
         why: recognition.why,
         known_as,
     })
-}
-
-fn means(configured: &str, container: &ContainerSnapshot) -> bool {
-    configured == container.name
-        || matches!(
-            (configured.split_once('/'), &container.compose_project, &container.compose_service),
-            (Some((p, s)), Some(project), Some(service)) if p == project && s == service
-        )
 }
 
 /// The published port of the kind's API, as seen from this machine.
@@ -286,11 +294,11 @@ struct Names {
 }
 
 impl Names {
-    fn new(hosts: &[(HostId, String)], known: &[(ServiceId, String)]) -> Self {
+    fn new(hosts: &[(HostId, String)], known: &[Known]) -> Self {
         Self {
             hosts: BTreeSet::new(),
             configured: hosts.iter().map(|(id, _)| id.clone()).collect(),
-            services: known.iter().map(|(id, _)| id.clone()).collect(),
+            services: known.iter().map(|known| known.id.clone()).collect(),
         }
     }
 

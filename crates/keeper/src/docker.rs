@@ -10,6 +10,7 @@ pub mod engine;
 pub mod error;
 pub mod events;
 pub mod exec;
+mod failure;
 pub mod follow;
 pub mod host;
 pub mod inspect;

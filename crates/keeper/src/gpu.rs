@@ -5,7 +5,7 @@ mod nvml;
 mod smi;
 pub mod source;
 
-pub use source::{GpuActor, GpuConfig, GpuExec};
+pub use source::{GpuActor, GpuConfig, GpuContainer, GpuExec, GpuPlace};
 
 use forgekeeper_domain::{gpu::GpuSample, ids::GpuUuid};
 
@@ -18,6 +18,8 @@ pub(crate) struct Reading {
     pub samples: Vec<GpuSample>,
     /// Cards that the driver calls lost.
     pub lost: Vec<LostCard>,
+    /// What else went wrong: a card that cannot be opened, in the driver's words.
+    pub problems: Vec<String>,
 }
 
 /// A card that fell off the bus.

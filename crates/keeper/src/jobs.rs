@@ -135,6 +135,15 @@ impl Jobs {
             .any(|r| r.on == (service.clone(), Sort::Action))
     }
 
+    /// Whether a generation of ours is under way on a service.
+    pub(crate) fn generating_on(&self, service: &ServiceId) -> bool {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner
+            .running
+            .values()
+            .any(|r| r.on == (service.clone(), Sort::Generation))
+    }
+
     fn ended(&self, id: &JobId) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(running) = inner.running.remove(id) {

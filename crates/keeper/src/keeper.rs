@@ -19,7 +19,10 @@ use crate::{
     state::{KeeperState, SettingsStatus},
     store::{Store, journal::JournalEntry},
     sys::{clock, tasks::Tasks},
-    watch::{facts::Report, overseer::Overseer},
+    watch::{
+        facts::Report,
+        overseer::{Outlets, Overseer},
+    },
 };
 
 mod doors;
@@ -102,6 +105,18 @@ impl Keeper {
     /// Starts every actor. Nothing is measured yet when this returns.
     pub async fn start(options: KeeperOptions) -> Result<Keeper, ErrorInfo> {
         let tasks = Tasks::new();
+        // Also when the caller does not wait for the end of the start.
+        let abandoned = tasks.token().drop_guard();
+        let started = Self::start_in(tasks.clone(), options).await;
+        if started.is_err() {
+            tasks.shutdown(SHUTDOWN_DEADLINE).await;
+        } else {
+            abandoned.disarm();
+        }
+        started
+    }
+
+    async fn start_in(tasks: Tasks, options: KeeperOptions) -> Result<Keeper, ErrorInfo> {
         let (store, note) = Store::open(&options.paths.data_dir).await?;
         let pictures = PictureStore::open(options.paths.data_dir.join("pictures")).await?;
         let http = Http::new().map_err(|e| {
@@ -116,7 +131,13 @@ impl Keeper {
         let (events, _) = broadcast::channel(EVENTS_BOUND);
         let (reports, inbox) = mpsc::channel(REPORTS_BOUND);
         let (visible, _) = watch::channel(options.visible);
-        let overseer = Overseer::new(first, label, publish, events.clone());
+        let (journal, journalled) = mpsc::unbounded_channel();
+        let outlets = Outlets {
+            state: publish,
+            events: events.clone(),
+            journal,
+        };
+        let overseer = Overseer::new(first, label, outlets, visible.subscribe());
         tasks.spawn("overseer", overseer.run(inbox, tasks.token()));
 
         let roster = Roster::new(
@@ -133,7 +154,7 @@ impl Keeper {
         );
         tasks.spawn(
             "history",
-            history::journal_incidents(store.clone(), events.subscribe(), tasks.token()),
+            history::journal_incidents(store.clone(), journalled, tasks.token()),
         );
         {
             let (secrets, reports) = (secrets.clone(), reports.clone());
@@ -171,7 +192,10 @@ impl Keeper {
             text: note.unwrap_or_else(|| "Forgekeeper started".to_owned()),
             detail: None,
         };
-        store.append_journal(opening).await?;
+        // A full disk must not forbid watching.
+        if let Err(error) = store.append_journal(opening).await {
+            tracing::error!(%error, "the journal cannot be written");
+        }
         Ok(Keeper { tasks, handle })
     }
 

@@ -43,8 +43,12 @@ fn place(endpoint: &str, origin: &str, host: Option<&str>) -> Place {
 
 #[test]
 fn services_are_named_after_their_project_and_never_twice() {
-    let taken = ServiceId::new("taken").expect("an id");
-    let mut names = Names::new(&[], &[(taken, "x".to_owned())]);
+    let taken = Known {
+        id: ServiceId::new("taken").expect("an id"),
+        host: HostId::new("local").expect("an id"),
+        container: "x".to_owned(),
+    };
+    let mut names = Names::new(&[], &[taken]);
     for (name, compose, id) in [
         ("myia-supervisor-1", Some(("myia", "supervisor")), "myia"),
         (
@@ -152,13 +156,22 @@ fn the_api_is_addressed_where_its_port_is_published() {
 
 #[test]
 fn what_is_administered_already_is_told() {
-    let known = [(
-        ServiceId::new("mine").expect("an id"),
-        "myia/supervisor".to_owned(),
-    )];
+    let host = HostId::new("local").expect("an id");
+    let elsewhere = HostId::new("elsewhere").expect("an id");
+    let known = [
+        Known {
+            id: ServiceId::new("theirs").expect("an id"),
+            host: elsewhere,
+            container: "myia-supervisor-1".to_owned(),
+        },
+        Known {
+            id: ServiceId::new("mine").expect("an id"),
+            host: host.clone(),
+            container: "myia/supervisor".to_owned(),
+        },
+    ];
     let mut names = Names::new(&[], &known);
     let place = place("tcp://localhost:1", "default", None);
-    let host = HostId::new("local").expect("an id");
     let found = container("myia-supervisor-1", Some(("myia", "supervisor")));
     let found = candidate(&found, &place, &host, &known, &mut names).expect("a candidate");
     assert_eq!(found.known_as.as_ref().map(ServiceId::as_str), Some("mine"));

@@ -253,6 +253,11 @@ impl Endpoint {
         }
     }
 
+    /// Whether questions may need a login of their own.
+    pub fn is_ssh(&self) -> bool {
+        matches!(self, Endpoint::Ssh { .. })
+    }
+
     /// Name under which ports published by this engine's containers are reached from here.
     pub fn published_host(&self) -> String {
         match self {

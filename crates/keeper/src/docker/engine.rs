@@ -6,7 +6,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use bollard::{API_DEFAULT_VERSION, Docker, query_parameters::ListContainersOptions};
 use forgekeeper_domain::{
     container::{ContainerSnapshot, RunState},
-    facts::{EngineFact, HostFact},
+    facts::EngineFact,
 };
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
@@ -14,12 +14,16 @@ use tokio_util::sync::CancellationToken;
 use super::{
     endpoint::{Endpoint, ResolvedEndpoint, TlsFiles, bracketed},
     error::{DockerError, chain},
+    exec::HungExecs,
+    failure::{failure, failure_of, not_found, unfit},
     inspect,
     probe::{self, Asked},
 };
 
-/// Oldest API version whose answers are understood.
-const OLDEST_API: (usize, usize) = (1, 24);
+pub use super::failure::ConnectFailure;
+
+/// Oldest API version whose answers are understood: Docker Engine 20.10.
+const OLDEST_API: (usize, usize) = (1, 41);
 /// bollard's own timeout would end quiet streams; deadlines are set around each question.
 const NO_TIMEOUT_S: u64 = 24 * 3600;
 
@@ -28,7 +32,8 @@ const NO_TIMEOUT_S: u64 = 24 * 3600;
 pub struct Deadlines {
     /// Connecting and pinging.
     pub ping: Duration,
-    /// Connecting over SSH, where keys are exchanged first.
+    /// The same over SSH, where keys are exchanged first, and every question there that may need
+    /// a login of its own.
     pub ssh: Duration,
     /// List, inspect, stats.
     pub question: Duration,
@@ -45,15 +50,6 @@ impl Default for Deadlines {
             action: Duration::from_mins(1),
         }
     }
-}
-
-/// Why there is no connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConnectFailure {
-    /// The engine rung's fact.
-    pub engine: EngineFact,
-    /// The host rung's fact.
-    pub host: HostFact,
 }
 
 /// A container as listed.
@@ -87,6 +83,16 @@ struct Inner {
     api_version: String,
     deadlines: Deadlines,
     given_up: CancellationToken,
+    hung: Arc<HungExecs>,
+}
+
+/// What outlives single connections to one engine.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shared {
+    /// Connections are given up with it.
+    pub(crate) cancel: CancellationToken,
+    /// Commands in containers that did not end in time.
+    pub(crate) hung: Arc<HungExecs>,
 }
 
 #[derive(Deserialize)]
@@ -105,7 +111,20 @@ impl Engine {
         resolved: &ResolvedEndpoint,
         deadlines: Deadlines,
     ) -> Result<Self, ConnectFailure> {
+        Self::connect_as(resolved, deadlines, &Shared::default()).await
+    }
+
+    /// As [`Engine::connect`], as one of several connections to the same engine.
+    pub(crate) async fn connect_as(
+        resolved: &ResolvedEndpoint,
+        mut deadlines: Deadlines,
+        shared: &Shared,
+    ) -> Result<Self, ConnectFailure> {
         let endpoint = &resolved.endpoint;
+        if endpoint.is_ssh() {
+            deadlines.ping = deadlines.ping.max(deadlines.ssh);
+            deadlines.question = deadlines.question.max(deadlines.ssh);
+        }
         let (docker, body) = if probe::can_ask(endpoint) {
             let asked = probe::ask(endpoint, "/version", deadlines.ping).await;
             let body = version_body(endpoint, asked, deadlines.ping)?;
@@ -115,9 +134,8 @@ impl Engine {
             )
         } else {
             let docker = open(endpoint).map_err(|words| not_found(endpoint, &words))?;
-            let deadline = connect_deadline(endpoint, deadlines);
-            let answer = within("version", deadline, docker.version()).await;
-            let found = answer.map_err(|error| failure_of(endpoint, &error, deadline))?;
+            let answer = within("version", deadlines.ping, docker.version()).await;
+            let found = answer.map_err(|error| failure_of(endpoint, &error, deadlines.ping))?;
             let body = VersionBody {
                 version: found.version,
                 api_version: found.api_version,
@@ -125,10 +143,7 @@ impl Engine {
             };
             (docker, body)
         };
-        let negotiated = negotiate(&body).map_err(|reason| ConnectFailure {
-            engine: EngineFact::Version { reason },
-            host: HostFact::Reachable,
-        })?;
+        let negotiated = negotiate(&body).map_err(unfit)?;
         let prefix = format!("/v{}.{}", negotiated.0, negotiated.1);
         let docker = docker.with_request_modifier(move |request| versioned(request, &prefix));
         Ok(Self {
@@ -138,7 +153,8 @@ impl Engine {
                 version: body.version.unwrap_or_else(|| "unknown".to_owned()),
                 api_version: format!("{}.{}", negotiated.0, negotiated.1),
                 deadlines,
-                given_up: CancellationToken::new(),
+                given_up: shared.cancel.child_token(),
+                hung: Arc::clone(&shared.hung),
             }),
         })
     }
@@ -167,10 +183,16 @@ impl Engine {
         }
     }
 
-    /// Asks for a sign of life; the round trip, or what is wrong.
+    /// Asks for a sign of life; the round trip, or what is wrong. Over SSH, where the answer may
+    /// take a login, the deadline is that of connecting.
     pub async fn ping(&self, deadline: Duration) -> Result<Duration, ConnectFailure> {
         let started = tokio::time::Instant::now();
         let endpoint = &self.inner.resolved.endpoint;
+        let deadline = if endpoint.is_ssh() {
+            self.inner.deadlines.ping
+        } else {
+            deadline
+        };
         if probe::can_ask(endpoint) {
             let asked = probe::ask(endpoint, "/_ping", deadline).await;
             match asked {
@@ -230,6 +252,10 @@ impl Engine {
         &self.inner.docker
     }
 
+    pub(crate) fn hung(&self) -> &HungExecs {
+        &self.inner.hung
+    }
+
     pub(crate) fn deadlines(&self) -> Deadlines {
         self.inner.deadlines
     }
@@ -273,13 +299,6 @@ async fn within<T>(
     match tokio::time::timeout(deadline, question).await {
         Ok(answer) => answer.map_err(|error| DockerError::from_bollard(what, &error)),
         Err(_) => Err(DockerError::Timeout { what, deadline }),
-    }
-}
-
-fn connect_deadline(endpoint: &Endpoint, deadlines: Deadlines) -> Duration {
-    match endpoint {
-        Endpoint::Ssh { .. } => deadlines.ssh,
-        _ => deadlines.ping,
     }
 }
 
@@ -400,83 +419,6 @@ fn parse_version(text: &str) -> Option<(usize, usize)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-fn not_found(endpoint: &Endpoint, words: &str) -> ConnectFailure {
-    ConnectFailure {
-        engine: EngineFact::NotFound {
-            tried: vec![format!("{endpoint}: {words}")],
-        },
-        host: HostFact::Reachable,
-    }
-}
-
-fn failure(endpoint: &Endpoint, asked: Asked, deadline: Duration) -> ConnectFailure {
-    let at = endpoint.to_string();
-    let deadline_ms = u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX);
-    let mut host = HostFact::Reachable;
-    let engine = match asked {
-        Asked::Answer {
-            status,
-            content_type,
-            body,
-        } => EngineFact::NotDocker {
-            endpoint: at,
-            answer: format!("HTTP {status} {content_type} {}", probe::evidence(&body)),
-        },
-        Asked::Foreign { what } => EngineFact::NotDocker {
-            endpoint: at,
-            answer: what,
-        },
-        Asked::Refused { reason } => EngineFact::Refused {
-            endpoint: at,
-            reason,
-        },
-        Asked::Denied => EngineFact::Denied { endpoint: at },
-        Asked::Unreachable { reason } => {
-            host = HostFact::Unreachable {
-                reason: reason.clone(),
-            };
-            EngineFact::Refused {
-                endpoint: at,
-                reason,
-            }
-        }
-        Asked::ConnectTimedOut => {
-            if !endpoint.is_local() {
-                let reason = format!("no connection within {deadline_ms} ms");
-                host = HostFact::Unreachable { reason };
-            }
-            EngineFact::TimedOut {
-                endpoint: at,
-                deadline_ms,
-            }
-        }
-        Asked::TimedOut => EngineFact::TimedOut {
-            endpoint: at,
-            deadline_ms,
-        },
-    };
-    ConnectFailure { engine, host }
-}
-
-fn failure_of(endpoint: &Endpoint, error: &DockerError, deadline: Duration) -> ConnectFailure {
-    let asked = match error {
-        DockerError::Timeout { .. } => Asked::TimedOut,
-        DockerError::Denied(_) => Asked::Denied,
-        DockerError::Connection(reason) if matches!(endpoint, Endpoint::Ssh { .. }) => {
-            Asked::Unreachable {
-                reason: reason.clone(),
-            }
-        }
-        DockerError::Connection(reason) => Asked::Refused {
-            reason: reason.clone(),
-        },
-        other => Asked::Foreign {
-            what: other.to_string(),
-        },
-    };
-    failure(endpoint, asked, deadline)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -492,13 +434,12 @@ mod tests {
     #[test]
     fn versions_are_agreed_on_or_refused_with_a_reason() {
         assert_eq!(negotiate(&body("1.41", Some("1.12"))), Ok((1, 41)));
-        assert_eq!(negotiate(&body("1.24", None)), Ok((1, 24)));
         let ours = (
             API_DEFAULT_VERSION.major_version,
             API_DEFAULT_VERSION.minor_version,
         );
         assert_eq!(negotiate(&body("1.99", Some("1.44"))), Ok(ours));
-        assert!(negotiate(&body("1.23", None)).is_err_and(|e| e.contains("1.24 or newer")));
+        assert!(negotiate(&body("1.40", None)).is_err_and(|e| e.contains("1.41 or newer")));
         assert!(negotiate(&body("2.10", Some("2.0"))).is_err_and(|e| e.contains("2.0 or newer")));
         assert!(negotiate(&body("soon", None)).is_err());
     }

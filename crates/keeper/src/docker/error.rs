@@ -2,7 +2,10 @@
 
 use std::{io, time::Duration};
 
-use forgekeeper_domain::error::{ErrorCode, ErrorInfo};
+use forgekeeper_domain::{
+    engine_words::{is_disk_full, is_gpu_runtime, port_clash},
+    error::{ErrorCode, ErrorInfo},
+};
 
 /// Longest piece of the engine's words that travels on.
 const MAX_WORDS: usize = 2000;
@@ -24,6 +27,18 @@ pub enum DockerError {
     /// The connection broke or could not be made.
     #[error("the connection to the engine is lost: {0}")]
     Connection(String),
+    /// The machine cannot be reached: no such name, no route.
+    #[error("the engine's machine cannot be reached: {0}")]
+    Unreachable(String),
+    /// The other side is not who it should be, or does not accept who we are.
+    #[error("the engine cannot be talked to securely: {0}")]
+    Tls(String),
+    /// The same command, begun earlier, has not ended; Docker has no way to end it.
+    #[error("an earlier `{command}` still runs in the container and does not answer")]
+    StillRunning {
+        /// The program and its first argument.
+        command: String,
+    },
     /// This user may not open the socket.
     #[error("this user may not talk to the engine: {0}")]
     Denied(String),
@@ -45,13 +60,6 @@ pub enum DockerError {
         /// The parser's words.
         reason: String,
     },
-}
-
-/// A start that failed because the host port is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PortClash {
-    /// The port, when the engine named it.
-    pub port: Option<u16>,
 }
 
 impl DockerError {
@@ -83,9 +91,23 @@ impl DockerError {
                 what,
                 reason: err.to_string(),
             },
+            other if is_tls(other) => Self::Tls(chain(other)),
             other => match io_kind(other) {
                 Some(io::ErrorKind::PermissionDenied) => Self::Denied(chain(other)),
-                _ => Self::Connection(chain(other)),
+                Some(
+                    io::ErrorKind::HostUnreachable
+                    | io::ErrorKind::NetworkUnreachable
+                    | io::ErrorKind::TimedOut,
+                ) => Self::Unreachable(chain(other)),
+                _ => {
+                    let words = chain(other);
+                    // The resolver's error has no kind of its own.
+                    if words.contains("dns error") || words.contains("failed to lookup address") {
+                        Self::Unreachable(words)
+                    } else {
+                        Self::Connection(words)
+                    }
+                }
             },
         }
     }
@@ -94,7 +116,11 @@ impl DockerError {
     pub fn is_connection(&self) -> bool {
         matches!(
             self,
-            Self::Timeout { .. } | Self::Connection(_) | Self::Denied(_)
+            Self::Timeout { .. }
+                | Self::Connection(_)
+                | Self::Unreachable(_)
+                | Self::Tls(_)
+                | Self::Denied(_)
         )
     }
 
@@ -115,6 +141,20 @@ impl DockerError {
                 "The engine did not answer in time.",
             )
             .hint("Hung is not down: if it stays so, restart Docker."),
+            Self::StillRunning { .. } => info(
+                ErrorCode::EngineTimeout,
+                "The container does not end what was asked of it before.",
+            )
+            .hint("Restart the container."),
+            Self::Unreachable(_) => {
+                info(ErrorCode::Engine, "The engine's machine cannot be reached.")
+                    .hint("Check the machine and the network; Forgekeeper reconnects by itself.")
+            }
+            Self::Tls(_) => info(
+                ErrorCode::Engine,
+                "The engine cannot be talked to securely.",
+            )
+            .hint("Check the certificates of the Docker context."),
             Self::Connection(_) => info(ErrorCode::Engine, "The engine cannot be reached.")
                 .hint("Start Docker; Forgekeeper reconnects by itself."),
             Self::Denied(_) => info(
@@ -154,74 +194,26 @@ fn refused(error: &DockerError, message: &str) -> ErrorInfo {
         .hint("Check the driver with `nvidia-smi` on the host, then start again.")
         .detail(message);
     }
+    if is_disk_full(message) {
+        return ErrorInfo::new(
+            ErrorCode::EngineRefusedAction,
+            "No space is left on a disk of the engine's machine.",
+        )
+        .hint("Free some space, then start again.")
+        .detail(message);
+    }
     ErrorInfo::new(ErrorCode::EngineRefusedAction, "The engine refused.").detail(message)
 }
 
-/// Whether these words of the engine say that a host port is taken, and which.
-pub fn port_clash(message: &str) -> Option<PortClash> {
-    let lower = message.to_ascii_lowercase();
-    let taken = [
-        "port is already allocated",
-        "address already in use",
-        "ports are not available",
-        "only one usage of each socket address",
-        "eaddrinuse",
-    ];
-    if !taken.iter().any(|words| lower.contains(words)) {
-        return None;
-    }
-    // The address follows one of these; the last of them stands nearest to the system call.
-    let port = [
-        "listen tcp4 ",
-        "listen tcp6 ",
-        "listen tcp ",
-        "listen udp4 ",
-        "listen udp ",
-        "bind host port for ",
-        "bind host port ",
-        "bind port ",
-        "bind for ",
-        "exposing port tcp ",
-        "exposing port udp ",
-        "expose port ",
-    ]
-    .iter()
-    .find_map(|words| {
-        let at = lower.rfind(words)? + words.len();
-        port_of_address(lower[at..].split_whitespace().next()?)
-    });
-    Some(PortClash { port })
-}
-
-/// `0.0.0.0:80`, `[::]:80/tcp`, `:::80:`, `0.0.0.0:80:172.17.0.2:8080/tcp`.
-fn port_of_address(address: &str) -> Option<u16> {
-    let rest = if let Some(bracketed) = address.strip_prefix('[') {
-        bracketed.split_once("]:")?.1
-    } else if let Some(any) = address.strip_prefix(":::") {
-        any
-    } else {
-        address.split_once(':')?.1
-    };
-    let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
-    digits.parse().ok().filter(|port| *port != 0)
-}
-
-/// Whether these words of the engine come from the NVIDIA container runtime or its absence.
-pub fn is_gpu_runtime(message: &str) -> bool {
-    let lower = message.to_ascii_lowercase();
-    [
-        "nvidia-container-cli",
-        "nvidia-container-runtime",
-        "nvidia.com/gpu",
-        "gpu vendor from cdi",
-    ]
-    .iter()
-    .any(|words| lower.contains(words))
-        || (lower.contains("could not select device driver")
-            && ["gpu", "nvidia", "compute", "utility"]
-                .iter()
-                .any(|word| lower.contains(word)))
-        || (lower.contains("runtime") && lower.contains("nvidia") && lower.contains("unknown"))
+/// Whether the handshake failed: a peer that is not trusted, or that does not speak TLS.
+fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| {
+        error.is::<rustls::Error>()
+            || error
+                .downcast_ref::<io::Error>()
+                .and_then(io::Error::get_ref)
+                .is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>)
+    })
 }
 
 /// The innermost reason of the system, if there is one.
@@ -267,77 +259,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn taken_ports_are_recognised_in_the_words_of_many_engines() {
-        for (words, port) in [
-            // 20.10 to 27, port held by another container
-            (
-                "driver failed programming external connectivity on endpoint web (1f): Bind for 0.0.0.0:17860 failed: port is already allocated",
-                Some(17860),
-            ),
-            // port held by a process
-            (
-                "driver failed programming external connectivity on endpoint web (1f): Error starting userland proxy: listen tcp4 0.0.0.0:8080: bind: address already in use",
-                Some(8080),
-            ),
-            (
-                "driver failed programming external connectivity on endpoint web (1f): Error starting userland proxy: listen tcp6 [::]:8080: bind: address already in use",
-                Some(8080),
-            ),
-            // 28
-            (
-                "failed to set up container networking: driver failed programming external connectivity on endpoint web (1f): failed to bind host port for 0.0.0.0:8188:172.17.0.2:8188/tcp: address already in use",
-                Some(8188),
-            ),
-            (
-                "failed to set up container networking: driver failed programming external connectivity on endpoint web (1f): failed to bind host port 0.0.0.0:8188/tcp: address already in use",
-                Some(8188),
-            ),
-            // Docker Desktop
-            (
-                "Ports are not available: exposing port TCP 0.0.0.0:7860 -> 127.0.0.1:0: listen tcp 0.0.0.0:7860: bind: Only one usage of each socket address (protocol/network address/port) is normally permitted.",
-                Some(7860),
-            ),
+    fn refused_starts_have_their_code_and_keep_the_words() {
+        for (words, code) in [
             (
                 "Ports are not available: exposing port TCP 0.0.0.0:7860 -> 0.0.0.0:0: listen tcp 0.0.0.0:7860: bind: An attempt was made to access a socket in a way forbidden by its access permissions.",
-                Some(7860),
+                ErrorCode::PortInUse,
             ),
             (
-                "Error starting userland proxy: Bind for 0.0.0.0:80: unexpected error (Failure EADDRINUSE)",
-                Some(80),
+                "could not select device driver \"\" with capabilities: [[gpu]]",
+                ErrorCode::GpuRuntime,
             ),
-            ("port is already allocated", None),
+            (
+                "mkdir /var/lib/docker/overlay2/x: no space left on device",
+                ErrorCode::EngineRefusedAction,
+            ),
         ] {
-            assert_eq!(port_clash(words), Some(PortClash { port }), "{words}");
             let error = DockerError::Refused {
                 what: "start",
                 status: 500,
                 message: words.to_owned(),
             };
-            assert_eq!(error.to_info().code, ErrorCode::PortInUse, "{words}");
-            assert_eq!(error.to_info().detail.as_deref(), Some(words));
-        }
-        assert_eq!(port_clash("No such container: web"), None);
-        assert_eq!(port_clash("cannot assign requested address"), None);
-    }
-
-    #[test]
-    fn the_nvidia_runtime_is_recognised_in_its_many_words() {
-        for words in [
-            "could not select device driver \"\" with capabilities: [[gpu]]",
-            "could not select device driver \"nvidia\" with capabilities: [[compute utility]]",
-            "OCI runtime create failed: container_linux.go:345: starting container process caused \"process_linux.go:430: container init caused \\\"error running hook: exit status 1, stdout: , stderr: nvidia-container-cli: initialization error: driver error: failed to process request\\\"\": unknown.",
-            "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init: error running prestart hook #0: exit status 1, stdout: , stderr: Auto-detected mode as 'legacy'\nnvidia-container-cli: initialization error: nvml error: driver not loaded: unknown",
-            "CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=0",
-            "failed to discover GPU vendor from CDI: no known GPU vendor found",
-            "unknown or invalid runtime name: nvidia",
-        ] {
-            assert!(is_gpu_runtime(words), "{words}");
-        }
-        for words in [
-            "could not select device driver \"\" with capabilities: [[tpu]]",
-            "OCI runtime create failed: exec: \"init.sh\": executable file not found in $PATH: unknown",
-        ] {
-            assert!(!is_gpu_runtime(words), "{words}");
+            let info = error.to_info();
+            assert_eq!(info.code, code, "{words}");
+            assert_eq!(info.detail.as_deref(), Some(words));
+            assert!(info.hint.is_some(), "{words}");
         }
     }
 

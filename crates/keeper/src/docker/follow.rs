@@ -42,6 +42,11 @@ pub fn concerns(wanted: &str, known_id: Option<&str>, event: &EngineEvent) -> bo
         .is_some()
 }
 
+/// Whether a configured name means the container of this name and these compose labels.
+pub fn means(wanted: &str, name: &str, project: Option<&str>, service: Option<&str>) -> bool {
+    rank(wanted, std::iter::once(name), project, service).is_some()
+}
+
 fn rank<'a>(
     wanted: &str,
     mut names: impl Iterator<Item = &'a str> + Clone,

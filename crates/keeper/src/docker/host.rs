@@ -8,6 +8,7 @@ use std::{
 
 use forgekeeper_domain::{
     Timestamp,
+    container::ContainerSnapshot,
     facts::{ContainerFact, EngineFact, HostFact, Measured, RecentStarts},
     ids::HostId,
 };
@@ -21,6 +22,7 @@ use super::{
 use crate::sys::{clock, tasks::Tasks};
 
 mod actor;
+mod feed;
 mod look;
 mod seek;
 
@@ -43,8 +45,11 @@ pub struct Timings {
     pub retry_first: Duration,
     /// Longest wait before connecting again.
     pub retry_longest: Duration,
-    /// Longest wait while the engine hangs: its return makes no sound.
+    /// Longest wait while somebody is there, hung or starting: its return makes no sound.
     pub retry_hung: Duration,
+    /// Longest wait while a reachable machine refuses: its engine is back within ten seconds of
+    /// its return (`faults.md`) though nobody can be heard knocking from here.
+    pub retry_refused: Duration,
     /// Between two looks whether anybody listens on a local socket of a stopped engine.
     pub knock: Duration,
     /// How long an unasked start is remembered.
@@ -60,11 +65,13 @@ impl Default for Timings {
             ping_hidden: Duration::from_secs(5),
             confirm: Duration::from_secs(1),
             resync: Duration::from_secs(15),
-            resync_hidden: Duration::from_secs(30),
+            // Events tell of changes; verdicts fade after 90 s.
+            resync_hidden: Duration::from_mins(1),
             gather: Duration::from_millis(60),
             retry_first: Duration::from_secs(1),
             retry_longest: Duration::from_secs(30),
             retry_hung: Duration::from_secs(4),
+            retry_refused: Duration::from_secs(8),
             knock: Duration::from_secs(1),
             starts_window: Duration::from_mins(15),
             deadlines: Deadlines::default(),
@@ -106,8 +113,20 @@ impl HostConfig {
 pub struct WatchedContainer {
     /// As last seen; `None` before the first complete look.
     pub fact: Option<Measured<ContainerFact>>,
+    /// Why the engine did not tell about it when last asked; `None` when it did.
+    pub unread: Option<Measured<String>>,
     /// Starts that nobody asked for.
     pub starts: RecentStarts,
+}
+
+impl WatchedContainer {
+    /// The container as last seen, when it existed then.
+    pub fn present(&self) -> Option<&ContainerSnapshot> {
+        match &self.fact.as_ref()?.value {
+            ContainerFact::Present(container) => Some(container),
+            ContainerFact::Missing { .. } | ContainerFact::NotMeasurable { .. } => None,
+        }
+    }
 }
 
 /// What is known of a host. Old facts stay, with their times, while the engine is away.
@@ -127,8 +146,9 @@ pub struct HostView {
     pub containers: BTreeMap<String, WatchedContainer>,
     /// Every followed container was looked at on the present connection.
     pub listing_complete: bool,
-    /// Why the last listing or inspection failed while the engine answers.
-    pub listing_error: Option<String>,
+    /// What is wrong with the engine although it answers: it announces no events, so that changes
+    /// are seen late.
+    pub trouble: Option<String>,
     /// Milliseconds from `at` to the next attempt to connect, while not connected.
     pub retry_in_ms: Option<u32>,
 }
@@ -141,9 +161,28 @@ impl HostView {
             .is_some_and(|e| matches!(e.value, EngineFact::Answering { .. }))
     }
 
-    /// A followed container as last seen.
+    /// A followed container as last seen, or why it cannot be seen.
     pub fn container_fact(&self, name: &str) -> Option<Measured<ContainerFact>> {
-        self.containers.get(name)?.fact.clone()
+        let watched = self.containers.get(name)?;
+        match &watched.unread {
+            Some(unread) => Some(Measured::new(
+                ContainerFact::NotMeasurable {
+                    reason: unread.value.clone(),
+                },
+                unread.at,
+            )),
+            None => watched.fact.clone(),
+        }
+    }
+
+    /// What the engine calls a followed container: compose's `project/service`, and the names that
+    /// its two versions give, differ from what was asked for. `None` while that is not known.
+    pub fn real_name(&self, wanted: &str) -> Option<String> {
+        let present = self.containers.get(wanted).and_then(|c| c.present());
+        match present {
+            Some(container) => Some(container.name.clone()),
+            None => (!wanted.contains('/')).then(|| wanted.to_owned()),
+        }
     }
 
     /// Its starts that nobody asked for.
@@ -175,7 +214,7 @@ impl HostActor {
                 .map(|name| (name.clone(), WatchedContainer::default()))
                 .collect(),
             listing_complete: false,
-            listing_error: None,
+            trouble: None,
             retry_in_ms: None,
         };
         let (view_sender, view_receiver) = watch::channel(Arc::new(view.clone()));
@@ -214,6 +253,11 @@ impl HostHandle {
     /// What is known, and every change of it.
     pub fn view(&self) -> watch::Receiver<Arc<HostView>> {
         self.view.clone()
+    }
+
+    /// What the engine calls a followed container now; see [`HostView::real_name`].
+    pub fn real_name(&self, wanted: &str) -> Option<String> {
+        self.view.borrow().real_name(wanted)
     }
 
     /// The connected engine; `None` while it does not answer.

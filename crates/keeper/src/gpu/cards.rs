@@ -1,6 +1,6 @@
 //! What is remembered of each card between readings: one minute of load, heat, loss.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use forgekeeper_domain::{
     Timestamp,
@@ -15,8 +15,10 @@ use super::Reading;
 
 /// One minute, one value a second.
 const HISTORY: usize = 60;
-/// Older than this, a reading is not of this moment any more.
+/// Older than this, a reading is not of this moment any more, unless cards are read less often.
 const CURRENT_MS: i64 = 5_000;
+/// A reading is of this moment until the second one after it failed to come.
+const CURRENT_PERIODS: f64 = 2.5;
 /// So long a card must be over its threshold before it counts as hot.
 const HOT_S: i64 = 30;
 /// A hot card must fall this far below its threshold to count as cool, in degrees.
@@ -25,9 +27,19 @@ const COOL_BY: u32 = 3;
 const FORGET_S: i64 = 600;
 
 /// The cards of one host.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Cards {
     cards: BTreeMap<GpuUuid, Card>,
+    current_ms: i64,
+}
+
+impl Default for Cards {
+    fn default() -> Self {
+        Self {
+            cards: BTreeMap::new(),
+            current_ms: CURRENT_MS,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -41,6 +53,12 @@ struct Card {
 }
 
 impl Cards {
+    /// Says how long it is until the next reading.
+    pub(crate) fn read_every(&mut self, period: Duration) {
+        let periods = i64::try_from(period.mul_f64(CURRENT_PERIODS).as_millis());
+        self.current_ms = periods.unwrap_or(i64::MAX).max(CURRENT_MS);
+    }
+
     /// Takes a reading in.
     pub(crate) fn take(&mut self, reading: Reading, now: Timestamp) {
         for sample in reading.samples {
@@ -67,7 +85,9 @@ impl Cards {
 
     /// The cards as shown at a moment, by index.
     pub(crate) fn view(&mut self, now: Timestamp) -> Vec<GpuCard> {
-        let mut shown: Vec<GpuCard> = self.cards.values_mut().map(|card| card.show(now)).collect();
+        let current_ms = self.current_ms;
+        let cards = self.cards.values_mut();
+        let mut shown: Vec<GpuCard> = cards.map(|card| card.show(now, current_ms)).collect();
         shown.sort_by(|a, b| {
             a.latest
                 .index
@@ -79,9 +99,11 @@ impl Cards {
 
     /// When the next card stops being current, if any is.
     pub(crate) fn next_stale_ms(&self, now: Timestamp) -> Option<u64> {
-        let ages = self.cards.values().filter(|card| card.is_current(now));
-        let left = ages
-            .map(|card| CURRENT_MS + 50 - millis(card.latest.at, now))
+        let current_ms = self.current_ms;
+        let cards = self.cards.values();
+        let left = cards
+            .filter(|card| card.is_current(now, current_ms))
+            .map(|card| current_ms + 50 - millis(card.latest.at, now))
             .min()?;
         u64::try_from(left).ok()
     }
@@ -122,18 +144,18 @@ impl Card {
         self.latest = sample;
     }
 
-    fn is_current(&self, now: Timestamp) -> bool {
-        self.lost.is_none() && (-CURRENT_MS..CURRENT_MS).contains(&millis(self.latest.at, now))
+    fn is_current(&self, now: Timestamp, current_ms: i64) -> bool {
+        self.lost.is_none() && (-CURRENT_MS..current_ms).contains(&millis(self.latest.at, now))
     }
 
-    fn show(&mut self, now: Timestamp) -> GpuCard {
+    fn show(&mut self, now: Timestamp, current_ms: i64) -> GpuCard {
         let at = self.latest.at;
         let outcome = match (&self.lost, self.over_since) {
             (Some((message, since)), _) => Outcome {
                 checked_at: Some(now),
                 ..Outcome::failing(Cause::GpuLost, *since).with("driver_message", message)
             },
-            _ if !self.is_current(now) => Outcome::unknown(Cause::NotMeasurable),
+            _ if !self.is_current(now, current_ms) => Outcome::unknown(Cause::NotMeasurable),
             (None, Some(since)) if self.hot => Outcome {
                 checked_at: Some(at),
                 ..Outcome::degraded(Cause::GpuHot, since)
@@ -147,7 +169,7 @@ impl Card {
         GpuCard {
             latest: self.latest.clone(),
             load_history: self.load.values(),
-            current: self.is_current(now),
+            current: self.is_current(now, current_ms),
             outcome,
         }
     }

@@ -173,19 +173,24 @@ impl Session {
                         }),
                     },
                     Err(error) => {
-                        tracing::warn!(%error, index, "a GPU without a usable UUID is left out");
+                        let problem = format!("GPU {index} has no usable UUID: {error}");
+                        reading.problems.push(problem);
                     }
                 },
                 Err(error) if is_lost(&error) => {
                     reading.lost.extend(lost(known, index, &error));
                 }
                 Err(error) => {
-                    tracing::debug!(error = %words(&error), index, "a GPU cannot be opened");
+                    let problem = format!("GPU {index} cannot be opened: {}", words(&error));
+                    reading.problems.push(problem);
                 }
             }
         }
         if count > 0 && reading.samples.is_empty() && reading.lost.is_empty() {
-            return Err(format!("the driver counts {count} GPUs and opens none"));
+            let problems = reading.problems.join("; ");
+            return Err(format!(
+                "the driver counts {count} GPUs and opens none: {problems}"
+            ));
         }
         Ok(reading)
     }

@@ -1,6 +1,9 @@
 //! `nvidia-smi` run inside containers, for machines whose driver cannot be asked directly.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use forgekeeper_domain::{
     Timestamp,
@@ -11,11 +14,11 @@ use forgekeeper_domain::{
     ids::GpuUuid,
 };
 
-use super::{GpuExec, LostCard, Reading};
+use super::{GpuContainer, GpuExec, LostCard, Reading};
 use crate::sys::clock;
 
-/// How long one run may take.
-const DEADLINE: Duration = Duration::from_secs(5);
+/// How long one run may take at most; the door has a shorter deadline that fits its transport.
+const DEADLINE: Duration = Duration::from_secs(20);
 /// Most containers that are asked.
 const MAX_CONTAINERS: usize = 8;
 /// After so many rounds every container is asked again: it may see a card that the others do not.
@@ -47,28 +50,31 @@ impl SmiSource {
     pub(super) async fn read(
         &mut self,
         exec: &GpuExec,
-        containers: &[String],
+        containers: &[GpuContainer],
     ) -> Result<SmiRound, Vec<String>> {
         if containers.is_empty() {
             return Err(vec!["nvidia-smi: no running container to ask".to_owned()]);
         }
         let full = self.needed.is_empty()
             || self.round.is_multiple_of(FULL_ROUND)
-            || !self.needed.iter().all(|name| containers.contains(name));
-        let asked: Vec<String> = if full {
-            containers.iter().take(MAX_CONTAINERS).cloned().collect()
-        } else {
-            self.needed.clone()
-        };
+            || !self
+                .needed
+                .iter()
+                .all(|name| containers.iter().any(|c| c.name == *name));
+        let asked: Vec<&GpuContainer> = containers
+            .iter()
+            .filter(|container| full || self.needed.contains(&container.name))
+            .take(MAX_CONTAINERS)
+            .collect();
         let answers =
-            futures_util::future::join_all(asked.iter().map(|name| table(exec, name))).await;
+            futures_util::future::join_all(asked.iter().map(|c| table(exec, &c.name))).await;
         let at = clock::now();
         let mut merged = Merged::default();
         let mut failures = Vec::new();
-        for (name, answer) in asked.iter().zip(answers) {
+        for (container, answer) in asked.iter().zip(answers) {
             match answer {
-                Ok(reading) => merged.add(name, reading),
-                Err(words) => failures.push(format!("nvidia-smi in {name}: {words}")),
+                Ok(reading) => merged.add(container, reading),
+                Err(words) => failures.push(format!("nvidia-smi in {}: {words}", container.name)),
             }
         }
         if merged.cards.is_empty() && merged.lost.is_empty() {
@@ -80,11 +86,11 @@ impl SmiSource {
                 self.seen.insert(bus.clone(), card.uuid.clone());
             }
         }
-        // A container that stopped answering may have shown cards that another one shows too.
-        if !failures.is_empty() {
-            self.needed.clear();
-        } else if full {
+        if full {
             self.needed.clone_from(&merged.contributors);
+        } else if !failures.is_empty() {
+            // The cards that this one showed may be shown by another one too.
+            self.needed.clear();
         }
         if self.round.is_multiple_of(THRESHOLD_ROUND) || self.thresholds.is_empty() && full {
             for name in &merged.contributors {
@@ -100,8 +106,7 @@ impl SmiSource {
     }
 
     fn finish(&self, mut merged: Merged, at: Timestamp) -> Reading {
-        // Inside a container the index counts only what it was given; by PCI address the order is
-        // the driver's own.
+        // By PCI address the order is the driver's own.
         merged
             .cards
             .sort_by(|a, b| a.bus_id.cmp(&b.bus_id).then(a.index.cmp(&b.index)));
@@ -109,7 +114,11 @@ impl SmiSource {
             driver: merged.driver,
             ..Reading::default()
         };
-        for (index, card) in (0_u32..).zip(merged.cards) {
+        // Two cards with one number: the containers' own numbers say nothing of the host's.
+        let numbers: BTreeSet<u32> = merged.cards.iter().map(|card| card.index).collect();
+        let trusted = numbers.len() == merged.cards.len();
+        for (place, card) in (0_u32..).zip(merged.cards) {
+            let index = if trusted { card.index } else { place };
             if card.lost {
                 let message = "GPU is lost".to_owned();
                 reading.lost.push(LostCard {
@@ -174,10 +183,24 @@ struct Merged {
 }
 
 impl Merged {
-    fn add(&mut self, container: &str, reading: smi::SmiReading) {
+    fn add(&mut self, container: &GpuContainer, reading: smi::SmiReading) {
         self.driver = self.driver.take().or(reading.driver);
         let mut added = false;
-        for card in reading.cards {
+        // Inside a container the index counts only what it was given, in the host's order.
+        let mut given: Vec<u32> = container
+            .device_ids
+            .iter()
+            .filter_map(|id| id.parse().ok())
+            .collect();
+        given.sort_unstable();
+        let told = given.len() == reading.cards.len();
+        for mut card in reading.cards {
+            let place = usize::try_from(card.index).unwrap_or(usize::MAX);
+            card.index = given
+                .get(place)
+                .copied()
+                .filter(|_| told)
+                .unwrap_or(card.index);
             if !self.cards.iter().any(|known| known.uuid == card.uuid) {
                 self.cards.push(card);
                 added = true;
@@ -190,7 +213,7 @@ impl Merged {
             }
         }
         if added {
-            self.contributors.push(container.to_owned());
+            self.contributors.push(container.name.clone());
         }
     }
 }

@@ -21,6 +21,11 @@ use crate::sys::{clock, tasks::Tasks};
 const PERIOD: Duration = Duration::from_secs(1);
 /// While nobody looks.
 const QUIET_PERIOD: Duration = Duration::from_secs(10);
+/// Each run of `nvidia-smi` over SSH may be a login.
+const LOGIN_PERIOD: Duration = Duration::from_secs(15);
+const QUIET_LOGIN_PERIOD: Duration = Duration::from_mins(1);
+/// Each run of `nvidia-smi` is a process in a container.
+const QUIET_EXEC_PERIOD: Duration = Duration::from_secs(30);
 /// First pause after a source failed; doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
@@ -30,16 +35,34 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 pub type GpuExec =
     Arc<dyn Fn(String, Vec<String>) -> BoxFuture<'static, Result<String, String>> + Send + Sync>;
 
-/// Where readings may come from.
-pub struct GpuConfig {
+/// Where the cards of a host are, as far as known now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GpuPlace {
     /// Whether the host is this machine: only then its driver can be asked.
     pub local: bool,
+    /// Whether each command in a container may need a login on the host.
+    pub login_each_time: bool,
+    /// Running containers that may hold `nvidia-smi`, best first.
+    pub containers: Vec<GpuContainer>,
+}
+
+/// A running container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GpuContainer {
+    /// Its name at the engine.
+    pub name: String,
+    /// The cards it was given, as asked for (index or UUID); empty for all or none.
+    pub device_ids: Vec<String>,
+}
+
+/// Where readings may come from.
+pub struct GpuConfig {
     /// Another NVML library than the system's; `FORGEKEEPER_NVML` sets it too.
     pub lib_path: Option<PathBuf>,
     /// Door into containers; `None` while there is no engine.
     pub exec: Option<GpuExec>,
-    /// Running containers that may hold `nvidia-smi`, best first.
-    pub containers: watch::Receiver<Vec<String>>,
+    /// Where to look; changes with the engine and its containers.
+    pub place: watch::Receiver<GpuPlace>,
     /// Whether somebody looks.
     pub visible: watch::Receiver<bool>,
 }
@@ -78,6 +101,8 @@ struct Watching {
     smi: SmiSource,
     smi_pause: Pause,
     smi_words: Vec<String>,
+    /// Whether the host was this machine when last heard of.
+    was_local: bool,
     /// Whether a source was asked since the last verdict.
     asked: bool,
     cards: Cards,
@@ -112,7 +137,9 @@ impl Pause {
 
 impl Watching {
     fn new(config: GpuConfig, view: GpuView, publish: watch::Sender<Arc<GpuView>>) -> Self {
+        let was_local = config.place.borrow().local;
         Self {
+            was_local,
             config,
             nvml: None,
             nvml_pause: Pause::none(),
@@ -133,8 +160,9 @@ impl Watching {
             if Instant::now() >= next {
                 let started = Instant::now();
                 self.read().await;
-                let visible = *self.config.visible.borrow_and_update();
-                next = started + if visible { PERIOD } else { QUIET_PERIOD };
+                let period = self.period();
+                self.cards.read_every(period);
+                next = started + period;
             }
             self.show();
             let stale = self
@@ -149,13 +177,37 @@ impl Watching {
                         next = Instant::now();
                     }
                 }
-                Ok(()) = self.config.containers.changed() => {
+                Ok(()) = self.config.place.changed() => {
+                    let local = self.config.place.borrow().local;
+                    if local != self.was_local {
+                        self.was_local = local;
+                        // The other machine's cards are not these.
+                        self.cards = Cards::default();
+                        self.nvml = None;
+                        self.nvml_words = None;
+                        self.nvml_pause = Pause::none();
+                        next = Instant::now();
+                    }
                     self.smi_pause = Pause::none();
                     if !matches!(self.view.source, GpuSourceInfo::Nvml { .. }) {
                         next = Instant::now();
                     }
                 }
             }
+        }
+    }
+
+    /// Until the next reading.
+    fn period(&mut self) -> Duration {
+        let visible = *self.config.visible.borrow_and_update();
+        let by_exec = matches!(self.view.source, GpuSourceInfo::NvidiaSmi { .. });
+        let login = self.config.place.borrow().login_each_time;
+        match (by_exec, login, visible) {
+            (false, _, true) | (true, false, true) => PERIOD,
+            (false, _, false) => QUIET_PERIOD,
+            (true, false, false) => QUIET_EXEC_PERIOD,
+            (true, true, true) => LOGIN_PERIOD,
+            (true, true, false) => QUIET_LOGIN_PERIOD,
         }
     }
 
@@ -196,14 +248,14 @@ impl Watching {
     fn took(&mut self, source: GpuSourceInfo, reading: Reading) {
         let now: Timestamp = clock::now();
         self.asked = false;
+        self.view.error = (!reading.problems.is_empty()).then(|| reading.problems.join("; "));
         self.cards.take(reading, now);
         self.view.source = source;
         self.view.checked_at = Some(now);
-        self.view.error = None;
     }
 
     async fn read_nvml(&mut self) -> Option<Reading> {
-        if !self.config.local || !self.nvml_pause.is_over() {
+        if !self.was_local || !self.nvml_pause.is_over() {
             return None;
         }
         self.asked = true;
@@ -244,7 +296,7 @@ impl Watching {
             return None;
         }
         self.asked = true;
-        let containers = self.config.containers.borrow_and_update().clone();
+        let containers = self.config.place.borrow_and_update().containers.clone();
         match self.smi.read(&exec, &containers).await {
             Ok(round) => {
                 self.smi_pause = Pause::none();

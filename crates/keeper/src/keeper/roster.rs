@@ -7,6 +7,7 @@ use std::{
 
 use forgekeeper_domain::{
     Timestamp,
+    container::RunState,
     ids::{HostId, ServiceId},
 };
 use futures_util::StreamExt as _;
@@ -17,12 +18,12 @@ use super::history;
 use crate::{
     clients::http::Http,
     docker::{
-        Engine,
-        host::{HostActor, HostConfig, HostHandle},
+        Engine, Env, endpoint,
+        host::{HostActor, HostConfig, HostHandle, HostView, WatchedContainer},
         logs::LogOptions,
     },
-    gpu::source::{GpuActor, GpuConfig, GpuExec},
-    logs::{ServiceLog, follow as follow_log},
+    gpu::source::{GpuActor, GpuConfig, GpuContainer, GpuExec, GpuPlace},
+    logs::{Renewal, ServiceLog, follow as follow_log},
     secrets::Secrets,
     settings::{HostSettings, ServiceSettings, Settings, SettingsSnapshot},
     store::Store,
@@ -35,6 +36,10 @@ use crate::{
 
 /// `nvidia-smi` answers in a fraction of a second, or the driver is in trouble.
 const SMI_DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
+/// The same where it may take a login.
+const SMI_DEADLINE_SSH: std::time::Duration = std::time::Duration::from_secs(15);
+/// How long a log waits for the first look at its container.
+const LOOK_DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
 /// A table of a few cards is a few hundred bytes.
 const SMI_OUTPUT_BYTES: usize = 64 * 1024;
 /// Lines of the past fetched when a log is opened first.
@@ -45,8 +50,6 @@ const LOG_TAIL: u32 = 2000;
 struct HostEntry {
     settings: HostSettings,
     handle: HostHandle,
-    /// Containers in which `nvidia-smi` may be asked.
-    smi: watch::Sender<Vec<String>>,
     tasks: Tasks,
 }
 
@@ -179,27 +182,44 @@ impl Roster {
                 .map(|s| s.container.clone())
                 .collect();
             if let Some(entry) = entries.hosts.get(&host.id) {
-                entry.handle.want(wanted.clone());
-                entry.smi.send_replace(wanted);
+                entry.handle.want(wanted);
             } else {
-                let entry = self.start_host(host, wanted);
+                let entry = self.start_host(host, wanted, settings.demo);
                 entries.hosts.insert(host.id.clone(), entry);
             }
         }
     }
 
-    fn start_host(&self, host: &HostSettings, wanted: Vec<String>) -> HostEntry {
+    fn start_host(&self, host: &HostSettings, wanted: Vec<String>, demo: bool) -> HostEntry {
         let tasks = self.tasks.child();
-        let config = HostConfig::new(host.id.clone(), host.engine.clone(), wanted.clone());
+        let config = HostConfig::new(host.id.clone(), host.engine.clone(), wanted);
+        let env = config.env.clone();
         let handle = HostActor::spawn(&tasks, config);
-        let (smi, smi_containers) = watch::channel(wanted);
+        let (place, gpu_place) = watch::channel(GpuPlace::default());
+        {
+            let (engine, mut view) = (host.engine.clone(), handle.view());
+            let stop = tasks.token();
+            tasks.spawn("gpu place", async move {
+                loop {
+                    let seen = gpu_place_of(&view.borrow_and_update(), &engine, &env, demo);
+                    place.send_if_modified(|known| {
+                        let news = *known != seen;
+                        *known = seen;
+                        news
+                    });
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        changed = view.changed() => if changed.is_err() { return }
+                    }
+                }
+            });
+        }
         let gpus = GpuActor::spawn(
             &tasks,
             GpuConfig {
-                local: is_local(host),
                 lib_path: None,
                 exec: Some(exec_door(handle.engines())),
-                containers: smi_containers,
+                place: gpu_place,
                 visible: self.visible.clone(),
             },
         );
@@ -227,7 +247,6 @@ impl Roster {
         HostEntry {
             settings: host.clone(),
             handle,
-            smi,
             tasks,
         }
     }
@@ -238,14 +257,17 @@ impl Roster {
         let Entries { hosts, services } = &mut *entries;
         services.retain(|id, entry| {
             let stays = settings.services.iter().any(|s| {
+                // A host whose engine was changed ended its services with it; the one that took
+                // its place has the same id.
                 s.id == *id
                     && *s == *entry.watch.settings
-                    && hosts
-                        .get(&s.host)
-                        .is_some_and(|h| !h.tasks.token().is_cancelled())
+                    && !entry.tasks.token().is_cancelled()
+                    && hosts.contains_key(&s.host)
             });
             if !stays {
                 entry.tasks.cancel();
+                // Its readers end after what is held, instead of waiting for ever.
+                entry.log.close();
             }
             stays
         });
@@ -327,10 +349,15 @@ fn follow_container(
     service: &ServiceSettings,
     stop: CancellationToken,
 ) -> impl Future<Output = ()> + Send + 'static {
-    let engines = host.handle.engines();
+    let runs = Runs {
+        view: host.handle.view(),
+        container: service.container.clone(),
+    };
+    let (engines, view) = (host.handle.engines(), host.handle.view());
     let container = service.container.clone();
     let open = move |since: Option<Timestamp>| {
-        let (mut engines, container) = (engines.clone(), container.clone());
+        let (mut engines, mut view) = (engines.clone(), view.clone());
+        let container = container.clone();
         async move {
             let engine: Engine = loop {
                 if let Some(engine) = engines.borrow_and_update().clone() {
@@ -345,14 +372,42 @@ fn follow_container(
                 tail: since.is_none().then_some(LOG_TAIL),
                 after: since,
             };
-            let stream = engine.logs(&container, options);
+            // Compose may call it otherwise than the settings do; that is known after the first
+            // look, and a look that takes long must not keep the log away.
+            let looked = view.wait_for(|view| view.container_fact(&container).is_some());
+            let _ = tokio::time::timeout(LOOK_DEADLINE, looked).await;
+            let name = view.borrow().real_name(&container);
+            let name = name.ok_or_else(|| format!("`{container}` has no container"))?;
+            let stream = engine.logs(&name, options);
             Ok(stream.map(|part| {
                 part.map(|raw| (raw.stream, raw.bytes))
                     .map_err(|error| error.to_string())
             }))
         }
     };
-    follow_log(log, open, stop)
+    follow_log(log, open, runs, stop)
+}
+
+/// The runs of a container, as its host's watcher sees them.
+struct Runs {
+    view: watch::Receiver<Arc<HostView>>,
+    container: String,
+}
+
+impl Renewal for Runs {
+    type Run = Option<(String, Option<Timestamp>)>;
+
+    fn run(&mut self) -> Self::Run {
+        let view = self.view.borrow_and_update();
+        let container = view.containers.get(&self.container)?.present()?;
+        Some((container.id.clone(), container.started_at))
+    }
+
+    async fn changed(&mut self) {
+        if self.view.changed().await.is_err() {
+            std::future::pending().await
+        }
+    }
 }
 
 /// The door through which `nvidia-smi` is asked inside a container.
@@ -368,8 +423,13 @@ fn exec_door(engines: watch::Receiver<Option<Engine>>) -> GpuExec {
             };
             let engine = engine.ok_or("the engine does not answer")?;
             let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
+            let deadline = if engine.resolved().endpoint.is_ssh() {
+                SMI_DEADLINE_SSH
+            } else {
+                SMI_DEADLINE
+            };
             let output = engine
-                .exec(&container, &argv, SMI_DEADLINE, SMI_OUTPUT_BYTES)
+                .exec(&container, &argv, deadline, SMI_OUTPUT_BYTES)
                 .await
                 .map_err(|error| error.to_string())?;
             // A lost card is said on either stream and with any exit code: the parser reads all.
@@ -378,10 +438,31 @@ fn exec_door(engines: watch::Receiver<Option<Engine>>) -> GpuExec {
     })
 }
 
-/// Whether the engine of a host runs on this machine, so that its GPUs are this machine's.
-fn is_local(host: &HostSettings) -> bool {
-    let engine = host.engine.trim();
-    ["auto", "unix:", "npipe:", "wsl:"]
-        .iter()
-        .any(|word| engine.starts_with(word))
+/// Where the cards of a host are, and which containers may see them.
+fn gpu_place_of(view: &HostView, engine: &str, env: &Env, demo: bool) -> GpuPlace {
+    let local = match &view.resolved {
+        // A demo host's engine is on this machine, and its cards are not this machine's.
+        _ if demo => false,
+        Some(resolved) => resolved.endpoint.is_local(),
+        // No engine at all: this machine is meant when nothing else could have been.
+        None => {
+            let places = endpoint::resolve(engine, env).candidates;
+            view.engine.is_some() && places.iter().all(|place| place.endpoint.is_local())
+        }
+    };
+    let running = view.containers.values().filter(|_| view.answers());
+    let running = running.filter_map(WatchedContainer::present);
+    let mut containers: Vec<GpuContainer> = running
+        .filter(|container| container.state == RunState::Running)
+        .map(|container| GpuContainer {
+            name: container.name.clone(),
+            device_ids: container.gpu_device_ids.clone(),
+        })
+        .collect();
+    containers.dedup();
+    GpuPlace {
+        local,
+        login_each_time: view.resolved.as_ref().is_some_and(|r| r.endpoint.is_ssh()),
+        containers,
+    }
 }

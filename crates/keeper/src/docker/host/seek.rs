@@ -16,7 +16,7 @@ impl Actor {
     pub(super) async fn connect(&mut self) -> Result<Engine, ConnectFailure> {
         let deadlines = self.timings().deadlines;
         if let Some(held) = self.held.clone() {
-            return Engine::connect(&held, deadlines).await;
+            return Engine::connect_as(&held, deadlines, &self.shared).await;
         }
         let resolution = endpoint::resolve(&self.config.engine, &self.config.env);
         let mut tried: Vec<String> = resolution
@@ -27,7 +27,7 @@ impl Actor {
         let mut worst: Option<(ResolvedEndpoint, ConnectFailure)> = None;
         let only_one = resolution.candidates.len() == 1 && tried.is_empty();
         for candidate in resolution.candidates {
-            match Engine::connect(&candidate, deadlines).await {
+            match Engine::connect_as(&candidate, deadlines, &self.shared).await {
                 Ok(engine) => return Ok(engine),
                 Err(failure) => {
                     tried.push(describe(&candidate, &failure.engine));
@@ -47,6 +47,7 @@ impl Actor {
             None => ConnectFailure {
                 engine: EngineFact::NotFound { tried },
                 host: HostFact::Reachable,
+                somebody_there: false,
             },
         })
     }

@@ -51,26 +51,39 @@ impl Site {
 
 struct Bench {
     view: watch::Receiver<Arc<GpuView>>,
-    containers: watch::Sender<Vec<String>>,
+    place: watch::Sender<GpuPlace>,
     _visible: watch::Sender<bool>,
     tasks: Tasks,
 }
 
+/// Containers with the cards they were given.
+fn place(local: bool, containers: &[(&str, &[&str])]) -> GpuPlace {
+    let containers = containers.iter().map(|(name, ids)| GpuContainer {
+        name: (*name).to_owned(),
+        device_ids: ids.iter().map(|&id| id.to_owned()).collect(),
+    });
+    GpuPlace {
+        local,
+        login_each_time: false,
+        containers: containers.collect(),
+    }
+}
+
 fn start(site: &Site, containers: &[&str], local: bool) -> Bench {
-    let (containers, asked) = watch::channel(containers.iter().map(|&c| c.to_owned()).collect());
+    let containers: Vec<_> = containers.iter().map(|&name| (name, &[][..])).collect();
+    let (place, asked) = watch::channel(place(local, &containers));
     let (visible, seen) = watch::channel(true);
     let tasks = Tasks::new();
     let lib_path = Some(PathBuf::from("no-such-library-anywhere.so"));
     let config = GpuConfig {
-        local,
         lib_path,
         exec: Some(site.exec()),
-        containers: asked,
+        place: asked,
         visible: seen,
     };
     Bench {
         view: GpuActor::spawn(&tasks, config),
-        containers,
+        place,
         _visible: visible,
         tasks,
     }
@@ -117,8 +130,8 @@ async fn a_container_that_appears_becomes_the_source() {
         .until("nothing", |view| view.checked_at.is_some())
         .await;
     bench
-        .containers
-        .send(vec!["one".to_owned()])
+        .place
+        .send(place(true, &[("one", &[])]))
         .expect("heard");
     let view = bench.until("a card", |view| !view.cards.is_empty()).await;
     assert_eq!(
@@ -177,6 +190,53 @@ async fn cards_of_several_containers_are_put_together() {
         1,
         "{runs:?}"
     );
+}
+
+#[tokio::test]
+async fn a_card_keeps_the_number_of_the_host_where_the_container_was_given_it() {
+    let site = Site::default();
+    site.say(&[("two", Ok(OTHER))]);
+    let mut bench = start(&site, &[], false);
+    bench
+        .place
+        .send(place(false, &[("two", &["1"])]))
+        .expect("heard");
+    let view = bench.until("a card", |view| !view.cards.is_empty()).await;
+    assert_eq!(view.cards[0].latest.index, 1);
+}
+
+#[tokio::test]
+async fn one_container_without_nvidia_smi_does_not_have_all_asked_every_time() {
+    let site = Site::default();
+    site.say(&[("one", Ok(TABLE)), ("bare", Err("not found"))]);
+    let mut bench = start(&site, &["one", "bare"], false);
+    let mut last = None;
+    for _ in 0..3 {
+        let view = bench.until("a round", |view| view.checked_at != last).await;
+        last = view.checked_at;
+    }
+    let runs = site.runs.lock().expect("lock");
+    let asked = runs.iter().filter(|run| run.starts_with("bare")).count();
+    assert_eq!(asked, 1, "{runs:?}");
+}
+
+#[tokio::test]
+async fn the_cards_of_this_machine_are_not_shown_for_another() {
+    let site = Site::default();
+    site.say(&[("one", Ok(TABLE))]);
+    let mut bench = start(&site, &["one"], true);
+    bench.until("a card", |view| !view.cards.is_empty()).await;
+    site.say(&[("far", Ok(OTHER))]);
+    bench
+        .place
+        .send(place(false, &[("far", &[])]))
+        .expect("heard");
+    let view = bench
+        .until("the other card", |view| {
+            view.cards.iter().any(|c| c.latest.name == "RTX 3090")
+        })
+        .await;
+    assert_eq!(view.cards.len(), 1, "{view:?}");
 }
 
 #[tokio::test]
@@ -241,14 +301,13 @@ async fn a_source_that_fails_is_named_and_its_cards_fade() {
 #[tokio::test]
 #[ignore = "needs an NVIDIA driver"]
 async fn real_driver_is_read_through_nvml() {
-    let (_containers, asked) = watch::channel(Vec::new());
+    let (_place, asked) = watch::channel(place(true, &[]));
     let (_visible, seen) = watch::channel(true);
     let tasks = Tasks::new();
     let config = GpuConfig {
-        local: true,
         lib_path: None,
         exec: None,
-        containers: asked,
+        place: asked,
         visible: seen,
     };
     let mut view = GpuActor::spawn(&tasks, config);
