@@ -90,7 +90,8 @@ pub(super) fn engine(text: &str) -> Result<(), Objection> {
     }
 }
 
-/// A container's name: what Docker allows, since it travels into request paths.
+/// A container's name, what Docker allows, since it travels into request paths; or compose's
+/// `project/service`, whose container is looked for by its labels.
 pub(super) fn container(text: &str) -> Result<(), Objection> {
     if text.trim().is_empty() {
         return Err(objection(
@@ -98,13 +99,20 @@ pub(super) fn container(text: &str) -> Result<(), Objection> {
             "write the name that `docker ps` shows in its last column",
         ));
     }
-    let mut chars = text.chars();
-    let named = chars.next().is_some_and(|c| c.is_ascii_alphanumeric())
-        && chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+    let is_name = |text: &str| {
+        let mut chars = text.chars();
+        chars.next().is_some_and(|c| c.is_ascii_alphanumeric())
+            && chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+    };
+    let named = match text.split_once('/') {
+        None => is_name(text),
+        Some((project, service)) => is_name(project) && is_name(service),
+    };
     if !named || text.len() > 255 {
         return Err(objection(
             format!("`{}` is no container name", excerpt(text)),
-            "write the name that `docker ps` shows in its last column, without a slash before it",
+            "write the name that `docker ps` shows in its last column, without a slash before it, \
+             or `project/service` of compose",
         ));
     }
     Ok(())
@@ -203,6 +211,7 @@ mod tests {
     #[test]
     fn containers() {
         assert_eq!(container("myia-turbo-supervisor-1"), Ok(()));
+        assert_eq!(container("myia-turbo/supervisor"), Ok(()));
         for bad in [
             "",
             "  ",
@@ -211,6 +220,9 @@ mod tests {
             "a b",
             "-x",
             "x?force=1",
+            "a/b/c",
+            "a/",
+            "a/../b",
         ] {
             assert!(container(bad).is_err(), "{bad}");
         }

@@ -78,6 +78,15 @@ fn reads_the_design_documents_example() {
 }
 
 #[test]
+fn a_container_may_be_named_by_its_compose_service() {
+    let text = "[[service]]\nid='a'\nkind='forge'\ncontainer='myia-turbo/supervisor'\n";
+    assert_eq!(
+        parse(text).unwrap().services[0].container,
+        "myia-turbo/supervisor"
+    );
+}
+
+#[test]
 fn local_is_implied_when_used_or_alone() {
     let hosts = |text: &str| -> Vec<String> {
         parse(text)
