@@ -4,7 +4,7 @@
 use std::{
     error::Error as StdError,
     io,
-    sync::Once,
+    sync::{Arc, Once, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -204,6 +204,10 @@ impl Target {
 #[derive(Debug, Clone)]
 pub struct Http {
     client: reqwest::Client,
+    /// For requests that must not be sent twice: servers close kept connections after an error,
+    /// and what is sent on one of these fails with nobody knowing whether it arrived. Made when
+    /// it is needed first.
+    unpooled: Arc<OnceLock<reqwest::Client>>,
 }
 
 impl Http {
@@ -214,14 +218,21 @@ impl Http {
             // Err means that another part of the program installed one before: as good.
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
-        let client = builder().build().or_else(|error| {
-            // A system without any certificate store must still reach http:// services.
-            tracing::warn!(%error, "no system certificates; https services will be refused");
-            builder().tls_certs_only([]).build()
-        });
-        client
-            .map(|client| Self { client })
-            .map_err(|e| HttpError::Address(words(&e)))
+        Ok(Self {
+            client: build(builder)?,
+            unpooled: Arc::default(),
+        })
+    }
+
+    fn client_for(&self, method: &Method) -> Result<&reqwest::Client, HttpError> {
+        if *method == Method::GET {
+            return Ok(&self.client);
+        }
+        if let Some(client) = self.unpooled.get() {
+            return Ok(client);
+        }
+        let client = build(|| builder().pool_max_idle_per_host(0))?;
+        Ok(self.unpooled.get_or_init(|| client))
     }
 
     /// Sends a request and reads the answer up to its limit. A GET is sent once more when the
@@ -250,7 +261,7 @@ impl Http {
     async fn exchange(&self, target: &Target, ask: &Ask<'_>) -> Result<HttpAnswer, HttpError> {
         let started = Instant::now();
         let mut request = self
-            .client
+            .client_for(&ask.method)?
             .request(ask.method.clone(), target.url(ask.path));
         if let Some(credentials) = &target.credentials {
             request = request.header(AUTHORIZATION, authorization(credentials)?);
@@ -300,6 +311,15 @@ impl Http {
             took,
         })
     }
+}
+
+fn build(builder: impl Fn() -> reqwest::ClientBuilder) -> Result<reqwest::Client, HttpError> {
+    let client = builder().build().or_else(|error| {
+        // A system without any certificate store must still reach http:// services.
+        tracing::warn!(%error, "no system certificates; https services will be refused");
+        builder().tls_certs_only([]).build()
+    });
+    client.map_err(|e| HttpError::Address(words(&e)))
 }
 
 fn builder() -> reqwest::ClientBuilder {
