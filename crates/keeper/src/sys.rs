@@ -1,9 +1,8 @@
-//! The few doors to the operating system: clock, tasks, processes, files, places.
+//! The few doors to the operating system: clock, tasks, files, places.
 //!
-//! Nothing outside this folder reads the clock, spawns a task, starts a program or writes a file.
+//! Nothing outside this folder reads the clock, spawns a task or writes a file.
 
 pub mod clock;
 pub mod files;
 pub mod paths;
-pub mod process;
 pub mod tasks;
