@@ -5,8 +5,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use forgekeeper_domain::{
     action::{Action, ActionPlan, PlanFacts, plan},
     cause::Cause,
-    error::{ErrorCode, ErrorInfo},
     container::RunState,
+    error::{ErrorCode, ErrorInfo},
     facts::{Activity, ApiFact, Busy, ContainerFact},
     generation::{GenerationChoices, GenerationRecord, GenerationRequest},
     ids::{JobId, ServiceId},

@@ -124,7 +124,10 @@ impl Overseer {
         loop {
             let looking = *self.visible.borrow();
             let rejudge = Instant::now() + if looking { REJUDGE } else { REJUDGE_HIDDEN };
-            let wake = self.pace.next(looking).map_or(rejudge, |due| due.min(rejudge));
+            let wake = self
+                .pace
+                .next(looking)
+                .map_or(rejudge, |due| due.min(rejudge));
             let first = tokio::select! {
                 () = stop.cancelled() => return,
                 report = reports.recv() => match report {

@@ -58,13 +58,16 @@ pub(super) fn is_news(before: &KeeperState, now: &KeeperState) -> bool {
 }
 
 fn differ<T>(before: &[T], now: &[T], same: impl Fn(&T, &T) -> bool) -> bool {
-    before.len() != now.len() || !before.iter().zip(now).all(|(before, now)| same(before, now))
+    before.len() != now.len()
+        || !before
+            .iter()
+            .zip(now)
+            .all(|(before, now)| same(before, now))
 }
 
 fn host(before: &HostState, now: &HostState) -> bool {
     (&before.id, &before.endpoint, &before.origin) == (&now.id, &now.endpoint, &now.origin)
-        && (&before.engine_version, &before.api_version)
-            == (&now.engine_version, &now.api_version)
+        && (&before.engine_version, &before.api_version) == (&now.engine_version, &now.api_version)
         && before.retry_in_ms == now.retry_in_ms
         && outcome(&before.host, &now.host)
         && outcome(&before.engine, &now.engine)
