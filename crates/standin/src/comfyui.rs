@@ -1,6 +1,7 @@
 //! ComfyUI 0.3.64 as a real HTTP and WebSocket server, with the surprises of the real one.
 
 mod execute;
+mod files;
 mod graph;
 mod nodes;
 mod plan;
@@ -28,6 +29,7 @@ use crate::lock::lock;
 use crate::logbook::{Logbook, Stream};
 use crate::pace::Pace;
 use crate::tasks::Tasks;
+use files::Files;
 use queue::Queue;
 use socket::Sockets;
 
@@ -76,8 +78,6 @@ impl ComfySpec {
 
 /// Results of nodes of the last graph: signature to what the node showed.
 type Cache = HashMap<String, Option<Value>>;
-/// Type, subfolder and name of a file.
-type FileKey = (String, String, String);
 
 /// A played ComfyUI program.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ pub struct Comfy {
     history: Mutex<Vec<(String, Value)>>,
     sockets: Sockets,
     cache: Mutex<Cache>,
-    files: Mutex<HashMap<FileKey, Arc<Vec<u8>>>>,
+    files: Mutex<Files>,
     counters: Mutex<BTreeMap<String, u64>>,
     interrupt: Mutex<bool>,
     loaded: Mutex<Option<String>>,
@@ -137,7 +137,7 @@ impl Comfy {
 
     /// Serves the program on `addr`; the port refuses whenever the program is down.
     pub fn serve(self: &Arc<Self>, addr: SocketAddr) -> io::Result<SocketAddr> {
-        let door = Door::tcp(addr, routes::router(Arc::clone(self)), &self.tasks)?;
+        let door = Door::tcp(addr, routes::router(Arc::clone(self)), &self.tasks, None)?;
         let bound = door.addr().unwrap_or(addr);
         let comfy = Arc::clone(self);
         self.tasks.spawn(async move {
@@ -203,11 +203,12 @@ impl Comfy {
 
     /// Runs the program from its first line on, for as long as the container runs.
     pub async fn launch(self: Arc<Self>) {
-        let mut slow = 450.0;
         for line in self.old_start() {
-            if self.is(Fault::ProgramStarting) {
-                slow = 4_500.0;
-            }
+            let slow = if self.is(Fault::ProgramStarting) {
+                4_500.0
+            } else {
+                450.0
+            };
             self.pace.wait(slow).await;
             self.say(&line);
         }

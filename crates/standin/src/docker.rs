@@ -84,7 +84,7 @@ impl Engine {
 
     /// Serves the API on a TCP address.
     pub async fn serve_tcp(self: &Arc<Self>, addr: SocketAddr) -> io::Result<SocketAddr> {
-        let door = Door::tcp(addr, routes::router(Arc::clone(self)), &self.tasks)?;
+        let door = Door::tcp(addr, routes::router(Arc::clone(self)), &self.tasks, None)?;
         let bound = door.addr().unwrap_or(addr);
         self.keep(door).await;
         Ok(bound)

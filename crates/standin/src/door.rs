@@ -33,6 +33,9 @@ pub(crate) struct Line {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CloseAfter;
 
+/// Wait after a connection that could not be taken.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
 /// A door of the played world.
 #[derive(Debug)]
 pub(crate) struct Door {
@@ -69,9 +72,27 @@ async fn hold_again(addr: SocketAddr) -> TcpSocket {
     }
 }
 
+/// Takes the socket's file away with the door.
+#[cfg(unix)]
+struct SocketFile(std::path::PathBuf);
+
+#[cfg(unix)]
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Gone already is as good.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 impl Door {
     /// Binds `addr` (port 0 for any) and stays shut until [`Door::set`].
-    pub(crate) fn tcp(addr: SocketAddr, router: Router, tasks: &Tasks) -> io::Result<Self> {
+    /// A connection that asks nothing for `idle` is closed.
+    pub(crate) fn tcp(
+        addr: SocketAddr,
+        router: Router,
+        tasks: &Tasks,
+        idle: Option<Duration>,
+    ) -> io::Result<Self> {
         let socket = hold(addr)?;
         let addr = socket.local_addr()?;
         let (wish, mut wishes) = watch::channel(false);
@@ -97,15 +118,19 @@ impl Door {
                         let cut = group.token().child_token();
                         loop {
                             tokio::select! {
-                                end = wishes.wait_for(|open| !*open) => {
+                                end = async { wishes.wait_for(|open| !*open).await.map(drop) } => {
                                     if end.is_err() { return; }
                                     break;
                                 }
                                 got = listener.accept() => {
-                                    let Ok((stream, _)) = got else { continue };
+                                    let Ok((stream, _)) = got else {
+                                        // Out of file descriptors, usually: it passes.
+                                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                                        continue;
+                                    };
                                     // A lost TCP_NODELAY only costs latency.
                                     let _ = stream.set_nodelay(true);
-                                    group.spawn(serve(stream, router.clone(), cut.clone()));
+                                    group.spawn(serve(stream, router.clone(), cut.clone(), idle));
                                 }
                             }
                         }
@@ -132,16 +157,31 @@ impl Door {
         router: Router,
         tasks: &Tasks,
     ) -> io::Result<Self> {
+        use std::os::unix::fs::FileTypeExt as _;
+
         use tokio::net::UnixListener;
+
+        // Somebody answers there: a real engine, perhaps. It keeps its place.
+        if std::os::unix::net::UnixStream::connect(&path).is_ok() {
+            return Err(io::Error::from(io::ErrorKind::AddrInUse));
+        }
+        if path
+            .symlink_metadata()
+            .is_ok_and(|about| !about.file_type().is_socket())
+        {
+            return Err(io::Error::from(io::ErrorKind::AlreadyExists));
+        }
         // Fails early when the folder is missing or not writable.
         drop(UnixListener::bind(&path).or_else(|_| {
             std::fs::remove_file(&path)?;
             UnixListener::bind(&path)
         })?);
+        let file = SocketFile(path.clone());
         let (wish, mut wishes) = watch::channel(false);
         let (tell, state) = watch::channel(false);
         let group = tasks.clone();
         tasks.spawn(async move {
+            let _file = file;
             loop {
                 if wishes.wait_for(|open| *open).await.is_err() {
                     return;
@@ -156,13 +196,16 @@ impl Door {
                 let cut = group.token().child_token();
                 loop {
                     tokio::select! {
-                        end = wishes.wait_for(|open| !*open) => {
+                        end = async { wishes.wait_for(|open| !*open).await.map(drop) } => {
                             if end.is_err() { return; }
                             break;
                         }
                         got = listener.accept() => {
-                            let Ok((stream, _)) = got else { continue };
-                            group.spawn(serve(stream, router.clone(), cut.clone()));
+                            let Ok((stream, _)) = got else {
+                                tokio::time::sleep(ACCEPT_PAUSE).await;
+                                continue;
+                            };
+                            group.spawn(serve(stream, router.clone(), cut.clone(), None));
                         }
                     }
                 }
@@ -200,7 +243,7 @@ async fn close_after(Extension(line): Extension<Line>, request: Request, next: N
     response
 }
 
-async fn serve<S>(stream: S, router: Router, cut: CancellationToken)
+async fn serve<S>(stream: S, router: Router, cut: CancellationToken, idle: Option<Duration>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -213,6 +256,8 @@ where
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .keep_alive(true)
+        // Also counts the wait for the next request of a kept connection.
+        .header_read_timeout(idle)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app))
         .with_upgrades();
     tokio::select! {

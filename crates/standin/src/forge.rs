@@ -32,6 +32,9 @@ use crate::pace::Pace;
 use crate::tasks::Tasks;
 use job::Job;
 
+/// A connection that asks nothing for so long is closed.
+const IDLE: std::time::Duration = std::time::Duration::from_secs(30);
+
 /// The file of the program's own output inside the container.
 pub const FORGE_LOG: &str = "/var/log/supervisor/forge.log";
 
@@ -288,7 +291,12 @@ impl Forge {
 
     /// Serves the program on `addr`; the port refuses whenever the program is down.
     pub fn serve(self: &Arc<Self>, addr: SocketAddr) -> io::Result<SocketAddr> {
-        let door = Door::tcp(addr, routes::router(Arc::clone(self)), &self.tasks)?;
+        let door = Door::tcp(
+            addr,
+            routes::router(Arc::clone(self)),
+            &self.tasks,
+            Some(IDLE),
+        )?;
         let bound = door.addr().unwrap_or(addr);
         let forge = Arc::clone(self);
         self.tasks.spawn(async move {

@@ -128,12 +128,13 @@ impl Site {
     /// Starts the task that turns faults into deeds, and the control endpoint.
     pub(crate) async fn animate(self: &Arc<Self>) -> Result<SocketAddr, SiteError> {
         damage::follow(self);
-        let door = Door::tcp(anywhere(), control::router(self), &self.tasks).map_err(|source| {
-            SiteError::Open {
-                what: "control endpoint".into(),
-                source,
-            }
-        })?;
+        let door =
+            Door::tcp(anywhere(), control::router(self), &self.tasks, None).map_err(|source| {
+                SiteError::Open {
+                    what: "control endpoint".into(),
+                    source,
+                }
+            })?;
         let addr = door.addr().unwrap_or_else(anywhere);
         door.set(true).await;
         let (stop, held) = (self.tasks.token().clone(), door);

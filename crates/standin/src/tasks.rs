@@ -54,9 +54,4 @@ impl Tasks {
         self.cancel();
         self.tracker.wait().await;
     }
-
-    /// How many tasks are still alive.
-    pub fn alive(&self) -> usize {
-        self.tracker.len()
-    }
 }

@@ -54,6 +54,15 @@ impl Comfy {
                 }
                 Ok(None)
             }
+            "LoadImage" => {
+                let name = input(graph, node, "image").and_then(Value::as_str);
+                let name = name.unwrap_or_default();
+                if self.input_picture(name).is_none() {
+                    let text = format!("cannot identify image file '/root/ComfyUI/input/{name}'");
+                    return Err(Self::fail(node, "PIL.UnidentifiedImageError", &text));
+                }
+                Ok(None)
+            }
             "KSampler" => self.sample(run, graph, node).await.map(|()| None),
             "VAEDecode" => {
                 self.pace.wait(350.0).await;
@@ -162,7 +171,13 @@ impl Comfy {
         node: &str,
         kind: &str,
     ) -> Result<Option<Value>, Halt> {
-        let source = upstream(graph, node, "images").and_then(|images| run.source(&images));
+        let source = upstream(graph, node, "images").and_then(|images| {
+            let file = input(graph, &images, "image").and_then(Value::as_str);
+            match file {
+                Some(file) => self.input_picture(file).map(Source::File),
+                None => run.source(&images),
+            }
+        });
         let Some(source) = source else {
             return Err(Self::fail(
                 node,
@@ -189,6 +204,7 @@ impl Comfy {
                 batch,
                 ..
             } => (*width, *height, *batch),
+            Source::File(picture) => (picture.width, picture.height, 1),
         };
         let mut texts = vec![("prompt".to_owned(), view::ascii_json(&graph.clone().into()))];
         if let Some(Value::Object(extra)) = run.job.extra.get("extra_pnginfo") {
@@ -200,17 +216,19 @@ impl Comfy {
         }
         let mut images = Vec::new();
         for index in 0..batch {
-            let (key, plain) = match &source {
-                Source::Scene { key, .. } => (format!("{key}|{index}"), None),
-                Source::Plain { colour, .. } => (String::new(), Some(*colour)),
+            let key = match &source {
+                Source::Scene { key, .. } => format!("{key}|{index}"),
+                _ => String::new(),
+            };
+            let fixed = match &source {
+                _ if black => Some(Picture::plain(width, height, [0, 0, 0])),
+                Source::Plain { colour, .. } => Some(Picture::plain(width, height, *colour)),
+                Source::File(picture) => Some(picture.clone()),
+                Source::Scene { .. } => None,
             };
             let texts = texts.clone();
             let drawn = tokio::task::spawn_blocking(move || {
-                let picture = match plain {
-                    _ if black => Picture::plain(width, height, [0, 0, 0]),
-                    Some(colour) => Picture::plain(width, height, colour),
-                    None => Scene::of(&key).draw(width, height, 0.0),
-                };
+                let picture = fixed.unwrap_or_else(|| Scene::of(&key).draw(width, height, 0.0));
                 let chunks: Vec<(&str, &str)> = texts
                     .iter()
                     .map(|(k, v)| (k.as_str(), v.as_str()))

@@ -65,7 +65,7 @@ pub(super) fn converted(kind: Kind, value: &Value) -> Option<Given> {
     match kind {
         Kind::Int(..) => whole(value).map(Given::Int),
         Kind::Float(..) => number(value).map(Given::Float),
-        Kind::Text(..) | Kind::One(_) => Some(Given::Text(match value {
+        Kind::Text(..) | Kind::One(_) | Kind::File => Some(Given::Text(match value {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         })),
@@ -98,6 +98,18 @@ fn error(kind: &str, message: &str, details: &str, name: &str, extra: Value) -> 
         info.extend(extra);
     }
     json!({"type": kind, "message": message, "details": details, "extra_info": info})
+}
+
+/// Links in a row beyond which a graph is refused, as Python does at its own limit. Everything
+/// that walks a graph later walks only what was walked here.
+const DEEPEST: usize = 150;
+
+/// One walk from an output to everything it needs.
+struct Walk<'a> {
+    graph: &'a Map<String, Value>,
+    seen: BTreeSet<String>,
+    errors: &'a mut BTreeMap<String, Vec<Value>>,
+    depth: usize,
 }
 
 impl Comfy {
@@ -140,8 +152,14 @@ impl Comfy {
         let mut dependents: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut good = Vec::new();
         for output in &outputs {
-            let mut seen = BTreeSet::new();
-            self.check_node(graph, output, &mut seen, &mut errors);
+            let mut walk = Walk {
+                graph,
+                seen: BTreeSet::new(),
+                errors: &mut errors,
+                depth: 0,
+            };
+            self.check_node(&mut walk, output);
+            let seen = walk.seen;
             let faulty: Vec<&String> = seen.iter().filter(|id| errors.contains_key(*id)).collect();
             if faulty.is_empty() {
                 good.push(output.clone());
@@ -153,6 +171,16 @@ impl Comfy {
                     .push(output.clone());
             }
         }
+        // The faults of the outputs themselves; those of nodes before them are not named here.
+        let details: Vec<String> = outputs
+            .iter()
+            .filter_map(|output| errors.get(output))
+            .flatten()
+            .map(|fault| {
+                let word = |key: &str| fault[key].as_str().unwrap_or_default().to_owned();
+                format!("{}: {}", word("message"), word("details"))
+            })
+            .collect();
         let mut node_errors = json!({});
         for (id, list) in errors {
             let kind = graph.get(&id).and_then(|n| n.get("class_type")).cloned();
@@ -164,7 +192,7 @@ impl Comfy {
                 "prompt_outputs_failed_validation",
                 "Prompt outputs failed validation",
             );
-            return Err(refusal(kind, text, "", &node_errors));
+            return Err(refusal(kind, text, &details.join("\n"), &node_errors));
         }
         Ok(Graph {
             sent: graph.clone(),
@@ -173,14 +201,18 @@ impl Comfy {
         })
     }
 
-    fn check_node(
-        &self,
-        graph: &Map<String, Value>,
-        id: &str,
-        seen: &mut BTreeSet<String>,
-        errors: &mut BTreeMap<String, Vec<Value>>,
-    ) {
-        if !seen.insert(id.to_owned()) {
+    fn check_node(&self, walk: &mut Walk<'_>, id: &str) {
+        let graph = walk.graph;
+        if !walk.seen.insert(id.to_owned()) {
+            return;
+        }
+        if walk.depth >= DEEPEST {
+            let words = "maximum recursion depth exceeded in comparison";
+            let trouble = json!({"type": "exception_during_validation",
+                "message": "Exception when validating node", "details": words,
+                "extra_info": {"exception_type": "RecursionError",
+                    "traceback": ["  File \"/root/ComfyUI/execution.py\", line 838, in validate_inputs\n"]}});
+            walk.errors.insert(id.to_owned(), vec![trouble]);
             return;
         }
         let Some(class) = class_of(graph, id) else {
@@ -199,7 +231,7 @@ impl Comfy {
                 continue;
             };
             if value.is_array() {
-                self.check_link(graph, value, name, *kind, seen, errors, &mut found);
+                self.check_link(walk, value, name, *kind, &mut found);
             } else if let Kind::Link(of) = kind {
                 let details = format!("{name}, received_type({value}) mismatch input_type({of})");
                 found.push(error(
@@ -213,20 +245,17 @@ impl Comfy {
                 found.push(wrong);
             }
         }
-        if !found.is_empty() && !errors.contains_key(id) {
-            errors.insert(id.to_owned(), found);
+        if !found.is_empty() && !walk.errors.contains_key(id) {
+            walk.errors.insert(id.to_owned(), found);
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one step of the recursion above")]
     fn check_link(
         &self,
-        graph: &Map<String, Value>,
+        walk: &mut Walk<'_>,
         value: &Value,
         name: &str,
         kind: Kind,
-        seen: &mut BTreeSet<String>,
-        errors: &mut BTreeMap<String, Vec<Value>>,
         found: &mut Vec<Value>,
     ) {
         let extra = json!({"received_value": value});
@@ -235,7 +264,7 @@ impl Comfy {
             found.push(error("bad_linked_input", text, name, name, extra));
             return;
         };
-        let Some(source) = class_of(graph, &from) else {
+        let Some(source) = class_of(walk.graph, &from) else {
             found.push(json!({"type": "exception_during_validation",
                 "message": "Exception when validating node", "details": format!("'{from}'"),
                 "extra_info": {"input_name": name, "exception_type": "KeyError",
@@ -249,7 +278,7 @@ impl Comfy {
             Kind::Int(..) => "INT",
             Kind::Float(..) => "FLOAT",
             Kind::Text(..) => "STRING",
-            Kind::One(_) => "COMBO",
+            Kind::One(_) | Kind::File => "COMBO",
         };
         if got != wanted {
             let details = format!("{name}, received_type({got}) mismatch input_type({wanted})");
@@ -263,7 +292,9 @@ impl Comfy {
             ));
             return;
         }
-        self.check_node(graph, &from, seen, errors);
+        walk.depth += 1;
+        self.check_node(walk, &from);
+        walk.depth -= 1;
     }
 
     fn check_value(&self, kind: Kind, name: &str, value: &Value) -> Option<Value> {
@@ -304,6 +335,15 @@ impl Comfy {
             (Kind::Float(_, _, most, _), Given::Float(n)) if n > most => {
                 Some(big(n.to_string(), format!("{most:?}")))
             }
+            (Kind::File, Given::Text(text)) => self.input_file(&text).is_none().then(|| {
+                error(
+                    "custom_validation_failed",
+                    "Custom validation failed for node",
+                    &format!("{name} - Invalid image file: {text}"),
+                    name,
+                    extra,
+                )
+            }),
             (Kind::One(list), Given::Text(text)) => {
                 let names = self.list(list);
                 if names.contains(&text) {

@@ -17,6 +17,8 @@ pub(super) enum Kind {
     Text(&'static str, bool),
     /// One of a list.
     One(List),
+    /// A file that was uploaded; the node itself checks it.
+    File,
 }
 
 /// Lists of names.
@@ -101,7 +103,7 @@ pub(super) const SCHEDULERS: &[&str] = &[
     "kl_optimal",
 ];
 
-use Kind::{Float, Int, Link, One, Text};
+use Kind::{File, Float, Int, Link, One, Text};
 
 /// All classes.
 pub(super) const CLASSES: &[Class] = &[
@@ -207,6 +209,14 @@ pub(super) const CLASSES: &[Class] = &[
         output_node: false,
     },
     Class {
+        name: "LoadImage",
+        title: "Load Image",
+        category: "image",
+        inputs: &[("image", File)],
+        outputs: &["IMAGE", "MASK"],
+        output_node: false,
+    },
+    Class {
         name: "SaveImage",
         title: "Save Image",
         category: "image",
@@ -269,6 +279,7 @@ impl Comfy {
             }
             Text(default, lines) => json!(["STRING", {"default": default, "multiline": lines}]),
             One(list) => json!([self.list(list)]),
+            File => json!([self.uploads(), {"image_upload": true}]),
         }
     }
 

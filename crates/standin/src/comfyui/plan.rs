@@ -8,6 +8,7 @@ use super::graph::{Given, class_of, converted, input, link};
 use super::nodes::Kind;
 use super::run::Run;
 use crate::docker::hex_id;
+use crate::picture::Picture;
 
 /// What a graph's pictures are made from.
 pub(super) enum Source {
@@ -17,6 +18,8 @@ pub(super) enum Source {
         height: u32,
         batch: u64,
     },
+    /// A loaded picture.
+    File(Picture),
     Plain {
         colour: [u8; 3],
         width: u32,

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::nodes::{CLASSES, class};
 use super::queue::Job;
-use super::{Comfy, prompt, socket, trouble, view};
+use super::{Comfy, files, prompt, socket, trouble, view};
 use crate::lock::lock;
 use crate::reply;
 
@@ -236,6 +236,7 @@ pub(super) fn router(comfy: Arc<Comfy>) -> Router {
         .route("/history", get(get_history).post(post_history))
         .route("/history/{id}", get(one_history))
         .route("/view", get(view::get))
+        .route("/upload/image", post(files::upload))
         .route("/interrupt", post(interrupt))
         .route("/free", post(free))
         .route("/system_stats", get(stats))

@@ -7,10 +7,11 @@ use std::time::Instant;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::graph::class_of;
+use super::graph::{class_of, input};
 use super::plan::{order, signature};
 use super::queue::Job;
 use super::{Cache, Comfy};
+use crate::docker::hex_id;
 use crate::lock::lock;
 
 /// Why a graph ended early.
@@ -96,11 +97,21 @@ impl Comfy {
                 self.say("Traceback (most recent call last):");
                 self.say(&format!("{kind}: {text}"));
                 let class = class_of(run.graph(), &node).map(|c| c.name);
+                let all: Vec<&String> = run.graph().keys().collect();
+                let inputs: Map<String, Value> = run
+                    .graph()
+                    .get(&node)
+                    .and_then(|node| node.get("inputs")?.as_object())
+                    .into_iter()
+                    .flatten()
+                    .filter(|(_, value)| !value.is_array())
+                    .map(|(name, value)| (name.clone(), json!([value])))
+                    .collect();
                 let data = json!({"prompt_id": job.id, "node_id": node, "node_type": class,
                     "executed": run.executed, "exception_message": format!("{text}\n"),
                     "exception_type": kind,
                     "traceback": ["  File \"/root/ComfyUI/execution.py\", line 496, in execute\n"],
-                    "current_inputs": {}, "current_outputs": run.executed, "timestamp": now()});
+                    "current_inputs": inputs, "current_outputs": all, "timestamp": now()});
                 self.note(&mut run, "execution_error", data);
             }
         }
@@ -173,6 +184,16 @@ impl Comfy {
         let (mut seen, mut sequence) = (BTreeSet::new(), Vec::new());
         for output in &run.job.graph.outputs {
             order(&graph, output, &mut seen, &mut sequence);
+        }
+        for node in &sequence {
+            // Another file under the same name is another picture.
+            if class_of(&graph, node).is_some_and(|class| class.name == "LoadImage")
+                && let Some(name) = input(&graph, node, "image").and_then(Value::as_str)
+                && let Some(file) = self.input_file(name)
+            {
+                let mark = hex_id(&format!("LoadImage {name} {}", hex_id(file.as_slice())));
+                run.signatures.insert(node.clone(), mark);
+            }
         }
         for node in &sequence {
             signature(&graph, node, &mut run.signatures, 0);

@@ -101,17 +101,23 @@ pub(super) async fn open(
     upgrade.on_upgrade(move |socket| talk(comfy, id, line, socket))
 }
 
-async fn talk(comfy: Arc<Comfy>, id: String, line: Line, mut socket: WebSocket) {
+async fn talk(comfy: Arc<Comfy>, id: String, line: Line, socket: WebSocket) {
+    converse(&comfy, &id, line, socket).await;
+    // As in the original, whoever closes takes the entry of this id away, even a newer socket's.
+    lock(&comfy.sockets.0).remove(&id);
+}
+
+async fn converse(comfy: &Arc<Comfy>, id: &str, line: Line, mut socket: WebSocket) {
     let (send, mut frames) = mpsc::channel(512);
     let metadata = Arc::new(AtomicBool::new(false));
     let client = Client {
         send,
         metadata: Arc::clone(&metadata),
     };
-    lock(&comfy.sockets.0).insert(id.clone(), client);
+    lock(&comfy.sockets.0).insert(id.to_owned(), client);
     let (remaining, current) = {
         let queue = lock(&comfy.queue);
-        let mine = queue.last_client.as_deref() == Some(&id);
+        let mine = queue.last_client.as_deref() == Some(id);
         (queue.remaining(), queue.node.clone().filter(|_| mine))
     };
     let first = json!({"type": "status",
@@ -160,8 +166,6 @@ async fn talk(comfy: Arc<Comfy>, id: String, line: Line, mut socket: WebSocket) 
             },
         }
     }
-    // As in the original, whoever closes takes the entry of this id away, even a newer socket's.
-    lock(&comfy.sockets.0).remove(&id);
 }
 
 fn flags(text: &str) -> Option<bool> {

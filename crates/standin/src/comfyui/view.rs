@@ -7,16 +7,13 @@ use std::sync::Arc;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Comfy;
 use crate::faults::Fault;
 use crate::lock::lock;
 use crate::picture::{self, Picture};
 use crate::reply;
-
-/// Files kept at most; the oldest counters stay, the files go.
-const KEPT: usize = 500;
 
 /// JSON with everything outside ASCII escaped, as Python writes it.
 pub(super) fn ascii_json(value: &Value) -> String {
@@ -30,31 +27,6 @@ pub(super) fn ascii_json(value: &Value) -> String {
         }
         out
     })
-}
-
-impl Comfy {
-    /// Keeps a file under the next free name of its prefix.
-    pub(super) fn keep(&self, prefix: &str, kind: &str, file: Vec<u8>) -> Value {
-        let (folder, stem) = prefix.rsplit_once('/').unwrap_or(("", prefix));
-        let number = {
-            let mut counters = lock(&self.counters);
-            let counter = counters.entry(format!("{kind}/{prefix}")).or_insert(0);
-            *counter += 1;
-            *counter
-        };
-        let name = format!("{stem}_{number:05}_.png");
-        let mut files = lock(&self.files);
-        if files.len() >= KEPT
-            && let Some(old) = files.keys().next().cloned()
-        {
-            files.remove(&old);
-        }
-        files.insert(
-            (kind.to_owned(), folder.to_owned(), name.clone()),
-            Arc::new(file),
-        );
-        json!({"filename": name, "subfolder": folder, "type": kind})
-    }
 }
 
 fn decoded(file: &[u8]) -> Option<Picture> {
@@ -76,7 +48,10 @@ fn ranged(headers: &HeaderMap, length: usize) -> Option<(usize, usize)> {
         .strip_prefix("bytes=")?;
     let (from, to) = text.split_once('-')?;
     let from: usize = from.parse().ok()?;
-    let to = to.parse::<usize>().map_or(length, |to| to + 1).min(length);
+    let to = to
+        .parse::<usize>()
+        .map_or(length, |to| to.saturating_add(1))
+        .min(length);
     (from < to).then_some((from, to))
 }
 
@@ -105,9 +80,7 @@ pub(super) async fn get(
     if !matches!(kind.as_str(), "output" | "temp" | "input") {
         return reply::empty(400);
     }
-    let found = lock(&comfy.files)
-        .get(&(kind, folder.to_owned(), name.to_owned()))
-        .cloned();
+    let found = lock(&comfy.files).get(&(kind, folder.to_owned(), name.to_owned()));
     let Some(file) = found else {
         return reply::empty(404);
     };
@@ -151,6 +124,8 @@ pub(super) async fn get(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -159,5 +134,18 @@ mod tests {
             ascii_json(&json!({"t": "caf\u{e9} \u{1f98a}"})),
             "{\"t\":\"caf\\u00e9 \\ud83e\\udd8a\"}"
         );
+    }
+
+    #[test]
+    fn ranges_end_with_the_file() {
+        let asked = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::RANGE, HeaderValue::from_str(text).unwrap());
+            ranged(&headers, 100)
+        };
+        assert_eq!(asked("bytes=0-18446744073709551615"), Some((0, 100)));
+        assert_eq!(asked("bytes=10-19"), Some((10, 20)));
+        assert_eq!(asked("bytes=90-"), Some((90, 100)));
+        assert_eq!(asked("bytes=100-200"), None);
     }
 }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Engine;
 use super::looping::Loop;
+use super::stats::Totals;
 use super::supervisor::Supervisor;
 use crate::comfyui::Comfy;
 use crate::faults::Fault;
@@ -126,6 +127,8 @@ pub struct Container {
     id: Mutex<String>,
     pub(crate) created: Mutex<Timestamp>,
     pub(crate) state: Mutex<State>,
+    /// Running totals of the statistics.
+    pub(crate) totals: Mutex<Option<Totals>>,
     /// Mounts stay as they were at the creation.
     pub(crate) binds: Mutex<Vec<(String, String)>>,
     pub(crate) supervisor: Option<Supervisor>,
@@ -139,9 +142,9 @@ pub struct Container {
     pub(crate) engine: Weak<Engine>,
 }
 
-pub(crate) fn hex_id(seed: &str) -> String {
+pub(crate) fn hex_id(seed: &(impl AsRef<[u8]> + ?Sized)) -> String {
     use std::fmt::Write as _;
-    Sha256::digest(seed.as_bytes())
+    Sha256::digest(seed.as_ref())
         .iter()
         .fold(String::new(), |mut out, byte| {
             let _ = write!(out, "{byte:02x}");
@@ -170,6 +173,7 @@ impl Container {
                 preparing: false,
             }),
             supervisor,
+            totals: Mutex::default(),
             binds: Mutex::new(spec.binds.clone()),
             ends: watch::Sender::new(0),
             run: Mutex::new(CancellationToken::new()),

@@ -18,6 +18,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::container::Container;
 use super::{Engine, command, routes};
 use crate::door::Line;
+use crate::faults::Fault;
 use crate::lock::lock;
 use crate::logbook::Stream;
 use crate::reply;
@@ -185,11 +186,17 @@ pub(crate) async fn start(engine: &Arc<Engine>, exec: Arc<Exec>, request: Reques
     } else {
         "application/vnd.docker.multiplexed-stream"
     };
+    let faults = engine.faults.clone();
     let framed =
         move |(stream, bytes): (Stream, Bytes)| if tty { bytes } else { frame(stream, &bytes) };
     let (Some(on_upgrade), Some(line), true) = (on_upgrade, line, upgrade) else {
-        let pieces =
-            ReceiverStream::new(outputs).map(move |piece| Ok::<_, std::io::Error>(framed(piece)));
+        let pieces = ReceiverStream::new(outputs).then(move |piece| {
+            let faults = faults.clone();
+            async move {
+                faults.wait_gone(Fault::EngineHung).await;
+                Ok::<_, std::io::Error>(framed(piece))
+            }
+        });
         return reply::typed(200, kind, Body::from_stream(pieces));
     };
     engine.tasks.spawn(async move {
@@ -203,7 +210,10 @@ pub(crate) async fn start(engine: &Arc<Engine>, exec: Arc<Exec>, request: Reques
         loop {
             tokio::select! {
                 piece = outputs.recv() => match piece {
-                    Some(piece) => if write.write_all(&framed(piece)).await.is_err() { break },
+                    Some(piece) => {
+                        faults.wait_gone(Fault::EngineHung).await;
+                        if write.write_all(&framed(piece)).await.is_err() { break }
+                    }
                     None => break,
                 },
                 // Input is read to notice a client that leaves, and thrown away.

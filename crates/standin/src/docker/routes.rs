@@ -169,14 +169,24 @@ async fn info(State(engine): App) -> Response {
     )
 }
 
+/// What can be asked of the list; the engine refuses what it does not know.
+const LIST_FILTERS: &[&str] = &["name", "id", "status", "ancestor", "label"];
+const EVENT_FILTERS: &[&str] = &["type", "container", "image", "event", "action", "label"];
+
 /// `filters`: a JSON object of lists, or of maps to booleans in old clients.
-fn filters(words: &HashMap<String, String>) -> Result<HashMap<String, Vec<String>>, Box<Response>> {
+fn filters(
+    words: &HashMap<String, String>,
+    known: &[&str],
+) -> Result<HashMap<String, Vec<String>>, Box<Response>> {
     let Some(text) = words.get("filters").filter(|t| !t.is_empty()) else {
         return Ok(HashMap::new());
     };
     let Ok(Value::Object(map)) = serde_json::from_str(text) else {
         return Err(Box::new(refuse(400, "invalid filter")));
     };
+    if let Some(key) = map.keys().find(|key| !known.contains(&key.as_str())) {
+        return Err(Box::new(refuse(400, &format!("invalid filter '{key}'"))));
+    }
     Ok(map
         .into_iter()
         .map(|(key, value)| {
@@ -223,7 +233,7 @@ fn listed(container: &Container, filters: &HashMap<String, Vec<String>>) -> bool
 }
 
 async fn list(State(engine): App, Query(words): Words) -> Response {
-    let filters = match filters(&words) {
+    let filters = match filters(&words, LIST_FILTERS) {
         Ok(filters) => filters,
         Err(refusal) => return *refusal,
     };
@@ -384,7 +394,7 @@ fn wanted(event: &events::Event, filters: &HashMap<String, Vec<String>>) -> bool
 }
 
 async fn watch_events(State(engine): App, Query(words): Words) -> Response {
-    let filters = match filters(&words) {
+    let filters = match filters(&words, EVENT_FILTERS) {
         Ok(filters) => filters,
         Err(refusal) => return *refusal,
     };

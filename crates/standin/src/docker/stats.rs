@@ -81,32 +81,44 @@ fn sample(
     })
 }
 
-/// Running totals of a container since it was started.
+/// Running totals of a container's run, as far as they have been asked for.
 #[derive(Debug, Clone, Copy)]
-struct Totals {
+pub(crate) struct Totals {
+    started: Option<Timestamp>,
+    at: Timestamp,
     cpu: f64,
     system: f64,
 }
 
-impl Totals {
-    fn start(container: &Container) -> Self {
-        let started = lock(&container.state).started;
-        let up = started.map_or(0.0, |s| Timestamp::now().duration_since(s).as_secs_f64());
-        Self {
+fn seconds(from: Timestamp, to: Timestamp) -> f64 {
+    to.duration_since(from).as_secs_f64().max(0.0)
+}
+
+/// The totals up to now; every reader sees the same ones grow.
+fn totals(container: &Container, now: Timestamp) -> (f64, f64) {
+    let started = lock(&container.state).started;
+    let busy = match &container.spec.work {
+        Work::Forge(forge) => forge.busy(),
+        Work::Comfy(comfy) => comfy.busy(),
+        Work::Idle => false,
+    };
+    let mut kept = lock(&container.totals);
+    let old = kept.filter(|totals| totals.started == started);
+    let mut totals = old.unwrap_or_else(|| {
+        let up = started.map_or(0.0, |started| seconds(started, now));
+        Totals {
+            started,
+            at: now,
             cpu: up * SECOND * 0.031,
             system: (up + 90_000.0) * SECOND * CPUS,
         }
-    }
-
-    fn pass(&mut self, container: &Container, seconds: f64) {
-        let busy = match &container.spec.work {
-            Work::Forge(forge) => forge.busy(),
-            Work::Comfy(comfy) => comfy.busy(),
-            Work::Idle => false,
-        };
-        self.cpu += seconds * SECOND * if busy { 1.18 } else { 0.027 };
-        self.system += seconds * SECOND * CPUS;
-    }
+    });
+    let passed = seconds(totals.at, now);
+    totals.at = now.max(totals.at);
+    totals.cpu += passed * SECOND * if busy { 1.18 } else { 0.027 };
+    totals.system += passed * SECOND * CPUS;
+    *kept = Some(totals);
+    (totals.cpu, totals.system)
 }
 
 pub(crate) async fn answer(
@@ -115,41 +127,33 @@ pub(crate) async fn answer(
     stream: bool,
     one_shot: bool,
 ) -> Response {
-    let first = Totals::start(&container);
-    let start = Timestamp::now();
+    let take = |container: &Container| {
+        let now = Timestamp::now();
+        let (cpu, system) = totals(container, now);
+        (now, cpu, system)
+    };
     if !stream {
-        let mut totals = first;
         let mut before = None;
         if !one_shot && container.running() {
-            before = Some((start, totals.cpu, totals.system));
+            before = Some(take(&container));
             tokio::time::sleep(Duration::from_secs(1)).await;
-            totals.pass(&container, 1.0);
         }
-        let body = sample(
-            &container,
-            Timestamp::now(),
-            before,
-            (totals.cpu, totals.system),
-        );
-        return reply::json(200, &body);
+        let (now, cpu, system) = take(&container);
+        return reply::json(200, &sample(&container, now, before, (cpu, system)));
     }
     let faults = engine.faults.clone();
     let samples = futures_util::stream::unfold(
-        (container, first, None, faults),
-        |(container, mut totals, before, faults)| async move {
+        (container, None, faults),
+        move |(container, before, faults)| async move {
             if before.is_some() {
                 tokio::time::sleep(Duration::from_secs(1)).await;
-                totals.pass(&container, 1.0);
             }
             faults.wait_gone(Fault::EngineHung).await;
-            let now = Timestamp::now();
-            let body = sample(&container, now, before, (totals.cpu, totals.system));
+            let (now, cpu, system) = take(&container);
+            let body = sample(&container, now, before, (cpu, system));
             let line = Bytes::from(format!("{body}\n"));
-            let before = Some((now, totals.cpu, totals.system));
-            Some((
-                Ok::<_, std::io::Error>(line),
-                (container, totals, before, faults),
-            ))
+            let next = (container, Some((now, cpu, system)), faults);
+            Some((Ok::<_, std::io::Error>(line), next))
         },
     );
     reply::typed(200, "application/json", Body::from_stream(samples))

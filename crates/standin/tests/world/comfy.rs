@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use forgekeeper_standin::picture::Scene;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -274,6 +275,133 @@ async fn refusals_as_observed() {
         ),
         (500, "close")
     );
+}
+
+/// Uploads a file; the answer.
+async fn upload(api: &str, name: &str, content: &[u8]) -> Value {
+    let mut body = format!(
+        "--b0undary\r\nContent-Disposition: form-data; name=\"image\"; filename=\"{name}\"\r\n\
+         Content-Type: image/png\r\n\r\n"
+    )
+    .into_bytes();
+    body.extend_from_slice(content);
+    body.extend_from_slice(b"\r\n--b0undary--\r\n");
+    let answer = http()
+        .post(format!("{api}/upload/image"))
+        .header("content-type", "multipart/form-data; boundary=b0undary")
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 200);
+    answer.json().await.unwrap()
+}
+
+/// Runs a graph to its end; its entry in the history.
+async fn ran(api: &str, graph: &Value) -> Value {
+    let (code, answer) = post(&format!("{api}/prompt"), &json!({ "prompt": graph })).await;
+    assert_eq!(code, 200, "{answer}");
+    let id = answer["prompt_id"].as_str().unwrap().to_owned();
+    let url = format!("{api}/history/{id}");
+    until("the end", || async { get(&url).await.1 != json!({}) }).await;
+    get(&url).await.1[&id].clone()
+}
+
+#[tokio::test]
+async fn pictures_are_uploaded_and_loaded() {
+    let demo = demo().await;
+    let api = demo.api_url("comfyui").unwrap();
+    let copy = |name: &str| {
+        json!({"1": {"class_type": "LoadImage", "inputs": {"image": name}},
+               "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "copy"}}})
+    };
+    let red = Scene::of("red").draw(24, 16, 0.0).png(&[]).unwrap();
+    let blue = Scene::of("blue").draw(24, 16, 0.0).png(&[]).unwrap();
+    assert_eq!(
+        upload(&api, "in.png", &red).await,
+        json!({"name": "in.png", "subfolder": "", "type": "input"})
+    );
+    assert_eq!(upload(&api, "in.png", &red).await["name"], "in.png");
+    assert_eq!(upload(&api, "in.png", &blue).await["name"], "in (1).png");
+    let entry = ran(&api, &copy("in (1).png")).await;
+    let file = &entry["outputs"]["2"]["images"][0]["filename"];
+    let url = format!("{api}/view?filename={}", file.as_str().unwrap());
+    let saved = http().get(url).send().await.unwrap().bytes().await.unwrap();
+    assert_eq!(
+        image::load_from_memory(&saved).unwrap(),
+        image::load_from_memory(&blue).unwrap()
+    );
+    // Absent is refused at once, broken fails when it runs.
+    let (code, body) = post(
+        &format!("{api}/prompt"),
+        &json!({"prompt": copy("absent.png")}),
+    )
+    .await;
+    let fault = &body["node_errors"]["1"]["errors"][0];
+    assert_eq!(
+        (code, fault["type"].as_str(), fault["details"].as_str()),
+        (
+            400,
+            Some("custom_validation_failed"),
+            Some("image - Invalid image file: absent.png")
+        )
+    );
+    assert_eq!(body["error"]["details"], "", "the fault lies upstream");
+    upload(&api, "broken.png", b"no picture").await;
+    let entry = ran(&api, &copy("broken.png")).await;
+    assert_eq!(entry["outputs"], json!({}));
+    let last = entry["status"]["messages"].as_array().unwrap().last();
+    let (kind, data) = (&last.unwrap()[0], &last.unwrap()[1]);
+    assert_eq!(
+        (
+            kind.as_str(),
+            data["exception_type"].as_str(),
+            &data["current_inputs"]
+        ),
+        (
+            Some("execution_error"),
+            Some("PIL.UnidentifiedImageError"),
+            &json!({"image": ["broken.png"]})
+        )
+    );
+    let bad = http()
+        .post(format!("{api}/upload/image"))
+        .body("x")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(bad.status(), 400);
+}
+
+#[tokio::test]
+async fn faults_of_an_output_are_named_and_deep_graphs_refused() {
+    let demo = demo().await;
+    let api = demo.api_url("comfyui").unwrap();
+    let url = format!("{api}/prompt");
+    let orphan = json!({"1": {"class_type": "PreviewImage", "inputs": {"images": ["99", 0]}}});
+    let (_, body) = post(&url, &json!({ "prompt": orphan })).await;
+    assert_eq!(
+        body["error"]["details"],
+        "Exception when validating node: '99'"
+    );
+    let mut deep = graph(1, 1);
+    for n in 0..20_000 {
+        let from = if n == 19_999 {
+            json!(["1", 1])
+        } else {
+            json!([format!("c{}", n + 1), 0])
+        };
+        deep[format!("c{n}")] = json!({"class_type": "CLIPSetLastLayer",
+            "inputs": {"clip": from, "stop_at_clip_layer": -1}});
+    }
+    deep["2"]["inputs"]["clip"] = json!(["c0", 0]);
+    let (code, body) = post(&url, &json!({ "prompt": deep })).await;
+    assert_eq!(
+        (code, body["error"]["type"].as_str()),
+        (400, Some("prompt_outputs_failed_validation"))
+    );
+    let (code, _) = post(&url, &json!({"prompt": graph(1, 1)})).await;
+    assert_eq!(code, 200, "the server lives");
 }
 
 #[tokio::test]

@@ -372,6 +372,25 @@ async fn statistics_have_two_points_to_compare() {
             .unwrap()
     };
     assert!(cpu(&samples[1]) > cpu(&samples[0]));
+    let url = format!(
+        "{}/containers/{TURBO}/stats?stream=0&one-shot=1",
+        base(&demo)
+    );
+    let total = |body: serde_json::Value| body["cpu_stats"]["cpu_usage"]["total_usage"].as_u64();
+    let later = total(get(&url).await.1);
+    assert!(
+        later >= cpu(&samples[1]).into(),
+        "totals go on from request to request"
+    );
+    let url = format!(
+        "{}/containers/json?filters=%7B%22nonsense%22%3A%5B%22x%22%5D%7D",
+        base(&demo)
+    );
+    let (code, body) = get(&url).await;
+    assert_eq!(
+        (code, body["message"].as_str()),
+        (400, Some("invalid filter 'nonsense'"))
+    );
     assert!(samples[1].memory_stats.clone().unwrap().usage.unwrap() > 1_000_000_000);
 }
 
@@ -423,12 +442,20 @@ async fn the_unix_socket_speaks_the_same() {
     let docker =
         Docker::connect_with_unix(path.to_str().unwrap(), 5, bollard::API_DEFAULT_VERSION).unwrap();
     assert_eq!(docker.ping().await.unwrap(), "OK");
+    let second = forgekeeper_standin::DemoOptions {
+        socket: Some(path.clone()),
+        ..forgekeeper_standin::DemoOptions::default()
+    };
+    let refused = DemoSite::start(second).await;
+    assert!(refused.is_err(), "a living socket is left alone");
     let (text, _) = exec(&docker, FIRST, &["echo", "hello"]).await;
     assert_eq!(text, "hello\n");
     demo.inject(Fault::EngineStopped, None).unwrap();
     until("refusal", || async { docker.ping().await.is_err() }).await;
     demo.clear(Fault::EngineStopped, None).unwrap();
     until("return", || async { docker.ping().await.is_ok() }).await;
+    demo.shutdown().await;
+    assert!(!path.exists(), "its file goes with it");
 }
 
 #[tokio::test]
