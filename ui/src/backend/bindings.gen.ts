@@ -43,6 +43,8 @@ export const commands = {
 	demoStart: () => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("demo_start")),
 	/**  Switches back to the user's own services. */
 	demoStop: () => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("demo_stop")),
+	/**  Starts the keeper again when it did not start. */
+	keeperRetry: () => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("keeper_retry")),
 	/**  The page was hidden or shown: sampling follows. */
 	windowVisible: (visible: boolean) => __TAURI_INVOKE<void>("window_visible", { visible }),
 	/**  The page painted data for the first time since it was loaded. */
@@ -81,12 +83,14 @@ export type ActionPlan_Deserialize = {
 	runs: string[],
 	/**  Commands that undo it; empty when it needs no undo. */
 	undo: string[],
-	/**  Work that would be lost. */
+	/**  Work that would be lost, as far as known. */
 	interrupts?: Busy_Deserialize | null,
+	/**  Whether `interrupts` was measured; otherwise a generation may be running and be lost. */
+	interrupts_known: boolean,
 	/**  Why it will not be done, in the order they were found. */
 	refusals: Refusal[],
 	/**  How long it took before. */
-	forecast?: Forecast | null,
+	forecast?: Forecast_Deserialize | null,
 };
 
 /**  What will happen, shown before it does. */
@@ -97,20 +101,20 @@ export type ActionPlan_Serialize = {
 	runs: string[],
 	/**  Commands that undo it; empty when it needs no undo. */
 	undo: string[],
-	/**  Work that would be lost. */
+	/**  Work that would be lost, as far as known. */
 	interrupts: Busy_Serialize | null,
+	/**  Whether `interrupts` was measured; otherwise a generation may be running and be lost. */
+	interrupts_known: boolean,
 	/**  Why it will not be done, in the order they were found. */
 	refusals: Refusal[],
 	/**  How long it took before. */
-	forecast: Forecast | null,
+	forecast: Forecast_Serialize | null,
 };
 
 /**  Facts for the settings page. */
 export type AppInfo = {
 	/**  Version of the program. */
 	version: string,
-	/**  `forgekeeper.toml` in use without the demo host. */
-	config_path: string,
 	/**  Folder of history and pictures. */
 	data_dir: string,
 	/**  Whether the demo host is shown. */
@@ -251,16 +255,32 @@ export type Cause =
 "container.unhealthy" | 
 /**  The engine gave up on it (`dead`). */
 "container.dead" | 
+/**  No space is left on a mount of the container or on the engine's disk. */
+"disk.full" | 
+/**  The newest build of the image is a year old or more. */
+"freshness.abandoned" | 
 /**  Supervisor gave up on the program. */
 "program.fatal" | 
 /**  Supervisor restarts the program again and again. */
 "program.crash_loop" | 
 /**  The program was stopped inside its container. */
 "program.stopped" | 
+/**  The program is being stopped inside its container. */
+"program.stopping" | 
 /**  The program is starting. */
 "program.starting" | 
 /**  Supervisor does not know the program's name. */
 "program.missing" | 
+/**  The workspace is no mount: settings made now are lost with the container. */
+"config.workspace_unmounted" | 
+/**  Another service writes the same settings file. */
+"config.second_writer" | 
+/**  The settings file was set aside and defaults were loaded. */
+"config.reset" | 
+/**  No checkpoint is selected any more. */
+"config.model_unset" | 
+/**  The log stopped while the program works on. */
+"logs.silent" | 
 /**  Nothing listens on the API's port. */
 "api.refused" | 
 /**  The API accepts connections and does not answer in time. */
@@ -318,8 +338,22 @@ word: string } |
 { by: "environment"; 
 /**  Its name. */
 name: string } | 
-/**  A published port. */
+/**  A word within a label of its image. */
+{ by: "label"; 
+/**  Name of the label. */
+name: string; 
+/**  The word. */
+word: string } | 
+/**  A word within the name of its compose service. */
+{ by: "compose"; 
+/**  The word. */
+word: string } | 
+/**  A published port, beside stronger clues. */
 { by: "port"; 
+/**  Inside the container. */
+port: number } | 
+/**  A published port and nothing else: many other programs use the same one. */
+{ by: "port_alone"; 
 /**  Inside the container. */
 port: number };
 
@@ -366,6 +400,10 @@ export type ContainerSnapshot_Deserialize = {
 	compose_service?: string | null,
 	/**  `com.docker.compose.project.config_files`. */
 	compose_file?: string | null,
+	/**  `org.opencontainers.image.title`, as the image or its owner labelled it. */
+	image_title?: string | null,
+	/**  `org.opencontainers.image.source`, the repository that the image was built from. */
+	image_source?: string | null,
 	/**  GPU device ids of the device requests: indices or UUIDs, as declared. */
 	gpu_device_ids: string[],
 	/**  Entrypoint and command, joined for recognition only. */
@@ -414,6 +452,10 @@ export type ContainerSnapshot_Serialize = {
 	compose_service: string | null,
 	/**  `com.docker.compose.project.config_files`. */
 	compose_file: string | null,
+	/**  `org.opencontainers.image.title`, as the image or its owner labelled it. */
+	image_title: string | null,
+	/**  `org.opencontainers.image.source`, the repository that the image was built from. */
+	image_source: string | null,
 	/**  GPU device ids of the device requests: indices or UUIDs, as declared. */
 	gpu_device_ids: string[],
 	/**  Entrypoint and command, joined for recognition only. */
@@ -571,14 +613,63 @@ export type Evidence = {
 	value: string,
 };
 
-/**  Seconds from earlier runs. */
-export type Forecast = {
+/**  How long it will take, in milliseconds, from earlier runs. */
+export type Forecast = Forecast_Serialize | Forecast_Deserialize;
+
+/**  How long it will take, in milliseconds, from earlier runs. */
+export type Forecast_Deserialize = {
 	/**  Median, in milliseconds. */
 	median_ms: number,
-	/**  Half of the distance between the quartiles, in milliseconds. */
-	spread_ms: number,
+	/**  Half of the distance between the quartiles, in milliseconds; one run has no spread. */
+	spread_ms?: number | null,
 	/**  How many runs it rests on. */
 	runs: number,
+};
+
+/**  How long it will take, in milliseconds, from earlier runs. */
+export type Forecast_Serialize = {
+	/**  Median, in milliseconds. */
+	median_ms: number,
+	/**  Half of the distance between the quartiles, in milliseconds; one run has no spread. */
+	spread_ms: number | null,
+	/**  How many runs it rests on. */
+	runs: number,
+};
+
+/**
+ *  What earlier runs say of each kind of action on one service: a start is not as long as a
+ *  restart, and a stop even less.
+ */
+export type Forecasts = Forecasts_Serialize | Forecasts_Deserialize;
+
+/**
+ *  What earlier runs say of each kind of action on one service: a start is not as long as a
+ *  restart, and a stop even less.
+ */
+export type Forecasts_Deserialize = {
+	/**  Of a start. */
+	start?: Forecast_Deserialize | null,
+	/**  Of a stop. */
+	stop?: Forecast_Deserialize | null,
+	/**  Of a restart of the container. */
+	container?: Forecast_Deserialize | null,
+	/**  Of a restart of the program alone. */
+	program?: Forecast_Deserialize | null,
+};
+
+/**
+ *  What earlier runs say of each kind of action on one service: a start is not as long as a
+ *  restart, and a stop even less.
+ */
+export type Forecasts_Serialize = {
+	/**  Of a start. */
+	start: Forecast_Serialize | null,
+	/**  Of a stop. */
+	stop: Forecast_Serialize | null,
+	/**  Of a restart of the container. */
+	container: Forecast_Serialize | null,
+	/**  Of a restart of the program alone. */
+	program: Forecast_Serialize | null,
 };
 
 /**  Names a service offers for a request; lists come from the server, never from a table. */
@@ -982,7 +1073,7 @@ export type HostState_Serialize = {
 
 /**  One problem. */
 export type Incident = {
-	/**  Stable while open: subject, rung and cause. */
+	/**  Stable while open: subject and cause. */
 	id: string,
 	/**  What it is about. */
 	subject: Subject,
@@ -1059,7 +1150,7 @@ export type Job_Deserialize = {
 	/**  Stages reached so far (start, stop, restart), in order. */
 	stages: StageTime[],
 	/**  From earlier runs of the same kind on this service. */
-	forecast?: Forecast | null,
+	forecast?: Forecast_Deserialize | null,
 	/**  Progress of a generation. */
 	generation?: GenerationProgress_Deserialize | null,
 	/**  Result of a generation. */
@@ -1087,7 +1178,7 @@ export type Job_Serialize = {
 	/**  Stages reached so far (start, stop, restart), in order. */
 	stages: StageTime[],
 	/**  From earlier runs of the same kind on this service. */
-	forecast: Forecast | null,
+	forecast: Forecast_Serialize | null,
 	/**  Progress of a generation. */
 	generation: GenerationProgress_Serialize | null,
 	/**  Result of a generation. */
@@ -1334,7 +1425,7 @@ export type Outcome_Deserialize = {
 	cause?: Cause | null,
 	/**  What was measured. */
 	evidence: Evidence[],
-	/**  Since when status and cause have been the same; `None` when nothing was ever measured. */
+	/**  Since when status and cause have been the same; `None` only before the ladder stamps it. */
 	since?: string | null,
 	/**  When it was last measured; `None` when it never was. */
 	checked_at?: string | null,
@@ -1350,7 +1441,7 @@ export type Outcome_Serialize = {
 	cause: Cause | null,
 	/**  What was measured. */
 	evidence: Evidence[],
-	/**  Since when status and cause have been the same; `None` when nothing was ever measured. */
+	/**  Since when status and cause have been the same; `None` only before the ladder stamps it. */
 	since: string | null,
 	/**  When it was last measured; `None` when it never was. */
 	checked_at: string | null,
@@ -1421,7 +1512,11 @@ export type Refusal =
 "already_stopped" | 
 /**  The container does not run, so its program cannot be restarted. */
 "container_not_running" | 
-/**  This kind has no program of its own to restart. */
+/**  It is paused; the engine starts only what is stopped. */
+"container_paused" | 
+/**  The engine is removing it, or could not. */
+"container_dead" | 
+/**  It has no program of its own to restart: by its kind, or as measured in the container. */
 "no_program";
 
 /**  What a restart restarts. */
@@ -1474,7 +1569,10 @@ export type RungOutcome = RungOutcome_Serialize | RungOutcome_Deserialize;
 export type RungOutcome_Deserialize = {
 	/**  Which rung. */
 	rung: Rung,
-	/**  Stable id of the check that judged it, such as `api.models`. */
+	/**
+	 *  Stable id of the check that judged it, such as `api.models`; of several, the one that
+	 *  found the worst.
+	 */
 	check: string,
 	/**  The verdict. */
 	outcome: Outcome_Deserialize,
@@ -1484,7 +1582,10 @@ export type RungOutcome_Deserialize = {
 export type RungOutcome_Serialize = {
 	/**  Which rung. */
 	rung: Rung,
-	/**  Stable id of the check that judged it, such as `api.models`. */
+	/**
+	 *  Stable id of the check that judged it, such as `api.models`; of several, the one that
+	 *  found the worst.
+	 */
 	check: string,
 	/**  The verdict. */
 	outcome: Outcome_Serialize,
@@ -1586,10 +1687,12 @@ export type ServiceState_Deserialize = {
 	models?: number | null,
 	/**  Running generation, ours or another's. */
 	busy?: Busy_Deserialize | null,
+	/**  Whether `busy` was measured: without it `null` does not mean idle. */
+	busy_known: boolean,
 	/**  The action under way. */
 	acting?: JobId | null,
-	/**  How long a container restart took before. */
-	restart_forecast?: Forecast | null,
+	/**  How long each kind of action took before. */
+	forecasts: Forecasts_Deserialize,
 	/**  Restarts through Forgekeeper in the last 30 days, from the journal. */
 	restarts_30d?: number | null,
 	/**  Last generation on this service. */
@@ -1630,10 +1733,12 @@ export type ServiceState_Serialize = {
 	models: number | null,
 	/**  Running generation, ours or another's. */
 	busy: Busy_Serialize | null,
+	/**  Whether `busy` was measured: without it `null` does not mean idle. */
+	busy_known: boolean,
 	/**  The action under way. */
 	acting: JobId | null,
-	/**  How long a container restart took before. */
-	restart_forecast: Forecast | null,
+	/**  How long each kind of action took before. */
+	forecasts: Forecasts_Serialize,
 	/**  Restarts through Forgekeeper in the last 30 days, from the journal. */
 	restarts_30d: number | null,
 	/**  Last generation on this service. */
@@ -1764,7 +1869,7 @@ export type Stage =
 "program_up" | 
 /**  The API answered with its expected shape. */
 "api_answers" | 
-/**  A test picture came back (optional). */
+/**  A test picture came back. Optional: [`RestartRun::with_image`] waits for it; no action does yet. */
 "image";
 
 /**  A stage with its time. */

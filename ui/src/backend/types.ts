@@ -24,7 +24,7 @@ export type RestartTarget = wire.RestartTarget;
 export type Action = wire.Action;
 export type Refusal = wire.Refusal;
 export type Busy = wire.Busy_Serialize;
-export type Forecast = wire.Forecast;
+export type Forecast = wire.Forecast_Serialize;
 export type ActionPlan = wire.ActionPlan_Serialize;
 export type Stage = wire.Stage;
 export type StageTime = wire.StageTime;
@@ -98,11 +98,19 @@ export const CAUSES = [
   'container.starting',
   'container.unhealthy',
   'container.dead',
+  'disk.full',
+  'freshness.abandoned',
   'program.fatal',
   'program.crash_loop',
   'program.stopped',
+  'program.stopping',
   'program.starting',
   'program.missing',
+  'config.workspace_unmounted',
+  'config.second_writer',
+  'config.reset',
+  'config.model_unset',
+  'logs.silent',
   'api.refused',
   'api.timeout',
   'api.unauthorized',
@@ -159,6 +167,8 @@ export const REFUSALS = [
   'already_running',
   'already_stopped',
   'container_not_running',
+  'container_paused',
+  'container_dead',
   'no_program',
 ] as const satisfies readonly Refusal[];
 export const STAGES = [

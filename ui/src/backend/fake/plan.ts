@@ -24,6 +24,7 @@ export function plan(service: FakeService, action: Action, faults: ReadonlySet<F
     interrupts: service.generating
       ? { percent: Math.round(service.generating.fraction * 100), loading_model: false, eta_s: 4 }
       : null,
+    interrupts_known: action.verb === 'start' || !faults.has('not-measured'),
     refusals,
     forecast: { median_ms: 42_000, spread_ms: 5_000, runs: 6 },
   };

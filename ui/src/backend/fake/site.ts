@@ -122,6 +122,8 @@ function container(service: FakeService): ContainerSnapshot {
     compose_project: 'forge',
     compose_service: service.settings.id,
     compose_file: service.settings.compose_file,
+    image_title: null,
+    image_source: null,
     gpu_device_ids:
       service.settings.declared_gpu === null ? [] : [`${service.settings.declared_gpu}`],
     command: ['init.sh'],
@@ -231,7 +233,13 @@ export function serviceState(
         }
       : null,
     acting: service.acting,
-    restart_forecast: { median_ms: 12_400, spread_ms: 900, runs: 6 },
+    busy_known: measured,
+    forecasts: {
+      start: null,
+      stop: null,
+      container: { median_ms: 12_400, spread_ms: 900, runs: 6 },
+      program: { median_ms: 9_200, spread_ms: null, runs: 1 },
+    },
     restarts_30d: service.restarts,
     last_generation: service.image,
     log: {
