@@ -362,7 +362,7 @@ pub fn fact<'a>(view: &'a HostView, name: &str) -> Option<&'a ContainerFact> {
 pub fn present<'a>(view: &'a HostView, name: &str) -> Option<&'a ContainerSnapshot> {
     match fact(view, name)? {
         ContainerFact::Present(container) => Some(container),
-        ContainerFact::Missing { .. } => None,
+        ContainerFact::Missing { .. } | ContainerFact::NotMeasurable { .. } => None,
     }
 }
 
