@@ -15,6 +15,7 @@ mod docker_tls;
 mod faults;
 mod pictures;
 mod rig;
+mod settings_change;
 mod shutdown;
 mod story;
 mod story_engine;

@@ -26,8 +26,8 @@ mod tests;
 pub use follow::{Renewal, follow};
 pub use reader::LogReader;
 
-/// Lines held for a service.
-const MAX_LINES: usize = 10_000;
+/// Lines held for a service, and lines of its past that are asked of the engine.
+pub const HELD_LINES: u32 = 10_000;
 /// Bytes held for a service.
 const MAX_BYTES: usize = 32 << 20;
 /// The meter is published at most this often.
@@ -49,6 +49,17 @@ struct Shared {
     meter: watch::Sender<LogMeter>,
 }
 
+/// How much of its past a log holds, and whether more of it is still coming.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogPast {
+    /// Time of the oldest line held.
+    pub oldest: Option<Timestamp>,
+    /// What is held begins where the engine's log begins; otherwise older lines may exist.
+    pub whole: bool,
+    /// The engine has sent the last line there is: the container does not run.
+    pub at_end: bool,
+}
+
 /// What the lock protects.
 #[derive(Debug)]
 struct Held {
@@ -59,6 +70,10 @@ struct Held {
     connected: bool,
     error: Option<String>,
     closed: bool,
+    /// Line ends that came: as many as were asked for mean that the engine may hold more.
+    entries: u64,
+    /// The stream ended in order and was not opened again since.
+    at_end: bool,
     repetition: Option<Repetition>,
     meter_published: Option<Instant>,
     meter_stale: bool,
@@ -81,7 +96,7 @@ impl Default for ServiceLog {
 impl ServiceLog {
     /// An empty log, not connected.
     pub fn new() -> Self {
-        Self::with_limits(MAX_LINES, MAX_BYTES)
+        Self::with_limits(HELD_LINES as usize, MAX_BYTES)
     }
 
     fn with_limits(lines: usize, bytes: usize) -> Self {
@@ -93,6 +108,8 @@ impl ServiceLog {
             connected: false,
             error: None,
             closed: false,
+            entries: 0,
+            at_end: false,
             repetition: None,
             meter_published: None,
             meter_stale: false,
@@ -110,6 +127,8 @@ impl ServiceLog {
     /// Takes bytes as they came, cut anywhere; whether a line among them was not held before.
     pub fn push(&self, stream: LogStream, bytes: &[u8]) -> bool {
         self.change(false, |held| {
+            let ends = bytes.iter().filter(|byte| **byte == b'\n').count();
+            held.entries = held.entries.saturating_add(ends as u64);
             let lines = held.preparer.push(stream, bytes);
             held.keep(lines)
         })
@@ -118,6 +137,7 @@ impl ServiceLog {
     /// The stream ended in order: what has no line end yet is a line.
     pub fn finish(&self) {
         self.change(false, |held| {
+            held.at_end = true;
             let lines = held.preparer.finish();
             held.keep(lines)
         });
@@ -128,6 +148,7 @@ impl ServiceLog {
         self.change(true, |held| {
             let news = !held.connected || held.error.is_some();
             held.connected = true;
+            held.at_end = false;
             held.error = None;
             news
         });
@@ -157,6 +178,15 @@ impl ServiceLog {
         self.look(Held::meter)
     }
 
+    /// How much of its past is held at this moment.
+    pub fn past(&self) -> LogPast {
+        self.look(|held| LogPast {
+            oldest: held.ring.iter().find_map(|line| line.at),
+            whole: held.entries < u64::from(HELD_LINES) && held.ring.rotated() == 0,
+            at_end: held.at_end,
+        })
+    }
+
     /// The meter as it changes, at most twice a second while lines come; [`follow`] sees to it
     /// that the last change arrives too.
     pub fn meter_changes(&self) -> watch::Receiver<LogMeter> {
@@ -177,6 +207,7 @@ impl ServiceLog {
         let pending = held.preparer.pending_since();
         held.preparer.interrupt();
         held.repetition = None;
+        held.at_end = false;
         let last = held.ring.iter().rev().find_map(|line| line.at)?;
         let from = pending.map_or(last, |pending| pending.min(last));
         let mut repetition = Repetition {

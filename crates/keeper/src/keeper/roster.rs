@@ -23,7 +23,7 @@ use crate::{
         logs::LogOptions,
     },
     gpu::source::{GpuActor, GpuConfig, GpuContainer, GpuExec, GpuPlace},
-    logs::{Renewal, ServiceLog, follow as follow_log},
+    logs::{HELD_LINES, Renewal, ServiceLog, follow as follow_log},
     secrets::Secrets,
     settings::{HostSettings, ServiceSettings, Settings, SettingsSnapshot},
     store::Store,
@@ -42,8 +42,6 @@ const SMI_DEADLINE_SSH: std::time::Duration = std::time::Duration::from_secs(15)
 const LOOK_DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
 /// A table of a few cards is a few hundred bytes.
 const SMI_OUTPUT_BYTES: usize = 64 * 1024;
-/// Lines of the past fetched when a log is opened first.
-const LOG_TAIL: u32 = 2000;
 
 /// One watched host.
 #[derive(Debug, Clone)]
@@ -355,21 +353,24 @@ fn follow_container(
     };
     let (engines, view) = (host.handle.engines(), host.handle.view());
     let container = service.container.clone();
+    let log_of_open = log.clone();
     let open = move |since: Option<Timestamp>| {
         let (mut engines, mut view) = (engines.clone(), view.clone());
-        let container = container.clone();
+        let (container, log) = (container.clone(), log_of_open.clone());
         async move {
             let engine: Engine = loop {
                 if let Some(engine) = engines.borrow_and_update().clone() {
                     break engine;
                 }
+                // Readers are told why nothing comes.
+                log.disconnected("waiting for the container engine");
                 if engines.changed().await.is_err() {
                     return Err("the engine is not watched any more".to_owned());
                 }
             };
             let options = LogOptions {
                 follow: true,
-                tail: since.is_none().then_some(LOG_TAIL),
+                tail: since.is_none().then_some(HELD_LINES),
                 after: since,
             };
             // Compose may call it otherwise than the settings do; that is known after the first

@@ -2,13 +2,13 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use forgekeeper_domain::logs::{LineFilter, LogBatch, LogLine, ring::LineRing};
+use forgekeeper_domain::logs::{LineFilter, LogBatch, LogLine, LogMeter, ring::LineRing};
 use tokio::{
     sync::watch,
     time::{Instant, timeout_at},
 };
 
-use super::ServiceLog;
+use super::{LogPast, ServiceLog};
 
 /// Lines are gathered for this long before they are handed on.
 const GATHER: Duration = Duration::from_millis(250);
@@ -16,6 +16,9 @@ const GATHER: Duration = Duration::from_millis(250);
 const GATHER_NUMBERS: Duration = Duration::from_secs(1);
 /// Or until there are so many.
 const MAX_BATCH: usize = 500;
+/// Lines of the past looked at in one go: an expression over all that is held takes a while, in
+/// which neither the follower nor other tasks of this thread may wait.
+const LOOK_AT: usize = 500;
 
 /// Reads a log: first what is held, then what comes.
 #[derive(Debug)]
@@ -24,6 +27,8 @@ pub struct LogReader {
     version: watch::Receiver<u64>,
     filter: LineFilter,
     tail: Option<u32>,
+    /// Where the past ends that the first batch is made of; `None` before it was begun.
+    past_end: Option<u32>,
     started: bool,
     /// The next line to look at.
     next_seq: u32,
@@ -49,6 +54,7 @@ impl LogReader {
             version,
             filter,
             tail,
+            past_end: None,
             started: false,
             next_seq: 0,
             matched: VecDeque::new(),
@@ -62,7 +68,7 @@ impl LogReader {
     /// when the log is closed and all was read. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<LogBatch> {
         if !self.started {
-            return Some(self.first());
+            return Some(self.first().await);
         }
         loop {
             self.version.borrow_and_update();
@@ -86,24 +92,56 @@ impl LogReader {
         }
     }
 
-    fn first(&mut self) -> LogBatch {
+    /// How alive the log is at this moment.
+    pub fn meter(&self) -> LogMeter {
+        self.log.meter()
+    }
+
+    /// How much of its past the log holds at this moment.
+    pub fn past(&self) -> LogPast {
+        self.log.past()
+    }
+
+    /// What was held when the reader was first asked, in pieces; goes on where it was dropped.
+    async fn first(&mut self) -> LogBatch {
         self.version.borrow_and_update();
-        let log = self.log.clone();
-        let held = log.look(|held| {
-            self.started = true;
-            self.next_seq = held.ring.next_seq();
-            let matching = held.ring.iter().filter(|line| self.filter.matches(line));
-            let matching: Vec<&LogLine> = matching.collect();
-            self.matched = matching.iter().map(|line| line.seq).collect();
-            let wanted = self.tail.map_or(usize::MAX, |tail| tail as usize);
-            let from = matching.len().saturating_sub(wanted);
-            self.gathered = matching[from..]
-                .iter()
-                .map(|line| (*line).clone())
-                .collect();
-            count(&held.ring)
-        });
+        while self.look_at_past() > 0 {
+            tokio::task::yield_now().await;
+        }
+        self.started = true;
+        let held = self.log.look(|held| count(&held.ring));
         self.batch(held)
+    }
+
+    /// Looks at the next lines of the past; tells how many are left.
+    fn look_at_past(&mut self) -> u32 {
+        let log = self.log.clone();
+        log.look(|held| {
+            let end = *self.past_end.get_or_insert_with(|| {
+                self.next_seq = held.ring.first_seq();
+                held.ring.next_seq()
+            });
+            // Distances, not order: the numbers may wrap.
+            let left = end.wrapping_sub(self.next_seq);
+            let (missed, lines) = held.ring.since(self.next_seq);
+            // What gave way meanwhile was part of the past.
+            let missed = missed.min(left);
+            self.dropped = self.dropped.saturating_add(missed);
+            self.next_seq = self.next_seq.wrapping_add(missed);
+            let left = (left - missed) as usize;
+            for line in lines.take(left.min(LOOK_AT)) {
+                self.next_seq = line.seq.wrapping_add(1);
+                if self.filter.matches(line) {
+                    self.matched.push_back(line.seq);
+                    self.gathered.push(line.clone());
+                }
+            }
+            if let Some(tail) = self.tail {
+                let superfluous = self.gathered.len().saturating_sub(tail as usize);
+                self.gathered.drain(..superfluous);
+            }
+            end.wrapping_sub(self.next_seq)
+        })
     }
 
     /// Gathers new lines as far as they fit a batch.
