@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use forgekeeper_domain::outcome::Status;
 use forgekeeper_standin::Fault;
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    net::TcpListener,
+};
 
-use crate::rig::{Place, Ran, SECOND, site, until};
+use crate::rig::{Place, Ran, SECOND, end_of_child, interrupt, site, tell, until};
 
 fn settings(engine: &str, api: &str) -> String {
     format!(
@@ -174,11 +177,98 @@ async fn an_engine_that_is_not_there_is_said_at_once() {
     let found = place.ctl(&["discover", "--json"]).await.ends_with(3).json();
     assert_eq!(found["candidates"].as_array().map(Vec::len), Some(0));
     assert_eq!(found["engines"][0]["cause"], "engine.refused");
-    let ran = place.ctl(&["restart", "myia", "--json"]).await;
-    assert_ne!(ran.code, Some(0), "{ran:#?}");
+    // Nothing acts on what is not known, and that is no failure of the service.
+    let ran = place.ctl(&["restart", "myia", "--json"]).await.ends_with(3);
+    assert_eq!(ran.json()["error"]["code"], "refused", "{ran:#?}");
     // Nothing was measured.
     place.ctl(&["gpu", "--json"]).await.ends_with(3);
-    place.ctl(&["logs", "myia"]).await.ends_with(3);
+    let ran = place.ctl(&["logs", "myia"]).await.ends_with(3);
+    assert!(ran.took < 5 * SECOND, "{ran:#?}");
+    for word in ["`myia`", "cannot be read", "engine.refused", "status myia"] {
+        assert!(ran.stderr.contains(word), "`{word}` is not said: {ran:#?}");
+    }
+    assert_eq!(ran.stdout, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_cannot_be_read_says_why_and_one_that_ended_was_read() {
+    let site = site(20.0).await;
+    site.inject(Fault::ContainerStopped, Some("comfyui"))
+        .expect("a service of it");
+    site.inject(Fault::ContainerGone, Some("myia"))
+        .expect("a service of it");
+    let place = Place::with(&site.config_toml());
+    let ran = place.ctl(&["logs", "comfyui"]).await.ends_with(0);
+    assert!(ran.took < 10 * SECOND, "{ran:#?}");
+    assert!(ran.stdout.lines().count() > 1, "{ran:#?}");
+    assert_eq!(ran.stderr, "");
+
+    let ran = place.ctl(&["logs", "myia"]).await.ends_with(1);
+    assert!(ran.took < 10 * SECOND, "{ran:#?}");
+    for word in ["`myia`", "cannot be read", "container.missing"] {
+        assert!(ran.stderr.contains(word), "`{word}` is not said: {ran:#?}");
+    }
+    // Who follows it is told, too, and it is not given up.
+    let mut child = place
+        .command(&["logs", "myia", "--follow"])
+        .spawn()
+        .expect("forgekeeperctl starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("its output")).lines();
+    let told = tokio::time::timeout(15 * SECOND, lines.next_line()).await;
+    let told = told.expect("a word").expect("UTF-8").expect("a line");
+    assert!(told.contains("cannot be read"), "{told}");
+    assert!(child.try_wait().expect("asked").is_none(), "it waits");
+    interrupt(&child);
+    end_of_child(child).await.ends_with(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_never_rests_is_printed_at_once() {
+    let site = site(20.0).await;
+    let place = Place::with(&site.config_toml());
+    // Sampling steps and access lines, many a second.
+    let out = place.folder.path().join("out");
+    let out = out.to_string_lossy();
+    let mut busy = place
+        .command(&[
+            "generate", "myia", "--prompt", "x", "--steps", "150", "--batch", "8", "--width",
+            "2048", "--height", "2048", "--out", &out,
+        ])
+        .spawn()
+        .expect("forgekeeperctl starts");
+    tokio::time::sleep(3 * SECOND).await;
+    let ran = place
+        .ctl(&["logs", "myia", "--tail", "3"])
+        .await
+        .ends_with(0);
+    assert!(ran.took < 8 * SECOND, "{ran:#?}");
+    assert_eq!(ran.stdout.lines().count(), 3, "{ran:#?}");
+    busy.kill().await.expect("it ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_is_asked_to_end_leaves_nothing_behind() {
+    let place = Place::new();
+    let temporary = place.folder.path().join("tmp");
+    std::fs::create_dir(&temporary).expect("a folder");
+    for signal in ["-INT", "-TERM"] {
+        for arguments in [&["demo"][..], &["--demo", "logs", "myia", "--follow"]] {
+            let mut command = place.command(arguments);
+            command.env("TMPDIR", &temporary);
+            let mut child = command.spawn().expect("forgekeeperctl starts");
+            let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+            let first = tokio::time::timeout(20 * SECOND, lines.next_line()).await;
+            assert!(matches!(first, Ok(Ok(Some(_)))), "{arguments:?}: {first:?}");
+            let made = std::fs::read_dir(&temporary).expect("it is there").count();
+            assert_eq!(made, 1, "a folder of its own");
+            tell(&child, signal);
+            end_of_child(child).await.ends_with(0);
+            let left: Vec<_> = std::fs::read_dir(&temporary)
+                .expect("it is there")
+                .collect();
+            assert!(left.is_empty(), "{arguments:?} {signal}: {left:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use forgekeeper_standin::{DemoSite, Fault};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use crate::rig::{Place, Ran, SECOND, end_of_child, get, holds, site};
+use crate::rig::{Place, Ran, SECOND, end_of_child, get, holds, interrupt, site};
 
 async fn generate(place: &Place, service: &str, more: &[&str]) -> (Ran, Vec<PathBuf>) {
     let folder = place.folder.path().join("out");
@@ -143,11 +143,7 @@ async fn an_interruption_reaches_the_server() {
         .await
         .expect("it works");
     assert!(progress(&site).await["state"]["job_count"].as_i64() > Some(0));
-    let pid = child.id().expect("it runs").to_string();
-    let told = std::process::Command::new("kill")
-        .args(["-INT", &pid])
-        .status();
-    assert!(told.expect("kill").success());
+    interrupt(&child);
     let mut last = String::new();
     let reading = async {
         while let Ok(Some(line)) = lines.next_line().await {

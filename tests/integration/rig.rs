@@ -174,6 +174,20 @@ pub async fn end_of_child(mut child: Child) -> Ran {
     }
 }
 
+/// Ctrl+C.
+pub fn interrupt(child: &Child) {
+    tell(child, "-INT");
+}
+
+/// Sends a signal.
+pub fn tell(child: &Child, signal: &str) {
+    let pid = child.id().expect("it runs").to_string();
+    let told = std::process::Command::new("kill")
+        .args([signal, &pid])
+        .status();
+    assert!(told.expect("kill").success());
+}
+
 async fn text(pipe: Option<impl AsyncRead + Unpin>) -> String {
     let mut bytes = Vec::new();
     if let Some(mut pipe) = pipe {

@@ -9,7 +9,9 @@ use forgekeeper_domain::{
 use crate::{
     args::{Cli, Command},
     exit,
+    interrupt::Interrupt,
     session::Session,
+    text::print_bytes,
 };
 
 mod act;
@@ -21,50 +23,48 @@ mod logs;
 mod status;
 
 /// Runs a command; the number is the exit code.
-pub(crate) async fn run(cli: Cli) -> Result<u8, ErrorInfo> {
+pub(crate) async fn run(cli: Cli, interrupt: Interrupt) -> Result<u8, ErrorInfo> {
     match &cli.command {
         Command::Completions(args) => {
+            // Into memory first: the generator panics when its reader has gone.
+            let mut script = Vec::new();
             let name = "forgekeeperctl";
-            clap_complete::generate(
-                args.shell,
-                &mut Cli::command(),
-                name,
-                &mut std::io::stdout(),
-            );
+            clap_complete::generate(args.shell, &mut Cli::command(), name, &mut script);
+            print_bytes(&script);
             return Ok(exit::OK);
         }
-        Command::Demo(args) => return demo::run(args, cli.json).await,
+        Command::Demo(args) => return demo::run(args, cli.json, interrupt).await,
         _ => {}
     }
     let session = Session::open(&cli).await?;
-    let result = with_session(&cli, &session).await;
+    let result = with_session(&cli, &session, interrupt).await;
     session.close().await;
     result
 }
 
-async fn with_session(cli: &Cli, session: &Session) -> Result<u8, ErrorInfo> {
+async fn with_session(
+    cli: &Cli,
+    session: &Session,
+    mut interrupt: Interrupt,
+) -> Result<u8, ErrorInfo> {
     let json = cli.json;
-    match &cli.command {
-        Command::Discover => discover::run(session, json).await,
-        Command::Status(args) => status::run(session, args, json).await,
-        Command::Start(args) => {
-            act::run(session, &args.service, Action::Start, args.force, json).await
-        }
-        Command::Stop(args) => {
-            act::run(session, &args.service, Action::Stop, args.force, json).await
-        }
+    let (service, action, force) = match &cli.command {
+        Command::Discover => return interrupt.unless(discover::run(session, json)).await,
+        Command::Status(args) => return interrupt.unless(status::run(session, args, json)).await,
+        Command::Gpu(args) => return gpu::run(session, args, json, interrupt).await,
+        Command::Logs(args) => return logs::run(session, args, json, interrupt).await,
+        Command::Generate(args) => return generate::run(session, args, json, interrupt).await,
+        Command::Demo(_) | Command::Completions(_) => return Ok(exit::OK),
+        Command::Start(args) => (&args.service, Action::Start, args.force),
+        Command::Stop(args) => (&args.service, Action::Stop, args.force),
         Command::Restart(args) => {
             let target = if args.program {
                 RestartTarget::Program
             } else {
                 RestartTarget::Container
             };
-            let action = Action::Restart { target };
-            act::run(session, &args.service, action, args.force, json).await
+            (&args.service, Action::Restart { target }, args.force)
         }
-        Command::Gpu(args) => gpu::run(session, args, json).await,
-        Command::Logs(args) => logs::run(session, args, json).await,
-        Command::Generate(args) => generate::run(session, args, json).await,
-        Command::Demo(_) | Command::Completions(_) => Ok(exit::OK),
-    }
+    };
+    act::run(session, service, action, force, json, interrupt).await
 }

@@ -1,6 +1,7 @@
 //! Exit codes, as documented in `docs/cli.md`.
 
 use forgekeeper_domain::{
+    action::Refusal,
     error::{ErrorCode, ErrorInfo},
     outcome::Status,
 };
@@ -34,7 +35,33 @@ pub(crate) fn of_error(error: &ErrorInfo) -> u8 {
         | ErrorCode::UnknownService
         | ErrorCode::Settings
         | ErrorCode::BadFilter => WRONG_USE,
-        ErrorCode::Engine | ErrorCode::EngineTimeout | ErrorCode::NotProved => UNKNOWN,
+        ErrorCode::Engine | ErrorCode::EngineTimeout => UNKNOWN,
+        // A proof that did not come was waited for and looked at: that is a failure.
+        ErrorCode::NotProved
+        | ErrorCode::UnknownJob
+        | ErrorCode::Refused
+        | ErrorCode::EngineRefusedAction
+        | ErrorCode::ContainerMissing
+        | ErrorCode::PortInUse
+        | ErrorCode::GpuRuntime
+        | ErrorCode::Api
+        | ErrorCode::Unauthorized
+        | ErrorCode::OutOfMemory
+        | ErrorCode::CudaContextLost
+        | ErrorCode::BadPicture
+        | ErrorCode::Cancelled
+        | ErrorCode::PictureMissing
+        | ErrorCode::KeyringUnavailable
+        | ErrorCode::Io
+        | ErrorCode::Store
+        | ErrorCode::Internal => NOT_OK,
+    }
+}
+
+/// The code of an action that was not begun: unknown when it is the state that is not known.
+pub(crate) fn of_refusal(refusal: Refusal) -> u8 {
+    match refusal {
+        Refusal::EngineNotAnswering | Refusal::StateUnknown => UNKNOWN,
         _ => NOT_OK,
     }
 }
@@ -55,6 +82,37 @@ mod tests {
             (vec![Degraded, Unknown], NOT_OK),
         ] {
             assert_eq!(of_statuses(statuses.clone()), code, "{statuses:?}");
+        }
+    }
+    #[test]
+    fn every_error_has_the_code_that_the_manual_promises() {
+        let unknown = ["engine", "engine_timeout"];
+        let wrong_use = ["bad_request", "unknown_service", "settings", "bad_filter"];
+        for code in ErrorCode::ALL {
+            let name = code.code();
+            let expected = match name {
+                name if unknown.contains(&name) => 3,
+                name if wrong_use.contains(&name) => 2,
+                _ => 1,
+            };
+            assert_eq!(of_error(&ErrorInfo::new(*code, "x")), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_for_want_of_knowledge_is_unknown() {
+        for (refusal, code) in [
+            (Refusal::EngineNotAnswering, 3),
+            (Refusal::StateUnknown, 3),
+            (Refusal::ContainerMissing, 1),
+            (Refusal::AlreadyActing, 1),
+            (Refusal::GenerationRunning, 1),
+            (Refusal::AlreadyRunning, 1),
+            (Refusal::AlreadyStopped, 1),
+            (Refusal::ContainerNotRunning, 1),
+            (Refusal::NoProgram, 1),
+        ] {
+            assert_eq!(of_refusal(refusal), code, "{refusal:?}");
         }
     }
 }

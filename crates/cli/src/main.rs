@@ -3,12 +3,16 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use forgekeeper_keeper::sys::tasks::Tasks;
 
 mod args;
 mod commands;
 mod exit;
+mod interrupt;
 mod session;
 mod text;
+
+use interrupt::Interrupt;
 
 fn main() -> ExitCode {
     let cli = match args::Cli::try_parse() {
@@ -44,7 +48,11 @@ fn main() -> ExitCode {
         }
     };
     let json = cli.json;
-    let code = match runtime.block_on(commands::run(cli)) {
+    let code = match runtime.block_on(async {
+        let tasks = Tasks::new();
+        let interrupt = Interrupt::listen(&tasks);
+        commands::run(cli, interrupt).await
+    }) {
         Ok(code) => code,
         Err(error) => {
             text::print_error(&error, json);

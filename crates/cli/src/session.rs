@@ -9,10 +9,12 @@ use forgekeeper_domain::{
 use forgekeeper_keeper::{
     keeper::{Keeper, KeeperHandle, KeeperOptions, Paths},
     state::{KeeperState, ServiceState},
+    sys::paths::CONFIG_VARIABLE,
 };
 use forgekeeper_standin::{DemoOptions, DemoSite};
+use tempfile::TempDir;
 
-use crate::args::Cli;
+use crate::args::{Cli, Command};
 
 /// How long the first round of measurements may take: longer than every deadline within it.
 pub(crate) const FIRST_ROUND: Duration = Duration::from_secs(20);
@@ -22,18 +24,22 @@ pub(crate) struct Session {
     keeper: Keeper,
     demo: Option<DemoSite>,
     // Last, so that the demo's history goes when everything else has.
-    _folder: Option<DemoFolder>,
+    folder: Option<TempDir>,
 }
 
-/// The demo host's history leaves nothing behind.
-struct DemoFolder(std::path::PathBuf);
-
-impl Drop for DemoFolder {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            tracing::warn!(%error, folder = %self.0.display(), "was left behind");
-        }
-    }
+/// A folder for the demo host that nobody can have prepared, and that goes with it.
+pub(crate) fn demo_folder() -> Result<TempDir, ErrorInfo> {
+    tempfile::Builder::new()
+        .prefix("forgekeeper-demo-")
+        .tempdir()
+        .map_err(|error| {
+            ErrorInfo::new(
+                ErrorCode::Io,
+                "no folder could be made for the demo host's files",
+            )
+            .hint("Check that the folder for temporary files may be written to.")
+            .detail(error.to_string())
+        })
 }
 
 impl Session {
@@ -41,18 +47,12 @@ impl Session {
     pub(crate) async fn open(cli: &Cli) -> Result<Self, ErrorInfo> {
         let paths = Paths::default_for(cli.config.clone());
         if !cli.demo {
-            if cli.config.is_some() && !paths.config_file.exists() {
-                return Err(ErrorInfo::new(
-                    ErrorCode::Settings,
-                    format!("{} does not exist", paths.config_file.display()),
-                )
-                .hint("Check the path given with --config."));
-            }
+            refuse_missing_settings(cli, &paths)?;
             let keeper = Keeper::start(KeeperOptions::for_file(paths)).await?;
             let session = Self {
                 keeper,
                 demo: None,
-                _folder: None,
+                folder: None,
             };
             session.refuse_broken_settings()?;
             return Ok(session);
@@ -63,16 +63,17 @@ impl Session {
                 ErrorInfo::new(ErrorCode::Io, "the demo host could not be started")
                     .detail(error.to_string())
             })?;
-        let data_dir =
-            std::env::temp_dir().join(format!("forgekeeper-demo-{}", std::process::id()));
-        let folder = DemoFolder(data_dir.clone());
-        let paths = Paths { data_dir, ..paths };
+        let folder = demo_folder()?;
+        let paths = Paths {
+            data_dir: folder.path().to_owned(),
+            ..paths
+        };
         let options = KeeperOptions::for_demo(paths, "demo host".to_owned(), site.config_toml());
         let keeper = Keeper::start(options).await?;
         Ok(Self {
             keeper,
             demo: Some(site),
-            _folder: Some(folder),
+            folder: Some(folder),
         })
     }
 
@@ -90,8 +91,19 @@ impl Session {
         (*state).clone()
     }
 
+    /// An error unless the settings name this service; nothing is measured for it.
+    pub(crate) fn known(&self, id: &ServiceId) -> Result<(), ErrorInfo> {
+        let handle = self.handle();
+        let settings = handle.settings().settings;
+        if settings.services.iter().any(|s| s.id == *id) {
+            return Ok(());
+        }
+        Err(handle.unknown_service(id))
+    }
+
     /// A service of the measured state.
     pub(crate) async fn service(&self, id: &ServiceId) -> Result<ServiceState, ErrorInfo> {
+        self.known(id)?;
         let mut services = self.measured().await.services.into_iter();
         services
             .find(|s| s.id == *id)
@@ -107,6 +119,9 @@ impl Session {
         if let Some(site) = self.demo {
             site.shutdown().await;
         }
+        if let Some(Err(error)) = self.folder.map(TempDir::close) {
+            tracing::warn!(%error, "the demo's folder was left behind");
+        }
     }
 
     /// A one-shot command must not go on with settings other than those in the file.
@@ -121,4 +136,26 @@ impl Session {
             .hint(problem.remedy)),
         }
     }
+}
+
+/// A file that somebody named must exist: without it, nothing would be watched and all be well.
+fn refuse_missing_settings(cli: &Cli, paths: &Paths) -> Result<(), ErrorInfo> {
+    if paths.config_file.exists() {
+        return Ok(());
+    }
+    let hint = if cli.config.is_some() {
+        "Check the path given with --config.".to_owned()
+    } else if std::env::var_os(CONFIG_VARIABLE).is_none_or(|path| path.is_empty())
+        // Before the first start there is none, and this looks for what will stand in it.
+        || matches!(cli.command, Command::Discover)
+    {
+        return Ok(());
+    } else {
+        format!("Check the path in the variable {CONFIG_VARIABLE}, or unset it.")
+    };
+    Err(ErrorInfo::new(
+        ErrorCode::Settings,
+        format!("{} does not exist", paths.config_file.display()),
+    )
+    .hint(hint))
 }

@@ -19,6 +19,12 @@ pub(crate) fn print_line(line: &str) {
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
+/// Prints bytes as they are; whoever reads may have gone.
+pub(crate) fn print_bytes(bytes: &[u8]) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(bytes).and_then(|()| out.flush());
+}
+
 /// Prints an error: what happened, what to do, and the other side's words.
 pub(crate) fn print_error(error: &ErrorInfo, json: bool) {
     if json {

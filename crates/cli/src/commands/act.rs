@@ -9,8 +9,9 @@ use forgekeeper_domain::{
 
 use crate::{
     exit,
+    interrupt::Interrupt,
     session::Session,
-    text::{print_json, print_line, seconds},
+    text::{print_error, print_json, print_line, seconds},
 };
 
 pub(super) async fn run(
@@ -19,12 +20,14 @@ pub(super) async fn run(
     action: Action,
     force: bool,
     json: bool,
+    mut interrupt: Interrupt,
 ) -> Result<u8, ErrorInfo> {
     // Nothing acts on an unknown state: the first round of measurements comes before.
-    session.service(service).await?;
+    interrupt.unless(session.service(service)).await?;
     let handle = session.handle();
     let plan = handle.plan(service, action)?;
-    if !json && plan.refused(force).is_none() {
+    let refusal = plan.refused(force);
+    if !json && refusal.is_none() {
         print_line(&format!("runs: {}", plan.runs.join("; ")));
         if !plan.interrupts_known {
             print_line("whether a generation is running could not be measured; one would be lost");
@@ -43,18 +46,35 @@ pub(super) async fn run(
             });
         }
     }
-    let id = handle.act(service, action, force).await?;
+    let id = match (handle.act(service, action, force).await, refusal) {
+        (Ok(id), _) => id,
+        (Err(error), Some(refusal)) => {
+            print_error(&error, json);
+            return Ok(exit::of_refusal(refusal));
+        }
+        (Err(error), None) => return Err(error),
+    };
     let mut follow = handle.follow_job(&id)?;
-    let mut printed = 0;
+    let (mut printed, mut told) = (0, false);
     loop {
         let job = follow.borrow_and_update().clone();
         printed = print_new_stages(&job, printed, json);
         if job.phase != JobPhase::Running {
             return end(job, json);
         }
-        if follow.changed().await.is_err() {
-            let job = handle.wait(&id).await?;
-            return end(job, json);
+        tokio::select! {
+            changed = follow.changed() => if changed.is_err() {
+                let job = handle.wait(&id).await?;
+                return end(job, json);
+            },
+            () = interrupt.asked(), if !told => {
+                told = true;
+                eprintln!(
+                    "forgekeeperctl: waits no longer; the engine goes on with what it was told"
+                );
+                // An error means that it ended at this very moment: its end comes next.
+                let _ = handle.cancel(&id);
+            }
         }
     }
 }

@@ -7,10 +7,16 @@ use forgekeeper_standin::{DemoOptions, DemoSite, FAULTS, Fault};
 use crate::{
     args::DemoArgs,
     exit,
+    interrupt::Interrupt,
+    session::demo_folder,
     text::{print_json, print_line},
 };
 
-pub(super) async fn run(args: &DemoArgs, json: bool) -> Result<u8, ErrorInfo> {
+pub(super) async fn run(
+    args: &DemoArgs,
+    json: bool,
+    mut interrupt: Interrupt,
+) -> Result<u8, ErrorInfo> {
     if args.list_faults {
         for row in FAULTS {
             if json {
@@ -41,9 +47,8 @@ pub(super) async fn run(args: &DemoArgs, json: bool) -> Result<u8, ErrorInfo> {
         ErrorInfo::new(ErrorCode::Io, "the demo host could not be started")
             .detail(error.to_string())
     })?;
-    let path = std::env::temp_dir()
-        .join(format!("forgekeeper-demo-{}", std::process::id()))
-        .join("forgekeeper.toml");
+    let folder = demo_folder()?;
+    let path = folder.path().join("forgekeeper.toml");
     files::write_atomic(&path, site.config_toml().as_bytes()).map_err(|error| {
         ErrorInfo::new(
             ErrorCode::Io,
@@ -63,13 +68,9 @@ pub(super) async fn run(args: &DemoArgs, json: bool) -> Result<u8, ErrorInfo> {
         );
         eprintln!("Press Ctrl+C to end.");
     }
-    if let Err(error) = tokio::signal::ctrl_c().await {
-        tracing::warn!(%error, "interruption cannot be heard");
-    }
+    interrupt.asked().await;
     site.shutdown().await;
-    if let Some(folder) = path.parent()
-        && let Err(error) = std::fs::remove_dir_all(folder)
-    {
+    if let Err(error) = folder.close() {
         tracing::warn!(%error, "the demo's folder was left behind");
     }
     Ok(exit::OK)

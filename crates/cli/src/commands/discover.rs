@@ -8,9 +8,18 @@ use crate::{
     text::{print_json, print_line, printable},
 };
 
+/// Origins of engines that somebody asked for.
+const NAMED: [&str; 2] = ["forgekeeper.toml", "DOCKER_HOST"];
+
 pub(super) async fn run(session: &Session, json: bool) -> Result<u8, ErrorInfo> {
     let report = session.handle().discover().await?;
     let answered = report.engines.iter().any(|e| e.version.is_some());
+    // Places where Docker usually listens are tried and may be empty; what the settings or the
+    // environment name must answer, or not everything was seen.
+    let unseen = report
+        .engines
+        .iter()
+        .any(|e| e.version.is_none() && NAMED.contains(&e.origin.as_str()));
     if json {
         print_json(&report);
     } else {
@@ -54,5 +63,9 @@ pub(super) async fn run(session: &Session, json: bool) -> Result<u8, ErrorInfo> 
             print_line("No candidate was found.");
         }
     }
-    Ok(if answered { exit::OK } else { exit::UNKNOWN })
+    Ok(if answered && !unseen {
+        exit::OK
+    } else {
+        exit::UNKNOWN
+    })
 }

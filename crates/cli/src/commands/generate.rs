@@ -7,19 +7,24 @@ use forgekeeper_domain::{
     generation::{GenerationRecord, GenerationRequest, Seed},
     job::{Job, JobPhase},
 };
-use forgekeeper_keeper::sys::files;
+use forgekeeper_keeper::{media::pictures::PictureFile, sys::files};
 
 use crate::{
     args::GenerateArgs,
     exit,
+    interrupt::Interrupt,
     session::Session,
     text::{print_json, print_line, printable, seconds},
 };
+
+/// Pictures of one seed in one folder.
+const MAX_NAMES: u32 = 9_999;
 
 pub(super) async fn run(
     session: &Session,
     args: &GenerateArgs,
     json: bool,
+    mut interrupt: Interrupt,
 ) -> Result<u8, ErrorInfo> {
     let request = GenerationRequest {
         prompt: args.prompt.clone(),
@@ -38,10 +43,11 @@ pub(super) async fn run(
         .check()
         .map_err(|e| ErrorInfo::new(ErrorCode::BadRequest, e.to_string()))?;
     files::ensure_dir(&args.out).map_err(|e| io(&args.out, &e))?;
-    session.service(&args.service).await?;
+    interrupt.unless(session.service(&args.service)).await?;
     let handle = session.handle();
     let id = handle.generate(&args.service, request).await?;
     let mut follow = handle.follow_job(&id)?;
+    let mut told = false;
     let ended = loop {
         let job = follow.borrow_and_update().clone();
         if job.phase != JobPhase::Running {
@@ -53,7 +59,11 @@ pub(super) async fn run(
         tokio::select! {
             changed = follow.changed() => if changed.is_err() { break handle.wait(&id).await? },
             // The server goes on with a run whose client left; so it is told to stop.
-            Ok(()) = tokio::signal::ctrl_c() => handle.cancel(&id)?,
+            () = interrupt.asked(), if !told => {
+                told = true;
+                // An error means that it ended at this very moment, with its pictures.
+                let _ = handle.cancel(&id);
+            }
         }
     };
     finish(session, args, ended, json).await
@@ -69,9 +79,7 @@ async fn finish(
     if let Some(record) = &job.record {
         for (number, picture) in record.pictures.iter().enumerate() {
             let file = session.handle().picture(&picture.hash).await?;
-            let path = free_name(&args.out, record, number);
-            files::write_atomic(&path, &file.bytes).map_err(|e| io(&path, &e))?;
-            written.push(path);
+            written.push(write(&args.out, record, number, &file)?);
         }
         if !json {
             print_record(record, &written);
@@ -110,22 +118,47 @@ fn print_record(record: &GenerationRecord, written: &[PathBuf]) {
     print_line(&format!("{:?} in {}", record.verdict, seconds(record.took_ms)).to_lowercase());
 }
 
-/// `SERVICE-SEED-NUMBER.png`, with a counter where the name is taken: nothing is overwritten.
-fn free_name(folder: &Path, record: &GenerationRecord, number: usize) -> PathBuf {
+/// Writes a picture as `SERVICE-SEED-NUMBER` with the ending of its kind, and a counter where the
+/// name is taken: nothing is overwritten, not even by another command at the same moment.
+fn write(
+    folder: &Path,
+    record: &GenerationRecord,
+    number: usize,
+    file: &PictureFile,
+) -> Result<PathBuf, ErrorInfo> {
     let seed = record.pictures[number]
         .seed
         .map_or_else(|| "seed".to_owned(), |s| s.to_string());
     let stem = format!("{}-{seed}-{}", record.service, number + 1);
-    let plain = folder.join(format!("{stem}.png"));
-    if !plain.exists() {
-        return plain;
+    let ending = ending(&file.mime);
+    for n in 1..=MAX_NAMES {
+        let path = folder.join(match n {
+            1 => format!("{stem}.{ending}"),
+            n => format!("{stem} ({n}).{ending}"),
+        });
+        match files::write_new(&path, &file.bytes) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(io(&path, &error)),
+        }
     }
-    // Nobody has so many pictures of one seed; then the last name is refused by nothing worse
-    // than the atomic write.
-    (2..10_000)
-        .map(|n| folder.join(format!("{stem} ({n}).png")))
-        .find(|path| !path.exists())
-        .unwrap_or(plain)
+    Err(ErrorInfo::new(
+        ErrorCode::Io,
+        format!(
+            "{} holds {MAX_NAMES} pictures called `{stem}` already",
+            folder.display()
+        ),
+    )
+    .hint("Choose another folder with --out."))
+}
+
+/// The server chooses the format by its own settings.
+fn ending(mime: &str) -> &'static str {
+    match mime {
+        "image/jpeg" => "jpg",
+        "image/webp" => "webp",
+        _ => "png",
+    }
 }
 
 fn io(path: &Path, error: &std::io::Error) -> ErrorInfo {
@@ -135,4 +168,20 @@ fn io(path: &Path, error: &std::io::Error) -> ErrorInfo {
     )
     .hint("Check that the folder exists and may be written to, and that the disk has room.")
     .detail(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ending_is_that_of_the_format() {
+        for (mime, expected) in [
+            ("image/png", "png"),
+            ("image/jpeg", "jpg"),
+            ("image/webp", "webp"),
+        ] {
+            assert_eq!(ending(mime), expected);
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! `gpu`: cards with their readings; what is not available says so.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use forgekeeper_domain::{
     error::ErrorInfo,
@@ -11,37 +11,53 @@ use forgekeeper_keeper::state::KeeperState;
 use crate::{
     args::GpuArgs,
     exit,
+    interrupt::Interrupt,
     session::{FIRST_ROUND, Session},
     text::{gibibytes, or_not_available, print_json, print_line, printable},
 };
 
-pub(super) async fn run(session: &Session, args: &GpuArgs, json: bool) -> Result<u8, ErrorInfo> {
+/// So long after the first round a source is asked again that found nothing at first.
+const SECOND_QUESTION: Duration = Duration::from_secs(3);
+
+pub(super) async fn run(
+    session: &Session,
+    args: &GpuArgs,
+    json: bool,
+    mut interrupt: Interrupt,
+) -> Result<u8, ErrorInfo> {
     let handle = session.handle();
     let mut state = handle.state();
-    let read = state.wait_for(|s| {
-        s.revision > 0
-            && (!s.hosts.is_empty() || s.services.is_empty() && s.settings.exists)
-            && s.hosts.iter().all(|h| h.gpus.checked_at.is_some())
-    });
-    // Past the deadline it is said to be unknown.
-    let _ = tokio::time::timeout(FIRST_ROUND, read).await;
+    let looked = async {
+        // Past the deadlines it is said to be unknown; a closed channel means shutdown.
+        let first = state.wait_for(everything_was_asked);
+        let _ = tokio::time::timeout(FIRST_ROUND, first).await;
+        // The first question may have come before any container was known to ask it in.
+        handle.settled(FIRST_ROUND).await;
+        let second = state.wait_for(|s| s.hosts.iter().all(|h| !h.gpus.cards.is_empty()));
+        let _ = tokio::time::timeout(SECOND_QUESTION, second).await;
+        Ok(())
+    };
+    interrupt.unless(looked).await?;
     loop {
         let now = state.borrow_and_update().clone();
         print(&now, json);
         if !args.watch {
-            let any = now.hosts.iter().any(|h| !h.gpus.cards.is_empty());
-            return Ok(if any { exit::OK } else { exit::UNKNOWN });
+            let mut cards = now.hosts.iter().flat_map(|h| &h.gpus.cards).peekable();
+            // What was read before the source fell silent is no measurement of now.
+            let measured = cards.peek().is_some() && cards.all(|card| card.current);
+            return Ok(if measured { exit::OK } else { exit::UNKNOWN });
         }
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
-            stop = tokio::signal::ctrl_c() => {
-                if let Err(error) = stop {
-                    tracing::warn!(%error, "interruption cannot be heard");
-                }
-                return Ok(exit::OK);
-            }
+            () = interrupt.asked() => return Ok(exit::OK),
         }
     }
+}
+
+fn everything_was_asked(state: &Arc<KeeperState>) -> bool {
+    state.revision > 0
+        && (!state.hosts.is_empty() || state.services.is_empty() && state.settings.exists)
+        && state.hosts.iter().all(|h| h.gpus.checked_at.is_some())
 }
 
 fn print(state: &KeeperState, json: bool) {

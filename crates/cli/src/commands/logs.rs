@@ -4,89 +4,230 @@ use std::time::Duration;
 
 use forgekeeper_domain::{
     Timestamp,
+    cause::Cause,
     error::{ErrorCode, ErrorInfo},
-    logs::{LogBatch, LogLine, LogQuery},
+    ladder::Rung,
+    logs::{LineFilter, LogLine, LogMeter, LogQuery},
+    outcome::Status,
 };
+use forgekeeper_keeper::{
+    logs::{HELD_LINES, LogPast, LogReader},
+    state::ServiceState,
+    sys::clock,
+};
+use tokio::time::Instant;
 
 use crate::{
     args::LogsArgs,
     exit,
+    interrupt::Interrupt,
     session::{FIRST_ROUND, Session},
     text::{print_json, print_line, printable},
 };
 
-/// Without `--follow`: so long after the last new line the tail is taken to be whole.
+/// Looks at the log while its past comes in.
+const LOOK: Duration = Duration::from_millis(50);
+/// So long after the last new line the past is taken to be whole.
 const QUIET: Duration = Duration::from_millis(700);
+/// The times of the past run much faster than the clock; over so long a stretch it shows.
+const STRETCH: Duration = Duration::from_secs(1);
+/// An error that stands for so long was not a moment's: the first attempts have failed.
+const PATIENCE: Duration = Duration::from_millis(1500);
 
-pub(super) async fn run(session: &Session, args: &LogsArgs, json: bool) -> Result<u8, ErrorInfo> {
-    let since = args.since.as_deref().map(parse_since).transpose()?;
-    let query = LogQuery {
+pub(super) async fn run(
+    session: &Session,
+    args: &LogsArgs,
+    json: bool,
+    mut interrupt: Interrupt,
+) -> Result<u8, ErrorInfo> {
+    let mut query = LogQuery {
         filter: args.filter.clone().unwrap_or_default(),
         regex: args.filter.is_some(),
         problems: args.problems,
         program: args.program.clone(),
-        since,
-        tail: None,
+        since: args.since.as_deref().map(parse_since).transpose()?,
+        tail: args.tail,
     };
-    session.service(&args.service).await?;
-    let handle = session.handle();
+    session.known(&args.service)?;
     // The expression is checked before anything is waited for.
+    LineFilter::compile(&query)?;
+    let service = interrupt.unless(session.service(&args.service)).await?;
+    let handle = session.handle();
+    let probe = handle.logs(&args.service, &query)?;
+    let backlog = interrupt
+        .unless(async { Ok(past_comes_in(&probe).await) })
+        .await?;
     let mut reader = handle.logs(&args.service, &query)?;
-    let mut held: Vec<LogLine> = Vec::new();
-    let mut missed = 0_u32;
-    let deadline = tokio::time::sleep(FIRST_ROUND);
-    tokio::pin!(deadline);
-    loop {
-        tokio::select! {
-            () = &mut deadline => break,
-            batch = tokio::time::timeout(QUIET, reader.next()) => match batch {
-                Ok(Some(batch)) => {
-                    missed += batch.dropped;
-                    held.extend(batch.lines);
-                }
-                Ok(None) => break,
-                Err(_) => if connected(session, args) || !held.is_empty() { break },
-            }
+    let mut newest = None;
+    if let Some(batch) = reader.next().await {
+        for line in &batch.lines {
+            print(line, json);
         }
+        say_not_held(&query, &reader.past(), batch.lines.len());
+        newest = batch.lines.last().and_then(|line| line.at);
     }
-    let tail = args.tail.map_or(held.len(), |n| n as usize);
-    for line in held.iter().skip(held.len().saturating_sub(tail)) {
-        print(line, json);
-    }
-    say_missed(missed);
-    if !args.follow {
-        return Ok(if connected(session, args) || !held.is_empty() {
-            exit::OK
-        } else {
-            exit::UNKNOWN
-        });
+    let mut told = None;
+    if let Backlog::Failed(reason) = backlog {
+        let failure = why(&service, &reason);
+        if !args.follow {
+            return Err(failure);
+        }
+        eprintln!("forgekeeperctl: {}", printable(&failure.message));
+        told = Some(reason);
+    } else if !args.follow {
+        return Ok(exit::OK);
     }
     loop {
         tokio::select! {
-            batch = reader.next() => match batch {
-                Some(LogBatch { lines, dropped, .. }) => {
-                    say_missed(dropped);
-                    for line in &lines { print(line, json) }
+            () = interrupt.asked() => return Ok(exit::OK),
+            batch = tokio::time::timeout(PATIENCE, reader.next()) => match batch {
+                Ok(Some(batch)) => {
+                    say_missed(batch.dropped);
+                    for line in &batch.lines { print(line, json) }
+                    newest = batch.lines.last().and_then(|line| line.at).or(newest);
                 }
-                None => return Ok(exit::OK),
+                // The service was edited, and its log opened anew: go on behind the last line.
+                Ok(None) => {
+                    query.tail = None;
+                    query.since = newest
+                        .and_then(|at| at.checked_add(jiff::SignedDuration::from_nanos(1)).ok())
+                        .or(query.since);
+                    reader = handle.logs(&args.service, &query)?;
+                }
+                Err(_) => {}
             },
-            stop = tokio::signal::ctrl_c() => {
-                if let Err(error) = stop {
-                    tracing::warn!(%error, "interruption cannot be heard");
+        }
+        // It goes on by itself when it can; meanwhile silence would look like peace.
+        let (meter, past) = (reader.meter(), reader.past());
+        match failing(&meter, &past) {
+            None => told = None,
+            Some(reason) => {
+                if told.as_deref() != Some(reason) {
+                    told = Some(reason.to_owned());
+                    eprintln!("forgekeeperctl: waiting for the log: {}", printable(reason));
                 }
-                return Ok(exit::OK);
             }
         }
     }
 }
 
-fn connected(session: &Session, args: &LogsArgs) -> bool {
-    let state = session.handle().state();
-    let state = state.borrow();
-    state
-        .services
+/// How the past of the log came in.
+#[derive(Debug, PartialEq, Eq)]
+enum Backlog {
+    /// All that the engine has, or as much as is held.
+    Whole,
+    /// Not, or not all of it; in the words of whoever failed.
+    Failed(String),
+}
+
+/// Waits until the past of a log is held. Lines that are written meanwhile do not prolong it: their
+/// times are of now, or run no faster than the clock (the engine's may be wrong).
+async fn past_comes_in(reader: &LogReader) -> Backlog {
+    let begun = clock::now();
+    let deadline = Instant::now() + FIRST_ROUND;
+    let (mut seen, mut quiet_since) = (0, Instant::now());
+    let mut failing_since = None;
+    let mut pace = Pace::default();
+    loop {
+        let (meter, past, now) = (reader.meter(), reader.past(), Instant::now());
+        if past.at_end {
+            return Backlog::Whole;
+        }
+        let lines = meter.held.wrapping_add(meter.rotated);
+        if lines != seen {
+            (seen, quiet_since) = (lines, now);
+        }
+        if meter.connected {
+            let live = meter
+                .last_line_at
+                .is_some_and(|at| at >= begun || pace.is_the_clocks(at, now));
+            if live || now - quiet_since >= QUIET {
+                return Backlog::Whole;
+            }
+        }
+        match (&meter.error, meter.connected) {
+            (Some(reason), false) => {
+                let since = *failing_since.get_or_insert(now);
+                if now - since >= PATIENCE {
+                    return Backlog::Failed(reason.clone());
+                }
+            }
+            _ => failing_since = None,
+        }
+        if now >= deadline {
+            return Backlog::Failed("it did not come in time".to_owned());
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// How fast the times of the lines run.
+#[derive(Debug, Default)]
+struct Pace {
+    from: Option<(Instant, Timestamp)>,
+}
+
+impl Pace {
+    /// Whether the newest lines were written as they came, and not long before.
+    fn is_the_clocks(&mut self, newest: Timestamp, now: Instant) -> bool {
+        let (began, at) = *self.from.get_or_insert((now, newest));
+        let waited = now - began;
+        if waited < STRETCH {
+            return false;
+        }
+        self.from = Some((now, newest));
+        let ran = newest.duration_since(at);
+        ran.as_secs_f64() <= waited.as_secs_f64() * 1.5
+    }
+}
+
+/// Why nothing comes; a log that ended in order has been read.
+fn failing<'a>(meter: &'a LogMeter, past: &LogPast) -> Option<&'a str> {
+    (!meter.connected && !past.at_end)
+        .then_some(meter.error.as_deref())
+        .flatten()
+}
+
+/// A log that could not be read, with the broken rung below it as the reason.
+fn why(service: &ServiceState, reason: &str) -> ErrorInfo {
+    let broken = service
+        .ladder
+        .rungs
         .iter()
-        .any(|s| s.id == args.service && s.log.connected)
+        .find(|r| r.rung <= Rung::Container && r.outcome.status != Status::Ok);
+    let cause = broken.and_then(|r| r.outcome.cause);
+    let code = match cause {
+        Some(Cause::ContainerMissing) => ErrorCode::ContainerMissing,
+        // What was not read is not known, whatever kept it.
+        _ => ErrorCode::Engine,
+    };
+    let cause = cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
+    ErrorInfo::new(
+        code,
+        format!(
+            "the log of `{}` cannot be read: {reason}{cause}",
+            service.id
+        ),
+    )
+    .hint(format!(
+        "`forgekeeperctl status {}` shows which rung is broken.",
+        service.id
+    ))
+}
+
+/// Says what was asked for and is not among the lines printed.
+fn say_not_held(query: &LogQuery, past: &LogPast, printed: usize) {
+    let Some(oldest) = past.oldest.filter(|_| !past.whole) else {
+        return;
+    };
+    let reaches_back = query.since.is_some_and(|since| since >= oldest);
+    let enough = query.tail.is_some_and(|tail| printed >= tail as usize);
+    if !reaches_back && !enough {
+        eprintln!(
+            "forgekeeperctl: only the newest {HELD_LINES} lines are held; there may be more \
+             from before {oldest}"
+        );
+    }
 }
 
 fn say_missed(lines: u32) {
@@ -143,7 +284,7 @@ fn parse_since(text: &str) -> Result<Timestamp, ErrorInfo> {
         .checked_mul(seconds)
         .filter(|s| *s >= 0)
         .ok_or_else(wrong)?;
-    let now = forgekeeper_keeper::sys::clock::now().as_second();
+    let now = clock::now().as_second();
     Timestamp::from_second(now - back).map_err(|_| wrong())
 }
 
@@ -155,7 +296,7 @@ mod tests {
     fn spans_and_times() {
         assert!(parse_since("2025-10-11T10:34:00Z").is_ok());
         let hour = parse_since("1h").expect("a span");
-        let now = forgekeeper_keeper::sys::clock::now().as_second();
+        let now = clock::now().as_second();
         assert!((now - hour.as_second() - 3600).abs() <= 1);
         for wrong in [
             "",
@@ -169,5 +310,43 @@ mod tests {
             let error = parse_since(wrong).expect_err(wrong);
             assert_eq!(error.code, ErrorCode::BadRequest);
         }
+    }
+
+    #[test]
+    fn live_lines_are_told_from_the_past_by_their_pace() {
+        let start = Instant::now();
+        let at = |second: i64| Timestamp::from_second(second).expect("a time");
+        let after = |millis: u64| start + Duration::from_millis(millis);
+        // An hour of the past in two seconds, then a line every half second.
+        let mut pace = Pace::default();
+        assert!(!pace.is_the_clocks(at(0), after(0)));
+        assert!(!pace.is_the_clocks(at(1800), after(1000)));
+        assert!(!pace.is_the_clocks(at(3600), after(2000)));
+        assert!(!pace.is_the_clocks(at(3600), after(2500)));
+        assert!(pace.is_the_clocks(at(3601), after(3000)));
+    }
+
+    #[test]
+    fn a_log_at_its_end_is_no_failure() {
+        let meter = |connected, error: Option<&str>| LogMeter {
+            connected,
+            held: 0,
+            rotated: 0,
+            last_line_at: None,
+            programs: Vec::new(),
+            error: error.map(str::to_owned),
+        };
+        let past = |at_end| LogPast {
+            oldest: None,
+            whole: true,
+            at_end,
+        };
+        assert_eq!(
+            failing(&meter(false, Some("the log has ended")), &past(true)),
+            None
+        );
+        assert_eq!(failing(&meter(true, None), &past(false)), None);
+        let broken = meter(false, Some("no route"));
+        assert_eq!(failing(&broken, &past(false)), Some("no route"));
     }
 }

@@ -11,10 +11,12 @@ use crate::{
 };
 
 pub(super) async fn run(session: &Session, args: &StatusArgs, json: bool) -> Result<u8, ErrorInfo> {
+    if let Some(id) = &args.service {
+        session.known(id)?;
+    }
     let mut state = session.measured().await;
     if let Some(id) = &args.service {
-        let service = session.service(id).await?;
-        state.services = vec![service];
+        state.services.retain(|s| s.id == *id);
     }
     if json {
         print_json(&state);

@@ -87,6 +87,20 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Writes a file that must not exist yet (`AlreadyExists` otherwise); none is left behind by a
+/// failure.
+pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let written = write_and_sync(path, bytes);
+    if written
+        .as_ref()
+        .is_err_and(|error| error.kind() != io::ErrorKind::AlreadyExists)
+    {
+        // Half a file is worse than none; the first error is the one worth telling.
+        let _ = fs::remove_file(path);
+    }
+    written
+}
+
 fn write_and_sync(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -154,6 +168,17 @@ mod tests {
         write_atomic(&path, b"two").unwrap();
         assert_eq!(read_limited(&path, 3).unwrap(), b"two");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_new_file_never_replaces_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("picture.png");
+        write_new(&path, b"one").unwrap();
+        let taken = write_new(&path, b"two").unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(read_limited(&path, 9).unwrap(), b"one");
+        assert!(write_new(&dir.path().join("no/folder"), b"x").is_err());
     }
 
     #[test]
