@@ -82,6 +82,19 @@ pub async fn prove(
             ErrorCode::Cancelled,
             "The generation was interrupted on request.",
         ));
+    } else if proof.pictures.len() < request.batch as usize {
+        proof.verdict = GenerationVerdict::Failed;
+        proof.error = Some(
+            ErrorInfo::new(
+                ErrorCode::Api,
+                format!(
+                    "The server sent {} of the {} pictures asked for.",
+                    proof.pictures.len(),
+                    request.batch
+                ),
+            )
+            .hint("Read the last lines of its log."),
+        );
     } else if proof.pictures.iter().any(|picture| picture.blank) {
         proof.verdict = GenerationVerdict::Blank;
         proof.error = Some(
@@ -100,23 +113,26 @@ async fn embedded(bytes: Bytes) -> Option<String> {
         .flatten()
 }
 
-/// Real pixels against those asked for: servers round sizes silently.
+/// Real pixels of every picture against those asked for: servers round sizes silently. Each size
+/// that was used instead is told once.
 fn sizes(request: &GenerationRequest, pictures: &[Picture]) -> Vec<Substitution> {
-    let Some(first) = pictures.first() else {
-        return Vec::new();
-    };
-    [
-        ("width", request.width, first.width),
-        ("height", request.height, first.height),
-    ]
-    .into_iter()
-    .filter(|(_, asked, used)| asked != used)
-    .map(|(field, asked, used)| Substitution {
-        field: field.to_owned(),
-        asked: asked.to_string(),
-        used: used.to_string(),
-    })
-    .collect()
+    let mut found = Vec::new();
+    for picture in pictures {
+        for (field, asked, used) in [
+            ("width", request.width, picture.width),
+            ("height", request.height, picture.height),
+        ] {
+            let substitution = Substitution {
+                field: field.to_owned(),
+                asked: asked.to_string(),
+                used: used.to_string(),
+            };
+            if asked != used && !found.contains(&substitution) {
+                found.push(substitution);
+            }
+        }
+    }
+    found
 }
 
 #[cfg(test)]

@@ -161,6 +161,47 @@ async fn what_proves_nothing_is_named() {
 }
 
 #[tokio::test]
+async fn pictures_that_are_missing_are_no_proof() {
+    let (_folder, store) = store().await;
+    let three = GenerationRequest {
+        batch: 3,
+        ..asked()
+    };
+    for (sent, verdict) in [
+        (1, GenerationVerdict::Failed),
+        (2, GenerationVerdict::Failed),
+        (3, GenerationVerdict::Proved),
+        // A grid of all of them, as some servers add.
+        (4, GenerationVerdict::Proved),
+    ] {
+        let proof = prove(&three, raw(vec![real(); sent]), &store).await;
+        assert_eq!((proof.verdict, proof.pictures.len()), (verdict, sent));
+        let told = proof.error.map(|error| error.message);
+        let expected = format!("The server sent {sent} of the 3 pictures asked for.");
+        assert_eq!(told, (sent < 3).then_some(expected));
+    }
+}
+
+#[tokio::test]
+async fn every_size_is_compared() {
+    let (_folder, store) = store().await;
+    let small = |side: u32| {
+        let mut bytes = Vec::new();
+        DynamicImage::from(RgbImage::from_fn(64, side, |x, y| Rgb(pattern(x, y))))
+            .write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)
+            .expect("encodes");
+        Bytes::from(bytes)
+    };
+    let proof = prove(&asked(), raw(vec![real(), small(56), small(56)]), &store).await;
+    let told: Vec<(&str, &str)> = proof
+        .substitutions
+        .iter()
+        .map(|s| (s.field.as_str(), s.used.as_str()))
+        .collect();
+    assert_eq!(told, [("height", "56")]);
+}
+
+#[tokio::test]
 async fn sizes_that_differ_are_told_from_the_pixels() {
     let (_folder, store) = store().await;
     let wide = GenerationRequest {
