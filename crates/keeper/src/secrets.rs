@@ -20,8 +20,8 @@ mod vault;
 
 use vault::{VaultError, VaultThread};
 
-/// A keyring that did not answer is asked again after this time at the earliest.
-const ASK_AGAIN: Duration = Duration::from_mins(1);
+/// A keyring that did not answer, or was not there, is asked again after this time at the earliest.
+pub(crate) const ASK_AGAIN: Duration = Duration::from_mins(1);
 /// Longest user name, password or token, bytes: what fits into every keyring (Windows keeps 2560).
 const MAX_SECRET_BYTES: usize = 1024;
 
@@ -116,8 +116,28 @@ impl Credentials {
 enum Known {
     Present(Credentials, SecretPlace),
     Absent,
-    /// The keyring did not answer.
+    /// There was no keyring to ask; one may come with the desktop session.
+    NoKeyring(Instant),
+    /// The keyring did not answer, or is locked: there may be some.
     NotAnswered(Instant),
+}
+
+impl Known {
+    fn place(&self) -> Option<SecretPlace> {
+        match self {
+            Known::Present(_, place) => Some(*place),
+            Known::NotAnswered(_) => Some(SecretPlace::Unknown),
+            Known::Absent | Known::NoKeyring(_) => None,
+        }
+    }
+
+    /// Whether it is worth asking again.
+    fn is_stale(&self) -> bool {
+        match self {
+            Known::NoKeyring(at) | Known::NotAnswered(at) => at.elapsed() >= ASK_AGAIN,
+            Known::Present(..) | Known::Absent => false,
+        }
+    }
 }
 
 /// All credentials. Clones share them.
@@ -149,16 +169,26 @@ impl Secrets {
         }
     }
 
-    /// The credentials of a service. The keyring is asked the first time only.
+    /// The credentials of a service. The keyring is asked once, and again after a while where it
+    /// gave no answer.
     pub async fn get(&self, service: &ServiceId) -> Option<Credentials> {
-        self.look_up(service)
-            .await
-            .map(|(credentials, _)| credentials)
+        match self.look_up(service).await {
+            Known::Present(credentials, _) => Some(credentials),
+            Known::Absent | Known::NoKeyring(_) | Known::NotAnswered(_) => None,
+        }
     }
 
     /// Where a service's credentials are kept, if it has any.
     pub async fn place(&self, service: &ServiceId) -> Option<SecretPlace> {
-        self.look_up(service).await.map(|(_, place)| place)
+        self.look_up(service).await.place()
+    }
+
+    /// Whether the keyring gave no answer yet on whether this service has any.
+    pub fn is_unsettled(&self, service: &ServiceId) -> bool {
+        self.with_known(|known| {
+            let known = known.get(service);
+            matches!(known, Some(Known::NoKeyring(_) | Known::NotAnswered(_)))
+        })
     }
 
     /// Keeps credentials, in the keyring where that is possible; tells where.
@@ -229,12 +259,10 @@ impl Secrets {
         }
     }
 
-    async fn look_up(&self, service: &ServiceId) -> Option<(Credentials, SecretPlace)> {
-        match self.with_known(|known| known.get(service).cloned()) {
-            Some(Known::Present(credentials, place)) => return Some((credentials, place)),
-            Some(Known::Absent) => return None,
-            Some(Known::NotAnswered(at)) if at.elapsed() < ASK_AGAIN => return None,
-            Some(Known::NotAnswered(_)) | None => {}
+    async fn look_up(&self, service: &ServiceId) -> Known {
+        let known = self.with_known(|known| known.get(service).cloned());
+        if let Some(known) = known.filter(|known| !known.is_stale()) {
+            return known;
         }
         let found = match &self.shared.vault {
             None => Known::Absent,
@@ -247,7 +275,7 @@ impl Secrets {
                         .map_or(Known::Absent, |credentials| {
                             Known::Present(credentials, SecretPlace::Keyring)
                         }),
-                    Err(VaultError::Unavailable(_)) => Known::Absent,
+                    Err(VaultError::Unavailable(_)) => Known::NoKeyring(Instant::now()),
                     Err(error) => {
                         tracing::warn!(%service, %error, "the keyring does not answer");
                         Known::NotAnswered(Instant::now())
@@ -260,13 +288,10 @@ impl Secrets {
             let entry = known
                 .entry(service.clone())
                 .or_insert_with(|| found.clone());
-            if matches!(entry, Known::NotAnswered(_)) {
+            if entry.is_stale() {
                 *entry = found;
             }
-            match entry {
-                Known::Present(credentials, place) => Some((credentials.clone(), *place)),
-                Known::Absent | Known::NotAnswered(_) => None,
-            }
+            entry.clone()
         })
     }
 

@@ -124,6 +124,8 @@ pub enum SecretPlace {
     Keyring,
     /// In memory only: gone when the application ends, because no keyring is available.
     Memory,
+    /// The keyring did not answer, or is locked: there may be some.
+    Unknown,
 }
 
 /// The settings file as last read.

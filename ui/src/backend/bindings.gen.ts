@@ -1596,7 +1596,9 @@ export type SecretPlace =
 /**  In the operating system's keyring. */
 "keyring" | 
 /**  In memory only: gone when the application ends, because no keyring is available. */
-"memory";
+"memory" | 
+/**  The keyring did not answer, or is locked: there may be some. */
+"unknown";
 
 /**  A seed; a string on the wire because it may exceed 2^53. */
 export type Seed = string;

@@ -24,8 +24,9 @@ use crate::{
     },
     gpu::source::{GpuActor, GpuConfig, GpuContainer, GpuExec, GpuPlace},
     logs::{HELD_LINES, Renewal, ServiceLog, follow as follow_log},
-    secrets::Secrets,
+    secrets::{ASK_AGAIN, Secrets},
     settings::{HostSettings, ServiceSettings, Settings, SettingsSnapshot},
+    state::SecretPlace,
     store::Store,
     sys::tasks::Tasks,
     watch::{
@@ -151,6 +152,9 @@ impl Roster {
         for id in added {
             let history = history::of_service(&self.store, &id).await;
             let place = self.secrets.place(&id).await;
+            if self.secrets.is_unsettled(&id) {
+                self.ask_again_for_credentials(&id, place);
+            }
             // A closed channel means shutdown.
             let _ = self
                 .reports
@@ -158,6 +162,33 @@ impl Roster {
                 .await;
             let _ = self.reports.send(Report::Credentials(id, place)).await;
         }
+    }
+
+    /// A keyring may be unlocked, or come, later: until something is known it is asked now and
+    /// then. Who enters credentials here has told already.
+    fn ask_again_for_credentials(&self, id: &ServiceId, mut told: Option<SecretPlace>) {
+        let Some(tasks) = self.lock().services.get(id).map(|s| s.tasks.clone()) else {
+            return;
+        };
+        let (secrets, reports, id) = (self.secrets.clone(), self.reports.clone(), id.clone());
+        let stop = tasks.token();
+        tasks.spawn("credentials", async move {
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(ASK_AGAIN) => {}
+                }
+                let place = secrets.place(&id).await;
+                if place != told {
+                    told = place;
+                    // A closed channel means shutdown.
+                    let _ = reports.send(Report::Credentials(id.clone(), place)).await;
+                }
+                if !secrets.is_unsettled(&id) {
+                    return;
+                }
+            }
+        });
     }
 
     fn apply_hosts(&self, settings: &Settings) {

@@ -161,6 +161,32 @@ async fn without_a_keyring_memory_serves() {
     assert_eq!(secrets.get(&id("a")).await, None);
 }
 
+/// As if the last answer lay long back.
+fn age(secrets: &Secrets, service: &ServiceId) {
+    secrets.with_known(|known| match known.get_mut(service) {
+        Some(Known::NoKeyring(at) | Known::NotAnswered(at)) => {
+            *at = Instant::now().checked_sub(ASK_AGAIN).unwrap();
+        }
+        other => panic!("{other:?}"),
+    });
+}
+
+#[tokio::test]
+async fn a_keyring_that_comes_later_is_asked() {
+    let played = Arc::new(Played::default());
+    over(&played).set(&id("a"), basic("x")).await.unwrap();
+    fail(&played, Some(Fault::Missing));
+    let secrets = over(&played);
+    for _ in 0..3 {
+        assert_eq!(secrets.get(&id("a")).await, None);
+        assert_eq!(secrets.place(&id("a")).await, None);
+    }
+    fail(&played, None);
+    assert_eq!(secrets.get(&id("a")).await, None, "not each time");
+    age(&secrets, &id("a"));
+    assert_eq!(secrets.get(&id("a")).await, Some(basic("x")));
+}
+
 #[tokio::test]
 async fn a_locked_keyring_loses_nothing() {
     let played = Arc::new(Played::default());
@@ -174,6 +200,16 @@ async fn a_locked_keyring_loses_nothing() {
         1,
         "a locked keyring is not asked each time"
     );
+    assert_eq!(
+        secrets.place(&id("a")).await,
+        Some(SecretPlace::Unknown),
+        "there may be some"
+    );
+    age(&secrets, &id("a"));
+    fail(&played, None);
+    assert_eq!(secrets.get(&id("a")).await, Some(basic("x")), "unlocked");
+    assert_eq!(secrets.place(&id("a")).await, Some(SecretPlace::Keyring));
+    fail(&played, Some(Fault::Locked));
     let error = secrets.forget(&id("a")).await.unwrap_err();
     assert_eq!(error.code, ErrorCode::KeyringUnavailable);
     fail(&played, None);
