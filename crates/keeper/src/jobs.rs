@@ -158,7 +158,8 @@ fn unknown(id: &JobId) -> ErrorInfo {
     ErrorInfo::new(ErrorCode::UnknownJob, format!("no job `{id}` is known"))
 }
 
-/// A job as its own task sees it. Dropped without an end, it ends as cancelled.
+/// A job as its own task sees it. Dropped without an end, it ends as cancelled, or as failed when
+/// its task panicked.
 #[derive(Debug)]
 pub(crate) struct JobRun {
     jobs: Jobs,
@@ -196,7 +197,18 @@ impl JobRun {
 impl Drop for JobRun {
     fn drop(&mut self) {
         if self.job.phase == JobPhase::Running {
-            self.job.phase = JobPhase::Cancelled;
+            if std::thread::panicking() {
+                self.job.phase = JobPhase::Failed;
+                self.job.error = Some(
+                    ErrorInfo::new(
+                        ErrorCode::Internal,
+                        "a defect of Forgekeeper ended this job",
+                    )
+                    .hint("Look at the state of the service before you try again."),
+                );
+            } else {
+                self.job.phase = JobPhase::Cancelled;
+            }
             self.job.finished_at = Some(clock::now());
             self.job.cancellable = false;
             self.jobs.ended(&self.job.id);
@@ -205,6 +217,55 @@ impl Drop for JobRun {
             let _ = self
                 .reports
                 .try_send(Report::Job(Box::new(self.job.clone())));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begun(jobs: &Jobs, reports: &mpsc::Sender<Report>) -> JobRun {
+        let job = Job {
+            id: JobId::new("j1").unwrap(),
+            kind: JobKind::Stop,
+            service: ServiceId::new("myia").unwrap(),
+            phase: JobPhase::Running,
+            started_at: clock::now(),
+            finished_at: None,
+            stages: Vec::new(),
+            forecast: None,
+            generation: None,
+            record: None,
+            error: None,
+            cancellable: true,
+        };
+        jobs.begin(job, reports.clone()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_has_failed_and_one_that_is_dropped_was_cancelled() {
+        let (reports, _inbox) = mpsc::channel(16);
+        let jobs = Jobs::default();
+        let tasks = crate::sys::tasks::Tasks::new();
+        for panics in [true, false] {
+            let run = begun(&jobs, &reports);
+            let follow = jobs.follow(&run.job.id).unwrap();
+            let task = tasks.spawn("job", async move {
+                run.show().await;
+                assert!(!panics, "on purpose");
+            });
+            assert_eq!(task.await.is_err(), panics);
+            let ended = follow.borrow().clone();
+            let code = ended.error.map(|error| error.code);
+            let expected = if panics {
+                (JobPhase::Failed, Some(ErrorCode::Internal))
+            } else {
+                (JobPhase::Cancelled, None)
+            };
+            assert_eq!((ended.phase, code), expected);
+            let service = ServiceId::new("myia").unwrap();
+            assert!(!jobs.acting_on(&service), "the next one may begin");
         }
     }
 }

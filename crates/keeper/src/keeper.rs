@@ -68,6 +68,9 @@ pub struct KeeperOptions {
     pub visible: bool,
     /// Keep secrets in memory only: the demo host never touches the user's keyring.
     pub secrets_in_memory: bool,
+    /// Whether its start and the incidents it sees belong in the journal. A single look sees the
+    /// same incidents open each time, and would tell them each time.
+    pub keeps_journal: bool,
 }
 
 impl KeeperOptions {
@@ -79,6 +82,16 @@ impl KeeperOptions {
             settings,
             visible: true,
             secrets_in_memory: false,
+            keeps_journal: true,
+        }
+    }
+
+    /// The same for one command: actions are journalled, what is seen on the way is not.
+    #[must_use]
+    pub fn for_one_command(self) -> Self {
+        Self {
+            keeps_journal: false,
+            ..self
         }
     }
 
@@ -90,6 +103,7 @@ impl KeeperOptions {
             settings: SettingsSource::Text { label, text },
             visible: true,
             secrets_in_memory: true,
+            keeps_journal: true,
         }
     }
 }
@@ -152,10 +166,12 @@ impl Keeper {
             "roster",
             roster::follow(roster.clone(), settings.clone(), tasks.token()),
         );
-        tasks.spawn(
-            "history",
-            history::journal_incidents(store.clone(), journalled, tasks.token()),
-        );
+        if options.keeps_journal {
+            tasks.spawn(
+                "history",
+                history::journal_incidents(store.clone(), journalled, tasks.token()),
+            );
+        }
         {
             let (secrets, reports) = (secrets.clone(), reports.clone());
             tasks.spawn("keyring", async move {
@@ -185,16 +201,21 @@ impl Keeper {
             settings,
             data_dir: options.paths.data_dir,
         });
-        let opening = JournalEntry {
-            at: clock::now(),
-            kind: "start".to_owned(),
-            subject: None,
-            text: note.unwrap_or_else(|| "Forgekeeper started".to_owned()),
-            detail: None,
-        };
-        // A full disk must not forbid watching.
-        if let Err(error) = store.append_journal(opening).await {
-            tracing::error!(%error, "the journal cannot be written");
+        let started = options
+            .keeps_journal
+            .then(|| "Forgekeeper started".to_owned());
+        if let Some(text) = note.or(started) {
+            let opening = JournalEntry {
+                at: clock::now(),
+                kind: "start".to_owned(),
+                subject: None,
+                text,
+                detail: None,
+            };
+            // A full disk must not forbid watching.
+            if let Err(error) = store.append_journal(opening).await {
+                tracing::error!(%error, "the journal cannot be written");
+            }
         }
         Ok(Keeper { tasks, handle })
     }

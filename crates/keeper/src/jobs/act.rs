@@ -94,6 +94,8 @@ pub(crate) async fn act(mut run: JobRun, watch: ServiceWatch, action: Action) ->
                     None => {}
                 }
                 let changed = tokio::select! {
+                    // What a shutdown breaks on its way is no failure.
+                    biased;
                     () = cancel.cancelled() => break Err(cancelled()),
                     () = &mut deadline => break Err(not_proved(&machine)),
                     answer = &mut request, if !sent => {

@@ -6,6 +6,7 @@ use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
     generation::GenerationRecord,
     ids::ServiceId,
+    job::Job,
 };
 
 use super::{
@@ -184,6 +185,22 @@ pub(super) fn refused(id: &ServiceId, refusal: Refusal, plan: &ActionPlan) -> Er
     ErrorInfo::new(ErrorCode::Refused, format!("`{id}` was left alone: {why}"))
         .hint(hint)
         .detail(format!("would have run: {}", plan.runs.join("; ")))
+}
+
+/// Writes an action into the journal before anything is sent: whatever happens to this program
+/// next, what it asked for can be read.
+pub(super) async fn remember_asked(inner: &Inner, plan: &ActionPlan, job: &Job) {
+    let entry = JournalEntry {
+        at: clock::now(),
+        kind: "action_asked".to_owned(),
+        subject: Some(job.service.as_str().to_owned()),
+        text: plan.runs.join("; "),
+        detail: Some(serde_json::json!({ "job": job.id })),
+    };
+    // A full disk must not keep a service from being restarted.
+    if let Err(error) = inner.store.append_journal(entry).await {
+        tracing::error!(%error, "an action could not be written to the journal");
+    }
 }
 
 /// Writes an ended action into history and journal, and publishes the new forecast.

@@ -221,12 +221,19 @@ impl KeeperHandle {
         let inner = Arc::clone(&self.inner);
         let stop = self.inner.tasks.token();
         self.inner.tasks.spawn("action", async move {
+            super::doors::remember_asked(&inner, &plan, &run.job).await;
+            let cancel = run.cancel.clone();
+            let acting = act::act(run, watch, action);
+            tokio::pin!(acting);
             let acted = tokio::select! {
                 // The shutdown comes first: what it breaks on its way is no failure.
                 biased;
-                // Dropping the run ends the job as cancelled.
-                () = stop.cancelled() => return,
-                acted = act::act(run, watch, action) => acted,
+                // It ends as cancelled, and so it stands in the journal: the engine goes on.
+                () = stop.cancelled() => {
+                    cancel.cancel();
+                    acting.await
+                }
+                acted = &mut acting => acted,
             };
             super::doors::remember_action(&inner, &plan, acted).await;
         });

@@ -22,7 +22,8 @@ const MAX_DETAIL_BYTES: usize = 64 * 1024;
 pub struct JournalEntry {
     /// When.
     pub at: Timestamp,
-    /// What it is about: `action`, `incident_opened`, `incident_closed`, `start`.
+    /// What it is about: `action_asked`, `action` (its end), `incident_opened`,
+    /// `incident_closed`, `note`, `start`.
     pub kind: String,
     /// Id of the service or host, if it is about one.
     pub subject: Option<String>,
