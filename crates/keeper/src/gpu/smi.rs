@@ -40,6 +40,8 @@ pub(super) struct SmiSource {
     round: u32,
     /// Containers that added a card in the last full round.
     needed: Vec<String>,
+    /// The containers there were then: a new one may see a card that the others do not.
+    containers: Vec<GpuContainer>,
     thresholds: BTreeMap<String, u32>,
     /// PCI address and UUID of cards seen before, to name one that is lost.
     seen: BTreeMap<String, GpuUuid>,
@@ -57,10 +59,10 @@ impl SmiSource {
         }
         let full = self.needed.is_empty()
             || self.round.is_multiple_of(FULL_ROUND)
-            || !self
-                .needed
-                .iter()
-                .all(|name| containers.iter().any(|c| c.name == *name));
+            || self.containers != containers;
+        if full {
+            self.containers = containers.to_vec();
+        }
         let asked: Vec<&GpuContainer> = containers
             .iter()
             .filter(|container| full || self.needed.contains(&container.name))

@@ -38,6 +38,8 @@ pub type GpuExec =
 /// Where the cards of a host are, as far as known now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GpuPlace {
+    /// Whether the host was looked at: before that there is nothing to say.
+    pub known: bool,
     /// Whether the host is this machine: only then its driver can be asked.
     pub local: bool,
     /// Whether each command in a container may need a login on the host.
@@ -213,6 +215,9 @@ impl Watching {
 
     /// Asks the best source that answers.
     async fn read(&mut self) {
+        if !self.config.place.borrow().known {
+            return;
+        }
         if let Some(reading) = self.read_nvml().await {
             let driver = reading
                 .driver

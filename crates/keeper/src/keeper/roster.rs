@@ -492,7 +492,12 @@ fn gpu_place_of(view: &HostView, engine: &str, env: &Env, demo: bool) -> GpuPlac
         })
         .collect();
     containers.dedup();
+    let looked = view
+        .containers
+        .values()
+        .all(|container| container.fact.is_some() || container.unread.is_some());
     GpuPlace {
+        known: view.engine.is_some() && (looked || !view.answers()),
         local,
         login_each_time: view.resolved.as_ref().is_some_and(|r| r.endpoint.is_ssh()),
         containers,

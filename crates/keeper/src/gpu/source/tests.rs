@@ -63,6 +63,7 @@ fn place(local: bool, containers: &[(&str, &[&str])]) -> GpuPlace {
         device_ids: ids.iter().map(|&id| id.to_owned()).collect(),
     });
     GpuPlace {
+        known: true,
         local,
         login_each_time: false,
         containers: containers.collect(),
@@ -203,6 +204,19 @@ async fn a_card_keeps_the_number_of_the_host_where_the_container_was_given_it() 
         .expect("heard");
     let view = bench.until("a card", |view| !view.cards.is_empty()).await;
     assert_eq!(view.cards[0].latest.index, 1);
+}
+
+#[tokio::test]
+async fn a_container_that_joins_shows_its_card_at_once() {
+    let site = Site::default();
+    site.say(&[("one", Ok(TABLE)), ("two", Ok(OTHER))]);
+    let mut bench = start(&site, &["one"], false);
+    bench.until("a card", |view| !view.cards.is_empty()).await;
+    bench
+        .place
+        .send(place(false, &[("one", &[]), ("two", &[])]))
+        .expect("heard");
+    bench.until("the other", |view| view.cards.len() == 2).await;
 }
 
 #[tokio::test]
