@@ -19,8 +19,6 @@ use crate::secrets::Credentials;
 
 /// Largest body of a probe.
 pub const PROBE_LIMIT: usize = 4 * 1024 * 1024;
-/// Largest body that may carry pictures.
-pub const PICTURES_LIMIT: usize = 64 * 1024 * 1024;
 /// How long a connection may take to open.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// Servers of this kind close an idle connection after 30 s; leaving first avoids most resets.

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{
-        http::{Ask, Http, HttpAnswer, HttpError, PICTURES_LIMIT, Target},
+        http::{Ask, Http, HttpAnswer, HttpError, Target},
         judge,
         probe::PROBE_DEADLINE,
     },
@@ -22,6 +22,18 @@ use crate::secrets::Credentials;
 
 /// Longest list of names offered.
 const MAX_CHOICES: usize = 5000;
+/// Room in an answer for what is no picture: parameters and texts.
+const BESIDE_PICTURES: usize = 16 * 1024 * 1024;
+
+/// Largest answer to a request: its pictures without any compression, in base64, and as much again
+/// for a grid of them. More than that is none of what was asked for.
+pub(super) fn answer_limit(request: &GenerationRequest) -> usize {
+    let pixels = u64::from(request.width) * u64::from(request.height) * u64::from(request.batch);
+    let base64 = pixels.saturating_mul(4).div_ceil(3).saturating_mul(4);
+    usize::try_from(base64.saturating_mul(2))
+        .unwrap_or(usize::MAX)
+        .saturating_add(BESIDE_PICTURES)
+}
 
 /// How long a generation may show no sign of life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,7 +161,7 @@ impl ForgeClient {
             return GenerationOutcomeRaw::failed(before_sent(), started.elapsed());
         }
         let ask = Ask::post("/sdapi/v1/txt2img", &body, Duration::ZERO)
-            .limit(PICTURES_LIMIT)
+            .limit(answer_limit(request))
             .patient();
         let work = self.http.send(&self.target, &ask);
         tokio::pin!(work);

@@ -48,6 +48,21 @@ pub(super) fn good_answer() -> String {
         .to_string()
 }
 
+#[test]
+fn the_largest_request_fits_its_answer_and_a_small_one_gets_no_more_than_it_needs() {
+    let of = |side: u32, batch: u32| {
+        client::answer_limit(&GenerationRequest {
+            width: side,
+            height: side,
+            batch,
+            ..GenerationRequest::default()
+        })
+    };
+    // Noise does not compress: four bytes a pixel, four characters for three bytes.
+    assert!(of(2048, 8) >= 8 * 2048 * 2048 * 4 / 3 * 4);
+    assert!(of(512, 1) < 32 * 1024 * 1024);
+}
+
 /// A server whose generation waits, loads, samples and ends, or waits for an interrupt.
 #[derive(Default)]
 struct Play {
