@@ -9,7 +9,7 @@ use tokio::{
     net::TcpListener,
 };
 
-use crate::rig::{Place, Ran, SECOND, end_of_child, interrupt, site, tell, until};
+use crate::rig::{Place, Ran, SECOND, end_of, end_of_child, interrupt, site, tell, until};
 
 fn settings(engine: &str, api: &str) -> String {
     format!(
@@ -79,6 +79,17 @@ async fn an_unreadable_settings_file_is_no_empty_one() {
     place.write("#".repeat(2 * 1024 * 1024));
     names(place.ctl(&["status"]).await, &["forgekeeper.toml"]);
 
+    let place = Place::new();
+    let made = std::process::Command::new("mkfifo")
+        .arg(place.config())
+        .status();
+    // Opening it would wait for a writer that never comes.
+    if made.is_ok_and(|status| status.success()) {
+        let ran = place.ctl(&["status"]).await;
+        assert!(ran.took < 5 * SECOND, "{ran:#?}");
+        names(ran, &["forgekeeper.toml", "not a file"]);
+    }
+
     let missing = place.folder.path().join("missing.toml");
     let missing = missing.to_string_lossy();
     names(
@@ -113,6 +124,74 @@ async fn a_running_keeper_keeps_its_settings_until_the_file_is_whole_again() {
     place.write(fewer.expect("the rest"));
     until(&handle, "the new settings", 5 * SECOND, |s| {
         s.settings.problem.is_none() && s.services.len() == 2
+    })
+    .await;
+    assert_eq!(keeper.shutdown().await, Vec::<&str>::new());
+    site.shutdown().await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_settings_file_without_the_right_to_read_it_is_named() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::with(&settings("auto", "http://localhost:1"));
+    let none = std::fs::Permissions::from_mode(0o000);
+    std::fs::set_permissions(place.config(), none).expect("taken away");
+    let mut command = place.command(&["status"]);
+    if std::fs::read(place.config()).is_ok() {
+        // Root reads everything: somebody else asks, for whom this folder and the program are open.
+        let open = std::fs::Permissions::from_mode(0o777);
+        std::fs::set_permissions(place.folder.path(), open).expect("opened");
+        let program = place.folder.path().join("forgekeeperctl");
+        std::fs::copy(command.as_std().get_program(), &program).expect("copied");
+        let mut as_nobody = tokio::process::Command::new("setpriv");
+        as_nobody
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(&program)
+            .arg("status")
+            .current_dir(place.folder.path())
+            .env("HOME", place.folder.path())
+            .env("FORGEKEEPER_DATA", place.folder.path().join("nobody"))
+            .env("FORGEKEEPER_CONFIG", place.config())
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped());
+        command = as_nobody;
+    }
+    let ran = end_of(command).await;
+    names(
+        ran,
+        &["forgekeeper.toml", "ermission denied", "right to read"],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_keeper_does_not_believe_an_emptied_file() {
+    let site = site(20.0).await;
+    let good = site.config_toml();
+    let place = Place::with(&good);
+    let keeper = place.keeper().await;
+    let handle = keeper.handle();
+    let green = |s: &forgekeeper_keeper::state::KeeperState| {
+        s.services.len() == 3 && s.services.iter().all(|v| v.status == Status::Ok)
+    };
+    until(&handle, "green", 20 * SECOND, green).await;
+    // A full disk, or a writer that died in the middle.
+    place.write("");
+    // The settings page reads it at the worst moment.
+    assert_eq!(handle.settings().settings.services.len(), 3);
+    until(&handle, "the problem", 10 * SECOND, |s| {
+        let problem = s.settings.problem.as_ref();
+        problem.is_some_and(|p| p.reason.contains("empty") && !p.remedy.is_empty())
+    })
+    .await;
+    assert!(green(&handle.state().borrow()), "still watched, still true");
+    // An edit in the window writes what was there, and the edit.
+    let mut service = handle.settings().settings.services.remove(0);
+    service.declared_gpu = Some(7);
+    handle.save_service(service).expect("written");
+    until(&handle, "whole again", 20 * SECOND, |s| {
+        green(s) && s.settings.problem.is_none() && s.services[0].declared_gpu == Some(7)
     })
     .await;
     assert_eq!(keeper.shutdown().await, Vec::<&str>::new());

@@ -2,11 +2,13 @@
 //! kind, so that a snapshot shows every key and every word that programs may rely on.
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use crate::rig::Place;
+use crate::rig::{Place, SECOND, end_of_child, interrupt};
 
 /// Keys whose values differ from run to run, or from machine to machine.
 const VOLATILE: &[&str] = &[
+    "after_ms",
     "api_latency_ms",
     "at",
     "checked_at",
@@ -20,7 +22,9 @@ const VOLATILE: &[&str] = &[
     "power_w",
     "revision",
     "seq",
+    "took_ms",
     "since",
+    "spread_ms",
     "started_at",
     "temperature_c",
 ];
@@ -155,6 +159,116 @@ async fn faults() {
         .await
         .ends_with(0);
     insta::assert_json_snapshot!(ran.lines());
+}
+
+#[tokio::test]
+async fn a_restart() {
+    let place = Place::new();
+    let ran = place
+        .ctl(&["--demo", "--json", "restart", "myia"])
+        .await
+        .ends_with(0);
+    let mut lines = ran.lines();
+    for line in &mut lines {
+        redact(line);
+    }
+    let end = lines.last_mut().expect("its end");
+    end["job"]["id"] = kind(&end["job"]["id"]);
+    insta::assert_json_snapshot!(lines);
+}
+
+#[tokio::test]
+async fn a_generation() {
+    let place = Place::new();
+    let ran = place
+        .ctl(&[
+            "--demo", "--json", "generate", "myia", "--prompt", "a cat", "--seed", "7", "--out",
+            "out",
+        ])
+        .await
+        .ends_with(0);
+    let mut lines = ran.lines();
+    let mut end = lines.pop().expect("its end");
+    // Each has all keys; how many come, and with which numbers, depends on the moment.
+    let progress = lines.iter().filter(|l| l["event"] == "progress");
+    let mut shapes: Vec<Value> = Vec::new();
+    for line in progress.clone() {
+        let mut shape = line.clone();
+        if let Some(progress) = shape["progress"].as_object_mut() {
+            for (key, value) in progress.iter_mut().filter(|(key, _)| *key != "stage") {
+                *value = if key == "preview" {
+                    json!("[path or null]")
+                } else {
+                    json!("[number or null]")
+                };
+            }
+        }
+        if !shapes.contains(&shape) {
+            shapes.push(shape);
+        }
+    }
+    assert_eq!(progress.count(), lines.len(), "no other lines: {ran:#?}");
+    shapes.sort_by_key(|shape| shape["progress"]["stage"].to_string());
+    // Loading and finishing may be too short to be seen.
+    shapes.retain(|shape| shape["progress"]["stage"] == "sampling");
+    redact(&mut end);
+    end["job"]["id"] = kind(&end["job"]["id"]);
+    let record = &mut end["job"]["record"];
+    for key in ["id", "parameters"] {
+        record[key] = kind(&record[key]);
+    }
+    let picture = &mut record["pictures"][0];
+    for key in ["hash", "bytes"] {
+        picture[key] = kind(&picture[key]);
+    }
+    insta::assert_json_snapshot!(json!({ "progress": shapes, "end": end }));
+}
+
+#[tokio::test]
+async fn the_demo_host() {
+    let place = Place::new();
+    let mut child = place
+        .command(&["--json", "demo"])
+        .spawn()
+        .expect("forgekeeperctl starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+    let told = tokio::time::timeout(20 * SECOND, lines.next_line()).await;
+    let told = told.expect("in time").expect("UTF-8").expect("a line");
+    let mut told: Value = serde_json::from_str(&told).expect("JSON");
+    let config = told["config"].as_str().expect("a path").to_owned();
+    // What it says can be used as it stands.
+    let state = place
+        .ctl(&["--config", &config, "status", "--json"])
+        .await
+        .ends_with(0)
+        .json();
+    assert_eq!(state["demo"], true);
+    told["config"] = kind(&told["config"]);
+    redact(&mut told);
+    insta::assert_json_snapshot!(told);
+    interrupt(&child);
+    end_of_child(child).await.ends_with(0);
+}
+
+#[tokio::test]
+async fn completions_for_every_shell() {
+    let place = Place::new();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let ran = place.ctl(&["completions", shell]).await.ends_with(0);
+        // Some shells' scripts name long options without their dashes.
+        for word in ["forgekeeperctl", "generate", "filter"] {
+            assert!(ran.stdout.contains(word), "{shell}: {word}");
+        }
+        assert_eq!(ran.stderr, "");
+        // Whoever reads may have gone.
+        let mut child = place
+            .command(&["completions", shell])
+            .spawn()
+            .expect("forgekeeperctl starts");
+        drop(child.stdout.take());
+        let ran = end_of_child(child).await.ends_with(0);
+        assert_eq!(ran.stderr, "", "{shell}");
+    }
 }
 
 #[tokio::test]

@@ -77,6 +77,8 @@ async fn a_picture_that_proves_nothing_is_no_success() {
         (Fault::ImageNan, "blank", "bad_picture"),
         (Fault::ImageCorrupt, "undecodable", "bad_picture"),
         (Fault::ImageBomb, "undecodable", "bad_picture"),
+        // Every answer, that to the order among them, is a body of 2 GB.
+        (Fault::ApiHuge, "failed", "api"),
         (
             Fault::ImageCudaBroken,
             "cuda_context_lost",

@@ -43,7 +43,7 @@ async fn two_services_from_discovery_to_a_picture() {
     logs(&place).await;
     restart_of_the_container(&place, &handle).await;
     restart_of_the_program(&place, &handle).await;
-    stopped_by_another_hand(&engine, &handle).await;
+    stopped_by_another_hand(&place, &engine, &handle).await;
     picture(&place).await;
     recreated(&engine, &handle).await;
     engine_stopped_and_started(&mut engine, &handle).await;
@@ -240,7 +240,7 @@ async fn restart_of_the_program(place: &Place, handle: &KeeperHandle) {
     );
 }
 
-async fn stopped_by_another_hand(engine: &StoryEngine, handle: &KeeperHandle) {
+async fn stopped_by_another_hand(place: &Place, engine: &StoryEngine, handle: &KeeperHandle) {
     let container = |s: &KeeperState| {
         s.incidents.len() == 1
             && causes(s) == ["container.exited"]
@@ -252,6 +252,7 @@ async fn stopped_by_another_hand(engine: &StoryEngine, handle: &KeeperHandle) {
     println!("a stopped container was seen {took:?} after `docker stop` returned");
     let other = service(&handle.state().borrow(), "myia-turbo").map(|s| s.status);
     assert_eq!(other, Some(Status::Ok));
+    status_says_stopped(place, engine).await;
     tokio::time::sleep(2 * SECOND).await;
     assert!(
         container(&handle.state().borrow()),
@@ -259,6 +260,41 @@ async fn stopped_by_another_hand(engine: &StoryEngine, handle: &KeeperHandle) {
     );
     engine.ok(&["start", FIRST]);
     until(handle, "closed", COMES_BACK, both_green).await;
+}
+
+/// The command line says it, too, and within the same two seconds.
+async fn status_says_stopped(place: &Place, engine: &StoryEngine) {
+    engine.ok(&["start", FIRST]);
+    engine.ok(&["stop", FIRST]);
+    let stopped = std::time::Instant::now();
+    let ran = place.ctl(&["status", "--json"]).await.ends_with(1);
+    let took = stopped.elapsed();
+    let state = ran.json();
+    let services = state["services"].as_array().expect("services");
+    let of = |name: &str| {
+        let found = services.iter().find(|s| s["id"] == name);
+        found.expect("a service")
+    };
+    let container = &of("myia")["ladder"]["rungs"][2];
+    assert_eq!(container["rung"], "container");
+    assert_eq!(container["outcome"]["status"], "failing", "{container}");
+    assert_eq!(container["outcome"]["cause"], "container.exited");
+    for above in [3, 4] {
+        let outcome = &of("myia")["ladder"]["rungs"][above]["outcome"];
+        assert_eq!(outcome["status"], "unknown", "{outcome}");
+    }
+    assert_eq!(of("myia-turbo")["status"], "ok");
+    let causes: Vec<_> = state["incidents"]
+        .as_array()
+        .expect("incidents")
+        .iter()
+        .collect();
+    assert_eq!(causes.len(), 1, "{causes:#?}");
+    assert_eq!(causes[0]["cause"], "container.exited");
+    assert!(took < 2 * SECOND, "{took:?}");
+    println!("`forgekeeperctl status` said it {took:?} after `docker stop` returned");
+    place.ctl(&["status", "myia-turbo"]).await.ends_with(0);
+    place.ctl(&["status", "myia"]).await.ends_with(1);
 }
 
 async fn picture(place: &Place) {
