@@ -321,3 +321,32 @@ fn not_proved(machine: &RestartRun) -> ErrorInfo {
     )
     .hint("Look at the ladder and the log; the service may still come up.")
 }
+
+#[cfg(test)]
+mod tests {
+    use forgekeeper_domain::{Timestamp, facts::Measured};
+
+    use super::*;
+
+    fn program(fact: ProgramFact) -> Option<Observation> {
+        let now = Timestamp::UNIX_EPOCH;
+        observation(ServiceFact::Program(Measured::new(fact, now)))
+    }
+
+    #[test]
+    fn a_question_that_could_not_be_asked_says_nothing_of_the_program() {
+        let reason = "timeout".to_owned();
+        assert_eq!(program(ProgramFact::NotMeasurable { reason }), None);
+        assert_eq!(
+            program(ProgramFact::NotSupervised),
+            Some(Observation::NoProgram)
+        );
+    }
+
+    #[test]
+    fn a_401_is_told_as_such_and_not_as_proved() {
+        let error = unproved(Cause::ApiUnauthorized);
+        assert_eq!(error.code, ErrorCode::Unauthorized);
+        assert!(error.message.contains("nothing proves"), "{error:?}");
+    }
+}
