@@ -21,6 +21,7 @@ const COMMANDS: &[&str] = &[
     "credentials_forget",
     "demo_start",
     "demo_stop",
+    "keeper_retry",
     "window_visible",
     "ui_ready",
     "app_info",

@@ -1,9 +1,9 @@
-//! Keeper announcements to window events: snapshots at most ten a second while something happens,
-//! one a second while only times and readings move, none while hidden.
+//! Keeper announcements to window events: news at most ten times a second, times and readings that
+//! hardly moved every three seconds, nothing while hidden or while nothing changed.
 
 use std::{sync::Arc, time::Duration};
 
-use forgekeeper_keeper::{event::KeeperEvent, keeper::KeeperHandle, state::KeeperState};
+use forgekeeper_keeper::{event::KeeperEvent, keeper::KeeperHandle};
 use tauri::AppHandle;
 use tauri_specta::Event as _;
 use tokio::sync::broadcast::error::RecvError;
@@ -13,10 +13,14 @@ use crate::{
     session::Session,
 };
 
+mod news;
+
+use news::Shown;
+
 /// Between two snapshots while something happens.
 const PACE: Duration = Duration::from_millis(100);
-/// Between two snapshots that differ in times and readings alone: each costs the page a repaint.
-const CALM_PACE: Duration = Duration::from_secs(1);
+/// Between two snapshots without news: each costs the page a repaint.
+const CALM_PACE: Duration = Duration::from_secs(3);
 
 /// Follows each keeper of the session until the next one.
 pub(crate) fn start(app: AppHandle, session: Arc<Session>) {
@@ -43,45 +47,28 @@ pub(crate) fn start(app: AppHandle, session: Arc<Session>) {
 async fn snapshots(app: &AppHandle, keeper: &KeeperHandle, session: &Session) {
     let mut state = keeper.state();
     let mut visible = session.visibility();
+    let mut shown: Option<Shown> = None;
     loop {
         if visible.wait_for(|visible| *visible).await.is_err() {
             return;
         }
-        let snapshot = Arc::clone(&state.borrow_and_update());
-        emit("state", StateChanged((*snapshot).clone()).emit(app));
-        tokio::time::sleep(PACE).await;
-        let news = tokio::select! {
-            news = state.wait_for(|now| is_news(&snapshot, now)) => Some(news.is_err()),
-            () = tokio::time::sleep(CALM_PACE) => None,
-        };
-        let ended = match news {
-            Some(ended) => ended,
-            None => state.changed().await.is_err(),
-        };
-        if ended {
+        let changed = state.wait_for(|now| {
+            // Before the first round nothing is known, not even that there is nothing.
+            now.revision > 0 && shown.as_ref().is_none_or(|shown| shown.differs(now))
+        });
+        let Ok(newest) = changed.await.map(|now| Arc::clone(&now)) else {
             // The keeper ended; the session says what comes next.
-            std::future::pending::<()>().await;
+            return std::future::pending().await;
+        };
+        emit("state", StateChanged((*newest).clone()).emit(app));
+        let now = shown.insert(Shown::new(newest));
+        tokio::time::sleep(PACE).await;
+        // Whatever ends the wait, the next round takes the newest there is.
+        tokio::select! {
+            _ = state.wait_for(|newer| now.is_news(newer)) => {}
+            () = tokio::time::sleep(CALM_PACE) => {}
         }
     }
-}
-
-/// Whether a newer snapshot says more than newer times and readings.
-fn is_news(shown: &KeeperState, now: &KeeperState) -> bool {
-    let statuses = |s: &KeeperState| -> Vec<_> {
-        let ladders = s.services.iter().flat_map(|service| &service.ladder.rungs);
-        ladders
-            .map(|r| (r.outcome.status, r.outcome.cause))
-            .collect()
-    };
-    let engines = |s: &KeeperState| -> Vec<_> {
-        let engines = s.hosts.iter().map(|h| (h.engine.status, h.engine.cause));
-        engines.collect()
-    };
-    now.jobs != shown.jobs
-        || now.settings != shown.settings
-        || now.incidents.len() != shown.incidents.len()
-        || engines(now) != engines(shown)
-        || statuses(now) != statuses(shown)
 }
 
 async fn incidents(app: &AppHandle, keeper: &KeeperHandle) {
@@ -95,7 +82,8 @@ async fn incidents(app: &AppHandle, keeper: &KeeperHandle) {
                 emit("incident", IncidentClosed(incident).emit(app));
             }
             // Snapshots travel on their own; what was missed is in the next one.
-            Ok(KeeperEvent::State(_) | KeeperEvent::Job(_)) | Err(RecvError::Lagged(_)) => {}
+            Ok(KeeperEvent::State(_) | KeeperEvent::Job(_) | KeeperEvent::Noted(..))
+            | Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => std::future::pending::<()>().await,
         }
     }

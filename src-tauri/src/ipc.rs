@@ -33,6 +33,7 @@ pub fn builder() -> Builder<tauri::Wry> {
             settings::credentials_forget,
             window::demo_start,
             window::demo_stop,
+            window::keeper_retry,
             window::window_visible,
             window::ui_ready,
             window::app_info,

@@ -3,11 +3,13 @@
 use std::{process::ExitCode, sync::Arc};
 
 use tauri::Manager as _;
+use tauri_plugin_window_state::StateFlags;
 
 mod args;
 mod bridge;
 pub mod ipc;
 mod linux;
+mod message;
 mod pictures;
 mod session;
 mod windows;
@@ -16,6 +18,7 @@ use session::Session;
 
 /// Starts the program; returns when its last window is closed.
 pub fn main() -> ExitCode {
+    message::use_console();
     let args = match args::parse(std::env::args_os().skip(1)) {
         Ok(args) => args,
         Err(answer) => return answer.print(),
@@ -28,6 +31,10 @@ pub fn main() -> ExitCode {
         )))
         .with_writer(std::io::stderr)
         .init();
+    if !windows::display_is_there() {
+        windows::explain_no_display();
+        return ExitCode::FAILURE;
+    }
     linux::work_around_webkit();
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
@@ -50,17 +57,17 @@ fn run(args: args::Args) -> tauri::Result<()> {
         }));
     }
     let app = builder
-        .plugin(tauri_plugin_window_state::Builder::new().build())
+        .plugin(
+            tauri_plugin_window_state::Builder::new()
+                // Neither hidden nor without its frame: a window comes back where one can use it.
+                .with_state_flags(StateFlags::SIZE | StateFlags::POSITION | StateFlags::MAXIMIZED)
+                .build(),
+        )
         .plugin(tauri_plugin_store::Builder::new().build())
         .register_asynchronous_uri_scheme_protocol("picture", pictures::answer)
         .manage(Arc::clone(&session))
         .invoke_handler(commands)
-        .setup(move |app| {
-            ipc.mount_events(app);
-            let session: Arc<Session> = Arc::clone(&app.state::<Arc<Session>>());
-            // The keeper starts while the window opens; commands wait for it.
-            bridge::start(app.handle().clone(), Arc::clone(&session));
-            tauri::async_runtime::spawn(async move { session.open().await });
+        .setup(|app| {
             if let Err(error) = windows::open_main(app) {
                 // An error returned from here would become a panic inside the event loop.
                 windows::explain_failure(&error);
@@ -69,6 +76,10 @@ fn run(args: args::Args) -> tauri::Result<()> {
             Ok(())
         })
         .build(tauri::generate_context!())?;
+    // This is the only instance. The keeper starts while the window opens; commands wait for it.
+    ipc.mount_events(&app);
+    bridge::start(app.handle().clone(), Arc::clone(&session));
+    tauri::async_runtime::spawn(async move { session.open().await });
     app.run(|app, event| {
         if let tauri::RunEvent::Exit = event {
             let session: Arc<Session> = Arc::clone(&app.state::<Arc<Session>>());

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
 
@@ -32,6 +32,8 @@ pub struct Session {
     args: Args,
     paths: Paths,
     running: AsyncMutex<Option<Running>>,
+    /// What was asked for last.
+    demo: AtomicBool,
     opening: watch::Sender<Opening>,
     visible: watch::Sender<bool>,
     readers: Mutex<HashMap<u32, CancellationToken>>,
@@ -43,6 +45,7 @@ impl Session {
     pub(crate) fn new(args: Args) -> Self {
         let paths = Paths::default_for(args.config.clone());
         Self {
+            demo: AtomicBool::new(args.demo),
             args,
             paths,
             running: AsyncMutex::default(),
@@ -55,7 +58,9 @@ impl Session {
 
     /// A demo window and one with a configuration of its own may stand beside another.
     pub(crate) fn single_instance(&self) -> bool {
-        !cfg!(debug_assertions) && !self.args.demo && self.args.config.is_none()
+        let configured =
+            std::env::var_os("FORGEKEEPER_CONFIG").is_some_and(|path| !path.is_empty());
+        !cfg!(debug_assertions) && !self.args.demo && self.args.config.is_none() && !configured
     }
 
     /// Starts what the arguments ask for.
@@ -63,9 +68,18 @@ impl Session {
         self.switch(self.args.demo).await;
     }
 
+    /// Starts again what did not start; what runs is left alone.
+    pub(crate) async fn retry(&self) {
+        let failed = matches!(&*self.opening.borrow(), Some(Err(_)));
+        if failed {
+            self.switch(self.demo.load(Ordering::Relaxed)).await;
+        }
+    }
+
     /// Replaces what runs. The page keeps its place; its next snapshot is another host's.
     pub(crate) async fn switch(&self, demo: bool) {
         let mut running = self.running.lock().await;
+        self.demo.store(demo, Ordering::Relaxed);
         self.opening.send_replace(None);
         self.end_readers();
         if let Some(old) = running.take() {
@@ -123,11 +137,6 @@ impl Session {
         if let Some(Ok(keeper)) = &*self.opening.borrow() {
             keeper.set_visible(visible);
         }
-    }
-
-    /// Folders in use.
-    pub(crate) fn paths(&self) -> &Paths {
-        &self.paths
     }
 
     /// Registers a log reader; it ends when its token is cancelled.

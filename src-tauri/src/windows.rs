@@ -1,17 +1,52 @@
 //! The one window: opened, shown again, and its failure explained.
 
-use tauri::{App, AppHandle, Manager as _, WebviewUrl, WebviewWindowBuilder};
+use std::{fmt::Display, sync::Arc};
+
+use tauri::{
+    App, AppHandle, Manager as _, Theme, WebviewUrl, WebviewWindowBuilder, webview::PageLoadEvent,
+    window::Color,
+};
+use tauri_plugin_store::StoreExt as _;
+
+use crate::session::Session;
 
 const MAIN: &str = "main";
+/// Where the page keeps what one person prefers; `ui/src/backend/tauri.ts` names it too.
+const PREFERENCES: &str = "preferences.json";
 
-/// Opens the window. Its background is that of the dark theme, so that nothing flashes white.
+// `--bg` of `ui/src/app.css`: nothing flashes in another colour before the page is there.
+const DARK: Color = Color(0x14, 0x16, 0x1a, 0xff);
+const LIGHT: Color = Color(0xf5, 0xf6, 0xf8, 0xff);
+
+/// Opens the window, with what its person prefers already in it.
 pub(crate) fn open_main(app: &App) -> tauri::Result<()> {
-    WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
+    // Without a readable file nothing is preferred yet.
+    let store = app.store(PREFERENCES).ok();
+    let preferred = store
+        .and_then(|store| store.get("preferences"))
+        .unwrap_or_default();
+    let theme = preferred["theme"].as_str().unwrap_or_default();
+    let background = if theme == "light" { LIGHT } else { DARK };
+    let mut window = WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
         .title("Forgekeeper")
         .inner_size(1280.0, 900.0)
         .min_inner_size(1024.0, 640.0)
-        .background_color(tauri::window::Color(0x14, 0x16, 0x1a, 0xff))
-        .build()?;
+        .background_color(background)
+        .on_page_load(|window, page| {
+            if page.event() == PageLoadEvent::Started {
+                // A page that is loaded anew knows nothing of the readers of the one before.
+                window.state::<Arc<Session>>().end_readers();
+            }
+        });
+    if preferred.is_object() {
+        window = window
+            .initialization_script(format!("window.__FORGEKEEPER_PREFERENCES__ = {preferred};"));
+    }
+    let window = window.build()?;
+    let by_system = theme != "light" && theme != "dark";
+    if by_system && window.theme().is_ok_and(|theme| theme == Theme::Light) {
+        window.set_background_color(Some(LIGHT))?;
+    }
     Ok(())
 }
 
@@ -26,19 +61,47 @@ pub(crate) fn show_main(app: &AppHandle) {
     }
 }
 
+/// Whether a window could appear at all; without a display GTK ends the program by itself.
+pub(crate) fn display_is_there() -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    !cfg!(target_os = "linux")
+        || ["DISPLAY", "WAYLAND_DISPLAY", "GDK_BACKEND"]
+            .into_iter()
+            .any(set)
+}
+
+/// Says that there is no display, and what to do.
+pub(crate) fn explain_no_display() {
+    crate::message::show(
+        "The window could not be opened: there is no display here. Use forgekeeperctl, or start \
+         it within a desktop session.",
+        "La fenêtre n’a pas pu s’ouvrir\u{a0}: il n’y a pas d’écran ici. Utilisez forgekeeperctl, \
+         ou lancez-la dans une session de bureau.",
+    );
+}
+
 /// Says why there is no window, in words and with the remedy.
-pub(crate) fn explain_failure(error: &tauri::Error) {
-    eprintln!("forgekeeper: the window could not be opened: {error}");
-    let words = error.to_string().to_ascii_lowercase();
-    let remedy = if cfg!(windows) && words.contains("webview") {
-        "Install the Microsoft Edge WebView2 runtime, then start Forgekeeper again."
-    } else if cfg!(target_os = "linux")
-        && std::env::var_os("DISPLAY").is_none()
-        && std::env::var_os("WAYLAND_DISPLAY").is_none()
-    {
-        "There is no display here. Use forgekeeperctl, or start it within a desktop session."
+pub(crate) fn explain_failure(error: &impl Display) {
+    let said = error.to_string();
+    let (english, french) = remedy(&said);
+    crate::message::show(
+        &format!("The window could not be opened: {said}\n{english}"),
+        &format!("La fenêtre n’a pas pu s’ouvrir. {french}"),
+    );
+}
+
+fn remedy(said: &str) -> (&'static str, &'static str) {
+    if cfg!(windows) && said.to_ascii_lowercase().contains("webview") {
+        (
+            "Install the Microsoft Edge WebView2 runtime \
+             (https://go.microsoft.com/fwlink/p/?LinkId=2124703), then start Forgekeeper again.",
+            "Installez Microsoft Edge WebView2 \
+             (https://go.microsoft.com/fwlink/p/?LinkId=2124703), puis relancez Forgekeeper.",
+        )
     } else {
-        "forgekeeperctl works without a window."
-    };
-    eprintln!("{remedy}");
+        (
+            "forgekeeperctl works without a window.",
+            "forgekeeperctl fonctionne sans fenêtre.",
+        )
+    }
 }

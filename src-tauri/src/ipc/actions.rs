@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use forgekeeper_domain::{
     action::{Action, ActionPlan},
-    error::ErrorInfo,
+    error::{ErrorCode, ErrorInfo},
     ids::{JobId, ServiceId},
 };
 use forgekeeper_keeper::state::KeeperState;
@@ -18,9 +18,12 @@ type Shell<'a> = State<'a, Arc<Session>>;
 #[tauri::command]
 #[specta::specta]
 pub(super) async fn keeper_state(session: Shell<'_>) -> Result<KeeperState, ErrorInfo> {
-    let state = session.keeper().await?.state();
-    let state = Arc::clone(&state.borrow());
-    Ok((*state).clone())
+    let mut state = session.keeper().await?.state();
+    // While the keeper starts, its first one: before that nothing is known, not even emptiness.
+    match state.wait_for(|now| now.revision > 0).await {
+        Ok(now) => Ok(KeeperState::clone(&now)),
+        Err(_) => Err(ErrorInfo::new(ErrorCode::Cancelled, "the keeper is ending")),
+    }
 }
 
 /// What an action would run, interrupt and need; nothing is done.

@@ -15,8 +15,6 @@ type Shell<'a> = State<'a, Arc<Session>>;
 pub(super) struct AppInfo {
     /// Version of the program.
     version: String,
-    /// `forgekeeper.toml` in use without the demo host.
-    config_path: String,
     /// Folder of history and pictures.
     data_dir: String,
     /// Whether the demo host is shown.
@@ -28,7 +26,12 @@ pub(super) struct AppInfo {
 #[specta::specta]
 pub(super) async fn demo_start(session: Shell<'_>) -> Result<(), ErrorInfo> {
     session.switch(true).await;
-    session.keeper().await.map(|_| ())
+    let started = session.keeper().await.map(|_| ());
+    if started.is_err() {
+        // A demo host that does not start must not take the user's own services away.
+        session.switch(false).await;
+    }
+    started
 }
 
 /// Switches back to the user's own services.
@@ -36,6 +39,14 @@ pub(super) async fn demo_start(session: Shell<'_>) -> Result<(), ErrorInfo> {
 #[specta::specta]
 pub(super) async fn demo_stop(session: Shell<'_>) -> Result<(), ErrorInfo> {
     session.switch(false).await;
+    session.keeper().await.map(|_| ())
+}
+
+/// Starts the keeper again when it did not start.
+#[tauri::command]
+#[specta::specta]
+pub(super) async fn keeper_retry(session: Shell<'_>) -> Result<(), ErrorInfo> {
+    session.retry().await;
     session.keeper().await.map(|_| ())
 }
 
@@ -63,7 +74,6 @@ pub(super) async fn app_info(session: Shell<'_>) -> Result<AppInfo, ErrorInfo> {
     let demo = keeper.state().borrow().demo;
     Ok(AppInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        config_path: session.paths().config_file.display().to_string(),
         data_dir: keeper.data_dir().display().to_string(),
         demo,
     })

@@ -1,0 +1,131 @@
+//! What of a newer snapshot has to be on the screen at once, and what may wait for a calm moment.
+
+use std::sync::Arc;
+
+use forgekeeper_domain::{Timestamp, gpu::GpuSample, outcome::Outcome};
+use forgekeeper_keeper::state::KeeperState;
+
+/// Percent of load that an eye notices.
+const LOAD_PERCENT: u32 = 5;
+/// Hundredths of a card's memory that an eye notices.
+const MEMORY_PERCENT: u64 = 2;
+/// Degrees that an eye notices.
+const DEGREES: u32 = 2;
+/// Hundredths of a card's power limit that an eye notices.
+const POWER_PERCENT: f64 = 5.0;
+
+/// The snapshot the page shows.
+#[derive(Debug)]
+pub(super) struct Shown {
+    state: Arc<KeeperState>,
+    essence: KeeperState,
+}
+
+impl Shown {
+    pub(super) fn new(state: Arc<KeeperState>) -> Self {
+        let essence = essence(&state);
+        Self { state, essence }
+    }
+
+    /// Whether a newer snapshot says more than newer times, and readings that hardly moved.
+    pub(super) fn is_news(&self, now: &KeeperState) -> bool {
+        self.essence != essence(now) || readings_moved(&self.state, now)
+    }
+
+    /// Whether anything at all differs but the number and the time of the snapshot.
+    pub(super) fn differs(&self, now: &KeeperState) -> bool {
+        let shown = &self.state;
+        shown.demo != now.demo
+            || shown.hosts != now.hosts
+            || shown.services != now.services
+            || shown.incidents != now.incidents
+            || shown.jobs != now.jobs
+            || shown.settings != now.settings
+    }
+}
+
+/// The snapshot without what moves by itself. What is not named here is news: a field that is
+/// added to the state may cost a repaint too many, never a late one.
+fn essence(state: &KeeperState) -> KeeperState {
+    let mut left = state.clone();
+    left.revision = 0;
+    left.at = Timestamp::UNIX_EPOCH;
+    for host in &mut left.hosts {
+        still(&mut host.host);
+        still(&mut host.engine);
+        host.retry_in_ms = host.retry_in_ms.map(|_| 0);
+        host.gpus.checked_at = None;
+        for card in &mut host.gpus.cards {
+            still(&mut card.outcome);
+            card.load_history.clear();
+            let sample = &mut card.latest;
+            sample.at = Timestamp::UNIX_EPOCH;
+            // Judged by how far they moved; that they are there at all is told apart here.
+            sample.load_percent = sample.load_percent.map(|_| 0);
+            sample.memory_used = sample.memory_used.map(|_| 0);
+            sample.temperature_c = sample.temperature_c.map(|_| 0);
+            sample.power_w = sample.power_w.map(|_| 0.0);
+        }
+    }
+    for service in &mut left.services {
+        for rung in &mut service.ladder.rungs {
+            still(&mut rung.outcome);
+        }
+        service.api_latency_ms = service.api_latency_ms.map(|_| 0);
+        service.log.held = 0;
+        service.log.rotated = 0;
+        service.log.last_line_at = None;
+    }
+    for incident in &mut left.incidents {
+        incident.evidence.clear();
+        incident.last_seen_at = Timestamp::UNIX_EPOCH;
+    }
+    left
+}
+
+fn still(outcome: &mut Outcome) {
+    outcome.checked_at = None;
+    outcome.evidence.clear();
+}
+
+/// Cards are compared in order: where cards came or went, the essence differs already.
+fn readings_moved(shown: &KeeperState, now: &KeeperState) -> bool {
+    samples(shown)
+        .zip(samples(now))
+        .any(|(before, after)| moved(before, after))
+}
+
+fn samples(state: &KeeperState) -> impl Iterator<Item = &GpuSample> {
+    let cards = state.hosts.iter().flat_map(|host| &host.gpus.cards);
+    cards.map(|card| &card.latest)
+}
+
+fn moved(before: &GpuSample, after: &GpuSample) -> bool {
+    let far = |a: Option<u32>, b: Option<u32>, least: u32| {
+        a.zip(b).is_some_and(|(a, b)| a.abs_diff(b) >= least)
+    };
+    let memory = || {
+        let total = after.memory_total.filter(|total| *total > 0);
+        before
+            .memory_used
+            .zip(after.memory_used)
+            .zip(total)
+            .is_some_and(|((a, b), total)| {
+                a.abs_diff(b).saturating_mul(100) >= total.saturating_mul(MEMORY_PERCENT)
+            })
+    };
+    let power = || {
+        let limit = after.power_limit_w.unwrap_or(300.0).max(1.0);
+        before
+            .power_w
+            .zip(after.power_w)
+            .is_some_and(|(a, b)| (a - b).abs() * 100.0 >= limit * POWER_PERCENT)
+    };
+    far(before.load_percent, after.load_percent, LOAD_PERCENT)
+        || far(before.temperature_c, after.temperature_c, DEGREES)
+        || memory()
+        || power()
+}
+
+#[cfg(test)]
+mod tests;
