@@ -6,6 +6,7 @@
 use crate::{
     Timestamp,
     cause::Cause,
+    container::RunState,
     facts::{ContainerFact, Facts, Measured, ProgramFact, SupervisorState},
     ladder::Rung,
     outcome::Outcome,
@@ -126,6 +127,25 @@ fn recent_starts(starts: &[Timestamp], now: Timestamp) -> Loop {
         starts: ages.clone().count(),
         minutes: ages.max().map_or(1, |oldest| (oldest + 59) / 60).max(1),
     }
+}
+
+/// Whether what was measured inside the container, or through it, tells of its present run: it
+/// runs, and was not started since. Else the outcome that says why not; a container between two
+/// runs is degraded at most, and carries nothing.
+fn of_this_run<T>(facts: &Facts, measured: &Measured<T>) -> Result<(), Outcome> {
+    let container = facts.container.as_ref().map(|measured| &measured.value);
+    let Some(ContainerFact::Present(container)) = container else {
+        return Ok(());
+    };
+    if container.state != RunState::Running {
+        return Err(Outcome::unknown(Cause::RungBelow).checked(measured.at));
+    }
+    let latest = facts.now.as_second() + ENGINE_SKEW_S;
+    let started = container.started_at.filter(|at| at.as_second() <= latest);
+    if started.is_some_and(|started| measured.at < started) {
+        return Err(Outcome::unknown(Cause::NotMeasuredYet).checked(measured.at));
+    }
+    Ok(())
 }
 
 /// When the present run of the service began: the younger of container start and program start.

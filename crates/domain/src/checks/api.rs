@@ -2,7 +2,7 @@
 //!
 //! Status codes alone prove nothing here: `forge-container.md` §2 shows 200 with HTML.
 
-use super::{Check, fresh, run_started, start_left_s, within_start};
+use super::{Check, fresh, of_this_run, run_started, start_left_s, within_start};
 use crate::{
     Timestamp,
     cause::Cause,
@@ -25,6 +25,9 @@ fn judge(facts: &Facts) -> Outcome {
         Ok(measured) => measured,
         Err(outcome) => return outcome,
     };
+    if let Err(outcome) = of_this_run(facts, measured) {
+        return outcome;
+    }
     let at = measured.at;
     if run_started(facts).is_some_and(|started| at < started) {
         // Measured on the run before this one: it proves nothing about this one.

@@ -1,8 +1,8 @@
 //! `program.state`: what supervisor says of the program inside the container.
 
 use super::{
-    CRASH_LOOP_OVER_S, CRASH_LOOP_STARTS, Check, fresh, recent_starts, seconds, start_left_s,
-    within_start,
+    CRASH_LOOP_OVER_S, CRASH_LOOP_STARTS, Check, fresh, of_this_run, recent_starts, seconds,
+    start_left_s, within_start,
 };
 use crate::{
     Timestamp,
@@ -26,6 +26,9 @@ fn judge(facts: &Facts) -> Outcome {
         Ok(measured) => measured,
         Err(outcome) => return outcome,
     };
+    if let Err(outcome) = of_this_run(facts, measured) {
+        return outcome;
+    }
     let (state, detail, uptime_s) = match &measured.value {
         ProgramFact::NotSupervised => {
             return Outcome::not_configured(Cause::NotMeasurable).checked(measured.at);

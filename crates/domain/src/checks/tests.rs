@@ -383,6 +383,51 @@ fn an_answer_of_the_run_before_proves_nothing() {
 }
 
 #[test]
+fn the_program_of_the_run_before_proves_nothing() {
+    let mut facts = with_container(|c| c.started_at = Some(at(T + 1)));
+    facts.now = at(T + 2);
+    let ladder = Ladder::climb(&facts, None);
+    let program = ladder.outcome(Rung::Program).expect("program rung");
+    assert_eq!(
+        (program.status, program.cause),
+        (Status::Unknown, Some(Cause::NotMeasuredYet))
+    );
+}
+
+#[test]
+fn between_two_runs_nothing_above_the_container_is_green() {
+    let facts = with_container(|c| c.state = RunState::Restarting);
+    let ladder = Ladder::climb(&facts, None);
+    for rung in [Rung::Program, Rung::Api] {
+        let outcome = ladder.outcome(rung).expect("judged");
+        assert_eq!(
+            (outcome.status, outcome.cause),
+            (Status::Unknown, Some(Cause::RungBelow)),
+            "{rung:?}"
+        );
+    }
+    assert_eq!(ladder.status(), Status::Degraded);
+}
+
+#[test]
+fn a_container_that_cannot_be_looked_at_is_unknown_with_the_reason() {
+    let reason = "the engine did not answer `inspect` within 5 s";
+    let facts = Facts {
+        container: now(ContainerFact::NotMeasurable {
+            reason: reason.into(),
+        }),
+        ..healthy()
+    };
+    let ladder = Ladder::climb(&facts, None);
+    let container = ladder.outcome(Rung::Container).expect("judged");
+    assert_eq!(
+        (container.status, container.cause),
+        (Status::Unknown, Some(Cause::NotMeasurable))
+    );
+    assert_eq!(container.evidence_value("detail"), Some(reason));
+}
+
+#[test]
 fn busy_is_not_hung() {
     let facts = with_api(ApiFact::TimedOut {
         deadline_ms: 5000,
