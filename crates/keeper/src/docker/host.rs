@@ -275,6 +275,11 @@ impl HostHandle {
         self.asked.retry.notify_one();
     }
 
+    /// The containers that are to be followed, in the order of their asking.
+    pub fn wanted(&self) -> Vec<String> {
+        self.asked.lock().wanted.clone()
+    }
+
     /// Follows these containers from now on.
     pub fn want(&self, names: Vec<String>) {
         self.asked.lock().wanted = names;

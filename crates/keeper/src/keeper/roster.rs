@@ -226,11 +226,13 @@ impl Roster {
         let handle = HostActor::spawn(&tasks, config);
         let (place, gpu_place) = watch::channel(GpuPlace::default());
         {
-            let (engine, mut view) = (host.engine.clone(), handle.view());
+            let (engine, handle, mut view) = (host.engine.clone(), handle.clone(), handle.view());
             let stop = tasks.token();
             tasks.spawn("gpu place", async move {
                 loop {
-                    let seen = gpu_place_of(&view.borrow_and_update(), &engine, &env, demo);
+                    let wanted = handle.wanted();
+                    let seen =
+                        gpu_place_of(&view.borrow_and_update(), &wanted, &engine, &env, demo);
                     place.send_if_modified(|known| {
                         let news = *known != seen;
                         *known = seen;
@@ -471,7 +473,13 @@ fn exec_door(engines: watch::Receiver<Option<Engine>>) -> GpuExec {
 }
 
 /// Where the cards of a host are, and which containers may see them.
-fn gpu_place_of(view: &HostView, engine: &str, env: &Env, demo: bool) -> GpuPlace {
+fn gpu_place_of(
+    view: &HostView,
+    wanted: &[String],
+    engine: &str,
+    env: &Env,
+    demo: bool,
+) -> GpuPlace {
     let local = match &view.resolved {
         // A demo host's engine is on this machine, and its cards are not this machine's.
         _ if demo => false,
@@ -482,7 +490,8 @@ fn gpu_place_of(view: &HostView, engine: &str, env: &Env, demo: bool) -> GpuPlac
             view.engine.is_some() && places.iter().all(|place| place.endpoint.is_local())
         }
     };
-    let running = view.containers.values().filter(|_| view.answers());
+    let followed = wanted.iter().filter_map(|name| view.containers.get(name));
+    let running = followed.filter(|_| view.answers());
     let running = running.filter_map(WatchedContainer::present);
     let mut containers: Vec<GpuContainer> = running
         .filter(|container| container.state == RunState::Running)
