@@ -1,6 +1,8 @@
 """The Python package `comfy-api-simplified` against the played ComfyUI."""
 
 import io
+import os
+import tempfile
 import time
 
 from clientcheck import check, end, endpoints
@@ -67,6 +69,22 @@ def _():
     assert "euler" in api.get_object_info("KSampler")["KSampler"]["input"]["required"]["sampler_name"][0]
     assert api.get_system_stats()["system"]["comfyui_version"] == "0.3.64"
     assert api.get_queue() == {"queue_running": [], "queue_pending": []}
+
+
+@check("comfy-api-simplified uploads a picture, which a graph loads")
+def _():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "sent.png")
+        Image.new("RGB", (32, 16), (10, 200, 30)).save(path)
+        told = api.upload_image(path, subfolder="clients")
+    assert told == {"name": "sent.png", "subfolder": "clients", "type": "input"}, told
+    copy = ComfyWorkflowWrapper({
+        "1": node("LoadImage", "Load", image="clients/sent.png"),
+        "2": node("SaveImage", "Save", images=["1", 0], filename_prefix="client-copy"),
+    })
+    content = next(iter(api.queue_and_wait_images(copy, "Save").values()))
+    copied = Image.open(io.BytesIO(content)).convert("RGB")
+    assert copied.size == (32, 16) and copied.getpixel((0, 0)) == (10, 200, 30)
 
 
 @check("comfy-api-simplified sees refusals")

@@ -190,6 +190,8 @@ async fn command(command: Command) -> Result<(), Failure> {
         #[cfg(unix)]
         Command::Supervisor { args } => {
             container_side::pid1::run(args).await?;
+            // As bash, which is PID 1 of the image, ends on SIGTERM.
+            std::process::exit(143);
         }
         #[cfg(not(unix))]
         Command::Supervisor { .. } => return Err("only inside a Linux container".into()),

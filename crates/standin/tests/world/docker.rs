@@ -298,6 +298,11 @@ async fn a_restart_passes_through_its_stages() {
         seen.contains(&"200 text/html; charset=utf-8".to_owned()),
         "the placeholder was seen: {seen:?}"
     );
+    let placeholder = seen.iter().rposition(|s| s.contains("text/html"));
+    assert!(
+        seen[placeholder.unwrap()..].contains(&"refused".to_owned()),
+        "nothing listens while the program starts: {seen:?}"
+    );
 }
 
 #[tokio::test]

@@ -214,6 +214,92 @@ async fn supervisorctl_does_what_it_says() {
 }
 
 #[tokio::test]
+async fn settings_are_lost_as_named_and_come_back() {
+    let demo = demo().await;
+    let options = models(&demo).replace("sd-models", "options");
+    let pattern = || async {
+        // The program may be on its way down.
+        let answer = http().get(&options).send().await.ok()?;
+        let body: Value = answer.json().await.ok()?;
+        body["samples_filename_pattern"].as_str().map(str::to_owned)
+    };
+    let own = pattern().await;
+    assert_eq!(own.as_deref(), Some("[datetime]-[seed]"));
+    demo.inject(Fault::ConfigReset, Some("myia")).unwrap();
+    until("defaults", || async {
+        ready(&demo).await && pattern().await.as_deref() == Some("")
+    })
+    .await;
+    let (log, _) = exec(
+        &demo,
+        FIRST,
+        &["tail", "-n", "60", "/var/log/supervisor/forge.log"],
+    )
+    .await;
+    assert!(log.contains("is likely corrupted"), "{log}");
+    demo.clear(Fault::ConfigReset, None).unwrap();
+    until("the old settings", || async { pattern().await == own }).await;
+
+    let mounts = || async {
+        let about = inspect(&demo).await;
+        let list = about["Mounts"].as_array().cloned().unwrap_or_default();
+        let sources = list.iter().filter_map(|m| m["Source"].as_str());
+        sources.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let before = mounts().await;
+    demo.inject(Fault::WorkspaceUnmounted, Some("myia"))
+        .unwrap();
+    until("no mount", || async {
+        mounts().await.is_empty() && inspect(&demo).await["State"]["Status"] == "running"
+    })
+    .await;
+    until("defaults", || async {
+        ready(&demo).await && pattern().await.as_deref() == Some("")
+    })
+    .await;
+    demo.clear(Fault::WorkspaceUnmounted, None).unwrap();
+    until("the mount", || async { mounts().await == before }).await;
+    until("the old settings", || async {
+        ready(&demo).await && pattern().await == own
+    })
+    .await;
+
+    demo.inject(Fault::ConfigSecondWriter, Some("myia"))
+        .unwrap();
+    until("a shared workspace", || async {
+        let url = demo.engine_url().replace("tcp://", "http://");
+        let other = get(&format!("{url}/containers/myia-turbo-supervisor-1/json")).await;
+        let theirs = other.1["Mounts"][0]["Source"].as_str().map(str::to_owned);
+        theirs.is_some() && mounts().await == [theirs.unwrap_or_default()]
+    })
+    .await;
+    demo.clear(Fault::ConfigSecondWriter, None).unwrap();
+    until("a workspace of its own", || async {
+        mounts().await == before
+    })
+    .await;
+
+    until("the API", || ready(&demo)).await;
+    demo.inject(Fault::DiskFull, Some("myia")).unwrap();
+    let url = demo.engine_url().replace("tcp://", "http://");
+    let act = |what: &str| {
+        http()
+            .post(format!("{url}/containers/{FIRST}/{what}"))
+            .send()
+    };
+    act("stop").await.unwrap();
+    let refused = act("start").await.unwrap();
+    assert_eq!(refused.status(), 500);
+    assert!(
+        refused
+            .text()
+            .await
+            .unwrap()
+            .contains("no space left on device")
+    );
+}
+
+#[tokio::test]
 async fn api_faults_answer_as_named() {
     let demo = demo().await;
     let url = models(&demo);
