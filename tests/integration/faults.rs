@@ -4,10 +4,10 @@
 use std::time::{Duration, Instant};
 
 use forgekeeper_domain::{
-    action::Action, error::ErrorCode, incident::Incident, job::JobPhase, ladder::Rung,
-    outcome::Status,
+    action::Action, cause::Cause, error::ErrorCode, incident::Incident, job::JobPhase,
+    ladder::Rung, outcome::Status,
 };
-use forgekeeper_keeper::event::KeeperEvent;
+use forgekeeper_keeper::{event::KeeperEvent, state::KeeperState};
 use forgekeeper_standin::Fault;
 use tokio::{sync::broadcast, task::JoinSet};
 
@@ -27,8 +27,8 @@ struct Row {
     within: u32,
     /// Causes that may be seen on the way: a loop begins with one end.
     on_the_way: &'static [&'static str],
-    /// A loop is over only when it has been quiet for longer than a test may take.
-    closes: bool,
+    /// Seconds from the end of the fault to a green service.
+    heals_within: u32,
 }
 
 const fn row(
@@ -46,7 +46,7 @@ const fn row(
         cause,
         within,
         on_the_way: &[],
-        closes: true,
+        heals_within: 20,
     }
 }
 
@@ -56,6 +56,9 @@ const fn degraded(row: Row) -> Row {
         ..row
     }
 }
+
+/// A loop counts as over once its container or program has stayed up for two minutes.
+const LOOP_OVER: u32 = 160;
 
 const ROWS: &[Row] = &[
     row("engine-stopped", "", Rung::Engine, "engine.refused", 5),
@@ -104,7 +107,7 @@ const ROWS: &[Row] = &[
     ),
     Row {
         on_the_way: &["container.exited"],
-        closes: false,
+        heals_within: LOOP_OVER,
         // Three restarts at this speed, each a moment; then two seconds.
         ..row(
             "crash-loop",
@@ -115,6 +118,24 @@ const ROWS: &[Row] = &[
         )
     },
     row("program-fatal", "myia", Rung::Program, "program.fatal", 10),
+    Row {
+        // Between two ends the program answers, is about to, or is gone.
+        on_the_way: &[
+            "program.starting",
+            "program.stopped",
+            "api.starting",
+            "api.refused",
+        ],
+        heals_within: LOOP_OVER,
+        // Supervisor is asked every few seconds, and three falls of the uptime make a loop.
+        ..row(
+            "program-loop",
+            "myia",
+            Rung::Program,
+            "program.crash_loop",
+            60,
+        )
+    },
     degraded(row(
         "api-placeholder",
         "myia",
@@ -134,9 +155,6 @@ const ROWS: &[Row] = &[
     row("api-huge", "myia", Rung::Api, "api.bad_answer", 15),
     degraded(row("api-no-models", "myia", Rung::Api, "api.no_models", 10)),
 ];
-
-/// From the end of the fault to a green service: a start of the program and a round of questions.
-const HEALS_WITHIN: Duration = Duration::from_secs(20);
 
 fn opened(events: &mut broadcast::Receiver<KeeperEvent>) -> Result<Vec<Incident>, String> {
     let mut opened = Vec::new();
@@ -193,9 +211,10 @@ async fn play(row: &'static Row) -> Result<String, String> {
         return Err(format!("hides {:?}", incident.hides));
     }
     kept.site.clear(fault, place).map_err(|e| e.to_string())?;
-    let healed = seen(&handle, "healed", HEALS_WITHIN, |s| {
+    let heals_within = SECOND * row.heals_within;
+    let healed = seen(&handle, "healed", heals_within, |s| {
         let all = s.services.iter().all(|v| v.status == Status::Ok);
-        !row.closes || (all && s.incidents.is_empty())
+        all && s.incidents.is_empty()
     })
     .await?;
     let left = kept.end().await;
@@ -238,6 +257,46 @@ async fn every_fault_opens_one_incident_in_time_and_closes_it() {
     }
     println!("{} rows in {:.1?}", ROWS.len(), started.elapsed());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What is wrong with the cards, by name, and which of them are not current.
+fn cards(state: &KeeperState) -> Vec<(String, Option<&'static str>)> {
+    let cards = state.hosts.iter().flat_map(|host| &host.gpus.cards);
+    cards
+        .map(|card| {
+            let cause = card.outcome.cause.map(Cause::code);
+            (card.latest.name.clone(), cause)
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_of_a_card_is_told_on_the_card_and_on_no_other() {
+    let kept = Kept::start(SPEED).await;
+    let handle = kept.handle();
+    let both = |first: Option<&'static str>, second: Option<&'static str>| {
+        vec![
+            ("NVIDIA GeForce RTX 3080".to_owned(), first),
+            ("NVIDIA GeForce RTX 3090".to_owned(), second),
+        ]
+    };
+    let calm = both(None, None);
+    until(&handle, "two calm cards", 10 * SECOND, |s| cards(s) == calm).await;
+    for (fault, cause, within) in [
+        (Fault::GpuLost, "gpu.lost", 5),
+        // Thirty seconds over the threshold count as hot.
+        (Fault::GpuHot, "gpu.hot", 35),
+    ] {
+        kept.site
+            .inject(fault, Some("myia-turbo"))
+            .expect("a service of it");
+        let told = both(None, Some(cause));
+        until(&handle, cause, SECOND * within, |s| cards(s) == told).await;
+        kept.site
+            .clear(fault, Some("myia-turbo"))
+            .expect("a service of it");
+        until(&handle, "calm again", 20 * SECOND, |s| cards(s) == calm).await;
+    }
 }
 
 /// A host on which something happens that is no incident, or nothing at all.
