@@ -439,7 +439,7 @@ impl Renewal for Runs {
 
     async fn changed(&mut self) {
         if self.view.changed().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -18,7 +18,7 @@ impl Renewal for Never {
     fn run(&mut self) {}
 
     async fn changed(&mut self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
@@ -34,7 +34,7 @@ impl Renewal for Counted {
 
     async fn changed(&mut self) {
         if self.0.changed().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -170,7 +170,9 @@ impl Actor {
                         None
                     }
                     Err(error) => {
-                        names.iter().for_each(|name| looks.done(name));
+                        for name in &names {
+                            looks.done(name);
+                        }
                         Some((names, error))
                     }
                 };

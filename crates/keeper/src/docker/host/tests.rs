@@ -137,7 +137,11 @@ async fn an_engine_that_refuses_events_is_watched_by_looking_and_says_so() {
         state(view, "a") == Some(RunState::Exited)
     })
     .await;
-    let events = server.asked().iter().filter(|p| p.contains("/events")).count();
+    let events = server
+        .asked()
+        .iter()
+        .filter(|p| p.contains("/events"))
+        .count();
     assert!(events <= 4, "asked {events} times");
     assert!(tasks.shutdown(Duration::from_secs(2)).await.is_empty());
 }
@@ -154,7 +158,11 @@ async fn an_event_stream_that_ends_at_once_is_not_opened_without_pause() {
     let host = watch(&tasks, &server, &["a"]);
     until(&host, "the reason", |view| view.trouble.is_some()).await;
     tokio::time::sleep(1500 * MS).await;
-    let events = server.asked().iter().filter(|p| p.contains("/events")).count();
+    let events = server
+        .asked()
+        .iter()
+        .filter(|p| p.contains("/events"))
+        .count();
     assert!(events <= 4, "asked {events} times");
 }
 
@@ -241,7 +249,10 @@ async fn a_command_that_hangs_is_not_started_beside_itself() {
         async move { engine.exec("a", argv, 200 * MS, 1000).await }
     };
     let status: &[&str] = &["supervisorctl", "status", "forge"];
-    assert!(matches!(ask(status).await, Err(DockerError::Timeout { .. })));
+    assert!(matches!(
+        ask(status).await,
+        Err(DockerError::Timeout { .. })
+    ));
     for _ in 0..3 {
         assert_eq!(
             ask(status).await,
@@ -252,9 +263,23 @@ async fn a_command_that_hangs_is_not_started_beside_itself() {
     }
     assert_eq!(begun.load(Ordering::SeqCst), 1);
     let other = ask(&["nvidia-smi"]).await;
-    assert!(matches!(other, Err(DockerError::Timeout { .. })), "{other:?}");
-    assert_eq!(begun.load(Ordering::SeqCst), 2, "another command is another one");
+    assert!(
+        matches!(other, Err(DockerError::Timeout { .. })),
+        "{other:?}"
+    );
+    assert_eq!(
+        begun.load(Ordering::SeqCst),
+        2,
+        "another command is another one"
+    );
     ended.store(true, Ordering::SeqCst);
-    assert!(matches!(ask(status).await, Err(DockerError::Timeout { .. })));
-    assert_eq!(begun.load(Ordering::SeqCst), 3, "its end lets it start again");
+    assert!(matches!(
+        ask(status).await,
+        Err(DockerError::Timeout { .. })
+    ));
+    assert_eq!(
+        begun.load(Ordering::SeqCst),
+        3,
+        "its end lets it start again"
+    );
 }
