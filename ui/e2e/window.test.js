@@ -70,6 +70,42 @@ for (const theme of ['dark', 'light']) {
         await page.getByTestId('restart-menu-myia-stop').click();
         await page.getByTestId('confirm-dialog').waitFor();
         assert.deepEqual(await violations(page), [], 'dialog');
+        await page.keyboard.press('Escape');
+        await page.getByTestId('rung-myia-api').click();
+        await page.locator('.popover').waitFor();
+        assert.deepEqual(await violations(page), [], 'popover');
+        await page.keyboard.press('Escape');
+        await page.keyboard.press('Control+k');
+        await page.getByTestId('palette').waitFor();
+        assert.deepEqual(await violations(page), [], 'palette');
+        await page.keyboard.press('Escape');
+      });
+    });
+    test(`no serious accessibility violation in forms and pictures: ${theme}, ${language}`, async () => {
+      await story({ theme, language }, async (page) => {
+        await page.getByTestId('nav-settings').click();
+        await page.getByTestId('service-add').click();
+        await page.getByTestId('service-form-save').click();
+        assert.deepEqual(await violations(page), [], 'service form');
+        await page.keyboard.press('Escape');
+        await page.getByTestId('service-form').waitFor({ state: 'detached' });
+        await page.getByTestId('settings-service-myia').getByRole('button').nth(1).click();
+        await page.getByTestId('credentials-form').waitFor();
+        assert.deepEqual(await violations(page), [], 'credentials form');
+        await page.keyboard.press('Escape');
+        await page.getByTestId('nav-bench').click();
+        await page.getByTestId('bench-width').fill('100');
+        assert.deepEqual(await violations(page), [], 'a wrong value');
+        await page.getByTestId('bench-width').fill('512');
+        await page.getByTestId('bench-steps').fill('8');
+        await page.getByTestId('bench-generate').click();
+        await page.getByTestId('bench-progress').waitFor();
+        assert.deepEqual(await violations(page), [], 'progress');
+        await page.getByTestId('bench-picture').waitFor({ timeout: 15_000 });
+        assert.deepEqual(await violations(page), [], 'result');
+        await page.getByTestId('bench-picture').click();
+        await page.getByRole('dialog').waitFor();
+        assert.deepEqual(await violations(page), [], 'lightbox');
       });
     });
   }
@@ -78,6 +114,9 @@ for (const theme of ['dark', 'light']) {
     'engine-refused',
     'first-start',
     'settings-error,no-gpu',
+    'demo',
+    'no-keeper',
+    'disconnected',
   ]) {
     test(`no serious accessibility violation: ${theme}, ${fault}`, async () => {
       await story({ theme, query: `?fault=${fault}` }, async (page) => {
@@ -111,9 +150,32 @@ test('a stop asks first; Escape changes nothing and gives the focus back', async
     await page.getByTestId('confirm-dialog').waitFor();
     await page.keyboard.press('Escape');
     await page.getByTestId('confirm-dialog').waitFor({ state: 'detached' });
+    await page.waitForFunction(
+      () => document.activeElement?.getAttribute('data-testid') === 'restart-menu-myia',
+    );
     // huntabyte/bits-ui#1667: the page stayed unclickable after menu and dialog.
     await page.getByTestId('logs-myia').click({ timeout: 3_000 });
     await page.getByTestId('log-filter').waitFor();
+  });
+});
+
+test('behind a dialog shortcuts do nothing, and a yes hits whom it was asked for', async () => {
+  await story({}, async (page) => {
+    await page.getByTestId('restart-menu-myia').click();
+    await page.getByTestId('restart-menu-myia-stop').click();
+    await page.getByTestId('confirm-dialog').waitFor();
+    await page.keyboard.press('Control+k');
+    await page.keyboard.press('Control+2');
+    await page.waitForTimeout(300);
+    assert.equal(await page.getByTestId('palette').count(), 0);
+    assert.equal(await page.getByTestId('lane-myia').count(), 1, 'the page is still the overview');
+    await page.getByTestId('confirm-ok').click();
+    await page.locator('[data-testid=lane-myia]:not([data-status=ok])').waitFor();
+    assert.equal(
+      await page.getByTestId('lane-myia-turbo').getAttribute('data-status'),
+      'ok',
+      'the other one runs on',
+    );
   });
 });
 
@@ -232,6 +294,10 @@ test('French after the switch, without losing what was typed', async () => {
     await page.getByText('Vue d’ensemble').waitFor();
     await page.getByTestId('nav-bench').click();
     await page.getByTestId('bench-prompt').fill('gardé');
+    await page.getByTestId('nav-overview').click();
+    await page.getByTestId('lane-myia').waitFor();
+    await page.getByTestId('nav-bench').click();
+    assert.equal(await page.getByTestId('bench-prompt').inputValue(), 'gardé');
     await page.reload();
     await page.getByText('Vue d’ensemble').first().waitFor();
     assert.equal(await page.evaluate(() => document.documentElement.lang), 'fr');

@@ -67,6 +67,8 @@ export interface Backend {
   forgetCredentials(service: string): Promise<void>;
   startDemo(): Promise<void>;
   stopDemo(): Promise<void>;
+  /** Starts the keeper again when it did not start. */
+  retry(): Promise<void>;
 
   visible(visible: boolean): Promise<void>;
   /** Told once, after the first paint with data. */

@@ -4,42 +4,32 @@ import { ERROR_CODES } from './types';
 /** How grave an error looks: what was refused by the state of things is no failure. */
 export type Severity = 'note' | 'warning' | 'failure';
 
-/** The one thing a person can usefully do about an error from where it is shown. */
-export type Remedy = 'retry' | 'logs' | 'settings' | 'credentials' | 'restart_program' | null;
-
-interface Row {
-  severity: Severity;
-  remedy: Remedy;
-}
-
-const row = (severity: Severity, remedy: Remedy = null): Row => ({ severity, remedy });
-
 /** The only place that decides by error code; texts are the keys `error.<code>`. */
-export const ERRORS: Record<ErrorCode, Row> = {
-  bad_request: row('warning'),
-  unknown_service: row('warning'),
-  unknown_job: row('warning'),
-  refused: row('warning'),
-  settings: row('failure', 'settings'),
-  engine: row('failure', 'retry'),
-  engine_timeout: row('failure', 'retry'),
-  engine_refused_action: row('failure', 'logs'),
-  container_missing: row('failure', 'settings'),
-  port_in_use: row('failure', 'logs'),
-  gpu_runtime: row('failure', 'logs'),
-  api: row('failure', 'logs'),
-  unauthorized: row('failure', 'credentials'),
-  out_of_memory: row('failure', 'logs'),
-  cuda_context_lost: row('failure', 'restart_program'),
-  bad_picture: row('failure', 'logs'),
-  not_proved: row('failure', 'logs'),
-  cancelled: row('note'),
-  picture_missing: row('warning'),
-  keyring_unavailable: row('warning'),
-  io: row('failure', 'retry'),
-  store: row('failure', 'retry'),
-  bad_filter: row('warning'),
-  internal: row('failure', 'retry'),
+export const ERRORS: Record<ErrorCode, Severity> = {
+  bad_request: 'warning',
+  unknown_service: 'warning',
+  unknown_job: 'warning',
+  refused: 'warning',
+  settings: 'failure',
+  engine: 'failure',
+  engine_timeout: 'failure',
+  engine_refused_action: 'failure',
+  container_missing: 'failure',
+  port_in_use: 'failure',
+  gpu_runtime: 'failure',
+  api: 'failure',
+  unauthorized: 'failure',
+  out_of_memory: 'failure',
+  cuda_context_lost: 'failure',
+  bad_picture: 'failure',
+  not_proved: 'failure',
+  cancelled: 'note',
+  picture_missing: 'warning',
+  keyring_unavailable: 'warning',
+  io: 'failure',
+  store: 'failure',
+  bad_filter: 'warning',
+  internal: 'failure',
 };
 
 const isCode = (value: unknown): value is ErrorCode =>

@@ -30,6 +30,15 @@ export class FakeBackend extends FakeSite implements Backend {
   }
 
   state(): Promise<KeeperState> {
+    if (this.faults.has('no-keeper')) {
+      const error: ErrorInfo = {
+        code: 'store',
+        message: 'the history could not be opened',
+        hint: null,
+        detail: 'unable to open database file',
+      };
+      return Promise.reject(error);
+    }
     if (this.faults.has('disconnected') && this.revision > 3)
       return Promise.reject(new Error('gone'));
     return Promise.resolve(this.build());
@@ -106,6 +115,7 @@ export class FakeBackend extends FakeSite implements Backend {
   }
 
   async adopt(candidates: Candidate[]) {
+    this.changeable();
     this.calls.push(`adopt ${candidates.map((c) => c.id).join(' ')}`);
     for (const { id, kind, container } of candidates) {
       this.add(settingsOf(id, kind, container, 17861, kind === 'forge' ? 0 : null));
@@ -116,7 +126,7 @@ export class FakeBackend extends FakeSite implements Backend {
   async settings() {
     const services = this.services.map((s) => s.settings);
     return structuredClone({
-      settings: { demo: true, hosts: [{ id: 'local', engine: 'auto' }], services },
+      settings: { demo: this.demo, hosts: [{ id: 'local', engine: 'auto' }], services },
       path: '/home/admin/.config/forgekeeper/forgekeeper.toml',
       text: '# forgekeeper.toml\n',
       problem: null,
@@ -124,6 +134,7 @@ export class FakeBackend extends FakeSite implements Backend {
   }
 
   async saveService(settings: ServiceSettings) {
+    this.changeable();
     this.calls.push(`save ${JSON.stringify(settings)}`);
     const known = this.services.find((s) => s.settings.id === settings.id);
     if (known) known.settings = { ...settings };
@@ -132,12 +143,14 @@ export class FakeBackend extends FakeSite implements Backend {
   }
 
   async removeService(id: string) {
+    this.changeable();
     this.calls.push(`remove ${id}`);
     this.services = this.services.filter((s) => s.settings.id !== id);
     this.advance(0);
   }
 
   async saveHost(settings: { id: string; engine: string }) {
+    this.changeable();
     this.calls.push(`host ${settings.id} ${settings.engine}`);
   }
 
@@ -165,6 +178,13 @@ export class FakeBackend extends FakeSite implements Backend {
 
   async stopDemo() {
     this.calls.push('demo stop');
+    this.demo = false;
+    this.advance(0);
+  }
+
+  async retry() {
+    this.calls.push('retry');
+    this.faults.delete('no-keeper');
   }
 
   async visible() {}
@@ -176,9 +196,8 @@ export class FakeBackend extends FakeSite implements Backend {
   async info() {
     return {
       version: '0.1.0',
-      config_path: '/home/admin/.config/forgekeeper/forgekeeper.toml',
       data_dir: '/home/admin/.local/share/forgekeeper',
-      demo: true,
+      demo: this.demo,
     };
   }
 

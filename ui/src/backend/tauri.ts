@@ -78,6 +78,7 @@ export function tauriBackend(): Backend {
     forgetCredentials: (service) => done(commands.credentialsForget(service)),
     startDemo: () => done(commands.demoStart()),
     stopDemo: () => done(commands.demoStop()),
+    retry: () => done(commands.keeperRetry()),
 
     visible: (visible) => commands.windowVisible(visible),
     ready: () => commands.uiReady(),

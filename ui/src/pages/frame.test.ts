@@ -1,4 +1,4 @@
-import { fireEvent, screen } from '@testing-library/svelte';
+import { fireEvent, screen, within } from '@testing-library/svelte';
 import userEvent from '@testing-library/user-event';
 import { expect, test, vi } from 'vitest';
 
@@ -53,6 +53,39 @@ test('a keeper that does not answer is told, and its return too', async () => {
   await settled();
   expect(screen.queryByTestId('disconnected')).toBeNull();
 }, 10_000);
+
+test('a keeper that did not start says why, and can be started again', async () => {
+  const user = userEvent.setup();
+  const { backend } = await open('overview', { faults: ['no-keeper'] });
+  const failed = screen.getByTestId('keeper-failed');
+  expect(failed).toHaveTextContent('the history could not be opened');
+  await user.click(within(failed).getByRole('button', { name: 'Try again' }));
+  await settled();
+  expect(backend.calls).toContain('retry');
+  expect(screen.queryByTestId('keeper-failed')).toBeNull();
+  expect(screen.getByTestId('lane-myia')).toBeInTheDocument();
+});
+
+test('without a keeper nothing is said to be well', async () => {
+  const { app } = await open('overview');
+  expect(screen.getByTestId('calm')).toBeInTheDocument();
+  app.connected = false;
+  await settled();
+  expect(screen.queryByTestId('calm')).toBeNull();
+});
+
+test('a hidden page asks nothing, and asks once when it is back', async () => {
+  const { backend } = await open('overview');
+  const hidden = vi.spyOn(document, 'hidden', 'get').mockReturnValue(true);
+  document.dispatchEvent(new Event('visibilitychange'));
+  const state = vi.spyOn(backend, 'state');
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  expect(state).not.toHaveBeenCalled();
+  hidden.mockReturnValue(false);
+  document.dispatchEvent(new Event('visibilitychange'));
+  await settled();
+  expect(state).toHaveBeenCalledTimes(1);
+});
 
 test('an old snapshot does not undo a newer one, another keeper may begin anew', async () => {
   const { app, backend } = await open('overview');

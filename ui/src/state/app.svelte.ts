@@ -36,7 +36,9 @@ export class App {
   connected = $state(true);
   /** Why there is no keeper, when it said so itself. */
   failure = $state.raw<ErrorInfo | null>(null);
-  now = $state(Date.now());
+  /** When this window was opened. */
+  readonly opened = Date.now();
+  now = $state(this.opened);
   /** Changes once a day. */
   readonly today = $derived(dayOf(this.now));
   page = $state<PageId>('overview');
@@ -108,6 +110,13 @@ export class App {
       const said = typeof thrown === 'object' && thrown !== null && 'code' in thrown;
       this.failure = said ? asErrorInfo(thrown) : null;
     }
+  };
+
+  /** Starts the keeper again when it did not start. */
+  retry = async (): Promise<void> => {
+    // Whatever goes wrong is what asking says next.
+    await this.backend.retry().catch(() => undefined);
+    await this.ask();
   };
 
   private async listen(): Promise<void> {

@@ -44,7 +44,7 @@ export class FakeSite {
     this.born = this.now - 75_840_000;
     this.lines = options.lines ?? 400;
     const first = this.faults.has('first-start') || this.faults.has('nothing-found');
-    this.demo = !first;
+    this.demo = this.faults.has('demo');
     if (!first) this.founding();
     for (const index of [0, 1]) {
       this.history.set(
@@ -127,7 +127,7 @@ export class FakeSite {
   }
 
   protected announce() {
-    if (this.faults.has('disconnected')) return;
+    if (this.faults.has('disconnected') || this.faults.has('no-keeper')) return;
     const state = this.build();
     const before = new Map(this.incidents.map((i) => [i.id, i]));
     const after = new Set(state.incidents.map((i) => i.id));
@@ -152,6 +152,18 @@ export class FakeSite {
         faults: this.faults,
       }),
     );
+  }
+
+  /** The demo host's settings are fixed. */
+  protected changeable() {
+    if (!this.demo) return;
+    const error: ErrorInfo = {
+      code: 'refused',
+      message: "the demo host's settings cannot be changed",
+      hint: 'Leave the demo host to administer your own services.',
+      detail: null,
+    };
+    throw error;
   }
 
   protected find(id: string): FakeService {

@@ -31,6 +31,8 @@ export const FAULTS = [
   'no-keyring',
   'disconnected',
   'log-lost',
+  'demo',
+  'no-keeper',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 

@@ -52,7 +52,7 @@ export function snapshot(site: Site): KeeperState {
     incidents: incidents.filter((i) => i !== null),
     jobs: [...site.jobs].reverse().slice(0, 10),
     settings: {
-      path: '/home/admin/.config/forgekeeper/forgekeeper.toml',
+      path: site.demo ? 'demo host' : '/home/admin/.config/forgekeeper/forgekeeper.toml',
       exists: site.services.length > 0,
       problem: faults.has('settings-error')
         ? {

@@ -19,6 +19,8 @@ export const refusedForGood = (plan: ActionPlan): Refusal | undefined =>
 export class ServiceActions {
   plans = $state.raw<Partial<Record<ActionId, ActionPlan>>>({});
   error = $state.raw<ErrorInfo | null>(null);
+  /** Why nothing was done, when that is the error. */
+  refusal = $state.raw<Refusal | null>(null);
   /** A plan that waits for a yes. */
   asking = $state.raw<{ id: ActionId; plan: ActionPlan } | null>(null);
   /** Whom it acts on; it never changes: a yes that was asked for one must not hit another. */
@@ -50,13 +52,14 @@ export class ServiceActions {
     if (this.busy) return;
     this.busy = true;
     this.error = null;
+    this.refusal = null;
     try {
       const plan = await this.app.backend.plan(this.service, ACTIONS[id]);
       this.plans = { ...this.plans, [id]: plan };
       const asks =
         id === 'stop' || !plan.interrupts_known || plan.refusals.includes('generation_running');
       if (asks && refusedForGood(plan) === undefined) this.asking = { id, plan };
-      else await this.run(id, false);
+      else await this.run(id, plan, false);
     } catch (thrown) {
       this.error = asErrorInfo(thrown);
     } finally {
@@ -68,14 +71,15 @@ export class ServiceActions {
     const asked = this.asking;
     if (!asked) return;
     this.asking = null;
-    await this.run(asked.id, asked.plan.refusals.length > 0);
+    await this.run(asked.id, asked.plan, asked.plan.refusals.length > 0);
   };
 
-  private async run(id: ActionId, force: boolean): Promise<void> {
+  private async run(id: ActionId, plan: ActionPlan, force: boolean): Promise<void> {
     try {
       await this.app.backend.act(this.service, ACTIONS[id], force);
     } catch (thrown) {
       this.error = asErrorInfo(thrown);
+      if (this.error.code === 'refused') this.refusal = refusedForGood(plan) ?? null;
     }
   }
 }

@@ -16,6 +16,9 @@ export function shownRungs(service: ServiceState): RungOutcome[] {
 const value = (outcome: Outcome, name: string): string | undefined =>
   outcome.evidence.find((e) => e.name === name)?.value;
 
+const latency = (ms: number): string =>
+  ms < 1 ? t('rung.detail.latency_low') : t('rung.detail.latency', { ms });
+
 /** A few words below a rung's name: what was measured, or why it is as it is. */
 export function rungDetail(service: ServiceState, { rung, outcome }: RungOutcome, now: number) {
   if (rung === 'api' && service.busy && outcome.status !== 'failing') {
@@ -34,7 +37,7 @@ export function rungDetail(service: ServiceState, { rung, outcome }: RungOutcome
     case 'api':
       return service.api_latency_ms === null
         ? t('rung.detail.answers')
-        : t('rung.detail.latency', { ms: service.api_latency_ms });
+        : latency(service.api_latency_ms);
     case 'image': {
       const made = service.last_generation;
       if (made) return `${seconds(made.took_ms)} · ${ago(made.started_at, now)}`;
@@ -42,9 +45,9 @@ export function rungDetail(service: ServiceState, { rung, outcome }: RungOutcome
       return Number.isFinite(took) && took > 0 ? seconds(took) : t('rung.detail.proved');
     }
     default: {
-      const latency = Number(value(outcome, 'latency_ms'));
-      return Number.isFinite(latency) && latency > 0
-        ? t('rung.detail.latency', { ms: latency })
+      const told = value(outcome, 'latency_ms');
+      return told !== undefined && Number.isFinite(Number(told))
+        ? latency(Number(told))
         : t('rung.detail.proved');
     }
   }

@@ -76,6 +76,37 @@ test('what the server replaced is said plainly', async () => {
   expect(screen.getByText(/asked for “Euler a”, used “Euler”/)).toBeInTheDocument();
 });
 
+test('stop ends the picture of the chosen service and no other', async () => {
+  const user = userEvent.setup();
+  const { app, backend, pass } = await open('bench');
+  await user.click(screen.getByTestId('bench-generate'));
+  const first = app.preferences.bench.service;
+  const other = app.state?.services.find((s) => s.id !== first);
+  app.benchService = other?.id ?? null;
+  await settled();
+  expect(screen.getByTestId('bench-progress'), 'what runs elsewhere is shown').toBeInTheDocument();
+  expect(screen.getByTestId('bench-stop')).toBeDisabled();
+  await fill('bench-steps', '90');
+  await user.click(screen.getByTestId('bench-generate'));
+  await pass(500);
+  expect(screen.getByTestId('bench-progress')).toHaveTextContent(other?.id ?? '');
+  await user.click(screen.getByTestId('bench-stop'));
+  await settled();
+  const phases = (await backend.state()).jobs.map((j) => `${j.service} ${j.phase}`);
+  expect(phases).toContain(`${other?.id} cancelled`);
+  expect(phases).toContain(`${first} running`);
+});
+
+test('what was typed is there again after another page', async () => {
+  const { app } = await open('bench');
+  await fill('bench-prompt', 'typed only');
+  app.page = 'overview';
+  await settled();
+  app.page = 'bench';
+  await settled();
+  expect(screen.getByTestId('bench-prompt')).toHaveValue('typed only');
+});
+
 test('the form comes back as it was left', async () => {
   const user = userEvent.setup();
   const first = await open('bench');

@@ -77,6 +77,14 @@ test('credentials say where they are kept', async () => {
   expect(document.body.innerHTML).not.toContain('s3cret');
 });
 
+test('what the demo host refuses is not offered, and it is said why', async () => {
+  await open('settings', { faults: ['demo'] });
+  expect(screen.getByTestId('service-add')).toBeDisabled();
+  expect(screen.getByTestId('service-add')).toHaveAccessibleDescription(/cannot be changed/);
+  const row = screen.getByTestId('settings-service-myia');
+  expect(within(row).getByRole('button', { name: 'Remove myia' })).toBeDisabled();
+});
+
 test('an error in the settings file is shown with place, reason and remedy', async () => {
   await open('settings', { faults: ['settings-error'] });
   const note = screen.getByTestId('settings-problem');
