@@ -93,17 +93,6 @@ pub struct SettingsSnapshot {
     pub exists: bool,
 }
 
-impl SettingsSnapshot {
-    /// Settings that no file stands behind (the demo host's).
-    pub fn fixed(settings: Settings) -> Self {
-        Self {
-            settings: Arc::new(settings),
-            problem: None,
-            exists: true,
-        }
-    }
-}
-
 /// The file as the settings page shows it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]

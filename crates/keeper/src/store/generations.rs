@@ -5,6 +5,9 @@ use rusqlite::params;
 
 use super::{Store, StoreError, nanoseconds};
 
+/// Generations kept, of all services. Their pictures are files of their own and stay.
+const KEPT_ROWS: i64 = 10_000;
+
 impl Store {
     /// Keeps a generation; one with the same job id is replaced.
     pub async fn insert_generation(&self, record: GenerationRecord) -> Result<(), StoreError> {
@@ -14,6 +17,11 @@ impl Store {
             connection.execute(
                 "INSERT OR REPLACE INTO generations (job, service, at_ns, record) VALUES (?, ?, ?, ?)",
                 params![record.id.as_str(), record.service.as_str(), at, text],
+            )?;
+            connection.execute(
+                "DELETE FROM generations WHERE id <=
+                 (SELECT id FROM generations ORDER BY id DESC LIMIT 1 OFFSET ?)",
+                [KEPT_ROWS],
             )?;
             Ok(())
         })

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, nanoseconds};
 
+/// Entries kept for each service.
+const KEPT_ROWS: i64 = 2_000;
+
 /// One start, stop or restart.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
@@ -34,6 +37,12 @@ impl Store {
             connection.execute(
                 "INSERT INTO restarts (service, kind, restart, at_ns, entry) VALUES (?, ?, ?, ?, ?)",
                 params![entry.service.as_str(), kind, restart, at, text],
+            )?;
+            // Forecasts rest on twenty runs, counts on thirty days: what is far behind both goes.
+            connection.execute(
+                "DELETE FROM restarts WHERE service = ? AND id <=
+                 (SELECT id FROM restarts WHERE service = ? ORDER BY id DESC LIMIT 1 OFFSET ?)",
+                params![entry.service.as_str(), entry.service.as_str(), KEPT_ROWS],
             )?;
             Ok(())
         })

@@ -332,6 +332,67 @@ async fn one_unreadable_row_does_not_hide_the_others() {
 }
 
 #[tokio::test]
+async fn the_history_does_not_grow_for_ever() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_at(dir.path()).await;
+    let (restarts, generations) = (2_010, 10_010);
+    // Filled in one go; what is added the usual way then clears up.
+    let (one, made) = (restart("myia", RESTART, 0), generation("j", "myia", 0));
+    store
+        .run(move |connection| {
+            let entry = serde_json::to_string(&one)?;
+            let record = serde_json::to_string(&made)?;
+            let work = connection.transaction()?;
+            for n in 0..restarts {
+                work.execute(
+                    "INSERT INTO restarts (service, kind, restart, at_ns, entry)
+                     VALUES ('myia', 'x', 1, ?, ?)",
+                    rusqlite::params![n, entry],
+                )?;
+            }
+            for n in 0..generations {
+                work.execute(
+                    "INSERT INTO generations (job, service, at_ns, record)
+                     VALUES (?, 'myia', ?, ?)",
+                    rusqlite::params![n.to_string(), n, record],
+                )?;
+            }
+            work.commit()?;
+            Ok(())
+        })
+        .await
+        .unwrap();
+    store
+        .insert_restart(restart("other", RESTART, 1))
+        .await
+        .unwrap();
+    store
+        .insert_restart(restart("myia", RESTART, 1))
+        .await
+        .unwrap();
+    store
+        .insert_generation(generation("new", "myia", 1))
+        .await
+        .unwrap();
+    let count = async |table: &'static str| {
+        store
+            .run(move |connection| {
+                let text = format!("SELECT count(*) FROM {table}");
+                Ok(connection.query_row(&text, [], |row| row.get::<_, i64>(0))?)
+            })
+            .await
+            .unwrap()
+    };
+    assert_eq!(count("restarts").await, 2_001, "each service by itself");
+    assert_eq!(count("generations").await, 10_000);
+    assert_eq!(
+        store.restarts(&id("myia"), RESTART, 1).await.unwrap().len(),
+        1
+    );
+    assert_eq!(store.generations(1).await.unwrap()[0].id.as_str(), "new");
+}
+
+#[tokio::test]
 async fn long_texts_are_cut() {
     let dir = tempfile::tempdir().unwrap();
     let store = open_at(dir.path()).await;
