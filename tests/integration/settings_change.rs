@@ -1,7 +1,7 @@
 //! The settings change while everything is watched: what was edited is watched anew, its readers
 //! are told, and nothing else is disturbed.
 
-use forgekeeper_domain::{logs::LogQuery, outcome::Status};
+use forgekeeper_domain::{action::Action, logs::LogQuery, outcome::Status};
 use forgekeeper_keeper::state::KeeperState;
 
 use crate::rig::{Place, SECOND, id, service, site, until};
@@ -50,7 +50,7 @@ async fn a_host_whose_engine_was_edited_is_watched_with_all_its_services() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn readers_of_an_edited_service_are_told_and_can_open_its_log_again() {
+async fn readers_of_an_edited_service_go_on_and_end_when_it_is_taken_out() {
     let site = site(20.0).await;
     let text = site.config_toml();
     let place = Place::with(&text);
@@ -63,33 +63,69 @@ async fn readers_of_an_edited_service_are_told_and_can_open_its_log_again() {
     let everything = LogQuery::default();
     let mut edited = handle.logs(&id("myia"), &everything).expect("its log");
     let mut other = handle.logs(&id("comfyui"), &everything).expect("its log");
-    assert!(!edited.next().await.expect("held").lines.is_empty());
+    let mut read = edited.next().await.expect("held").lines;
+    assert!(!read.is_empty());
     other.next().await.expect("held");
 
-    let mut changed = service(&handle.state().borrow(), "myia").map(|s| s.declared_gpu);
-    let gpu = changed.take().flatten().map_or(0, |gpu| gpu + 1);
-    let mut settings = handle.settings().settings;
-    let myia = settings.services.iter_mut().find(|s| s.id == id("myia"));
-    let myia = myia.expect("it is there");
+    // What is not about the log leaves it as it is.
+    let settings = handle.settings().settings;
+    let mut myia = settings.services.into_iter().find(|s| s.id == id("myia"));
+    let myia = myia.as_mut().expect("it is there");
+    let gpu = myia.declared_gpu.map_or(0, |gpu| gpu + 1);
     myia.declared_gpu = Some(gpu);
     handle.save_service(myia.clone()).expect("written");
-
-    let ends = async { while edited.next().await.is_some() {} };
-    let told = tokio::time::timeout(5 * SECOND, ends).await;
-    assert!(told.is_ok(), "its reader waits for lines that never come");
-    until(&handle, "read again", 10 * SECOND, |s| {
-        service(s, "myia").is_some_and(|v| v.declared_gpu == Some(gpu) && v.log.held > 0)
+    until(&handle, "read again", 20 * SECOND, |s| {
+        green(s) && service(s, "myia").is_some_and(|v| v.declared_gpu == Some(gpu))
     })
     .await;
-    let mut again = handle.logs(&id("myia"), &everything).expect("its log");
-    assert!(!again.next().await.expect("held").lines.is_empty());
-    // The neighbour's reader goes on.
-    let quiet = async { while other.next().await.is_some() {} };
-    assert!(tokio::time::timeout(SECOND, quiet).await.is_err());
+    let stop = handle.act(&id("myia"), Action::Stop, false).await;
+    handle
+        .wait(&stop.expect("accepted"))
+        .await
+        .expect("its end");
+    let goes_on = async {
+        let mut new = Vec::new();
+        while new.is_empty() {
+            new = edited.next().await.expect("it goes on").lines;
+        }
+        read.extend(new);
+    };
+    let told = tokio::time::timeout(5 * SECOND, goes_on).await;
+    assert!(told.is_ok(), "its reader waits for lines that never come");
+    let mut numbers: Vec<u32> = read.iter().map(|line| line.seq).collect();
+    assert!(numbers.is_sorted());
+    numbers.dedup();
+    assert_eq!(numbers.len(), read.len(), "each line once");
+    let mut texts: Vec<_> = read.iter().map(|line| (line.at, &line.text)).collect();
+    let all = texts.len();
+    texts.sort();
+    texts.dedup();
+    assert_eq!(texts.len(), all, "each line once");
 
-    handle.remove_service(&id("myia")).expect("written");
-    let ends = async { while again.next().await.is_some() {} };
-    assert!(tokio::time::timeout(5 * SECOND, ends).await.is_ok());
+    // Another container: its own past comes, and nothing of the old one is held.
+    handle.remove_service(&id("comfyui")).expect("written");
+    let ends = async { while other.next().await.is_some() {} };
+    let told = tokio::time::timeout(5 * SECOND, ends).await;
+    assert!(told.is_ok(), "its reader waits for lines that never come");
+    myia.container = "comfyui-candidate".to_owned();
+    handle.save_service(myia.clone()).expect("written");
+    let last = numbers.last().copied();
+    let comes = async {
+        loop {
+            let batch = edited.next().await.expect("it goes on");
+            if let Some(first) = batch.lines.first() {
+                return (first.clone(), batch);
+            }
+        }
+    };
+    let (first, batch) = tokio::time::timeout(10 * SECOND, comes)
+        .await
+        .expect("in time");
+    assert!(Some(first.seq) > last, "{first:?}");
+    assert_eq!(batch.dropped, 0);
+    let mut again = handle.logs(&id("myia"), &everything).expect("its log");
+    let held = again.next().await.expect("held").lines;
+    assert_eq!(held.first().map(|line| line.seq), Some(first.seq));
     assert_eq!(keeper.shutdown().await, Vec::<&str>::new());
     site.shutdown().await;
 }

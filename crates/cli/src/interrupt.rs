@@ -36,7 +36,7 @@ impl Interrupt {
     /// Resolves once the end was asked for, and at once from then on.
     pub(crate) async fn asked(&mut self) {
         if self.asked.wait_for(|asked| *asked).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

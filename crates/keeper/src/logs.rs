@@ -165,6 +165,22 @@ impl ServiceLog {
         });
     }
 
+    /// The log becomes that of another container: nothing held belongs to it. Its readers go on.
+    pub fn start_anew(&self) {
+        self.change(true, |held| {
+            held.preparer = LinePreparer::new();
+            held.ring.clear();
+            held.programs.clear();
+            held.last_line_at = None;
+            held.connected = false;
+            held.error = None;
+            held.entries = 0;
+            held.at_end = false;
+            held.repetition = None;
+            true
+        });
+    }
+
     /// The log will never say anything again; its readers end after what is held.
     pub fn close(&self) {
         self.change(true, |held| {

@@ -40,7 +40,7 @@ pub(super) async fn run(
     json: bool,
     mut interrupt: Interrupt,
 ) -> Result<u8, ErrorInfo> {
-    let mut query = LogQuery {
+    let query = LogQuery {
         filter: args.filter.clone().unwrap_or_default(),
         regex: args.filter.is_some(),
         problems: args.problems,
@@ -58,13 +58,11 @@ pub(super) async fn run(
         .unless(async { Ok(past_comes_in(&probe).await) })
         .await?;
     let mut reader = handle.logs(&args.service, &query)?;
-    let mut newest = None;
     if let Some(batch) = reader.next().await {
         for line in &batch.lines {
             print(line, json);
         }
         say_not_held(&query, &reader.past(), batch.lines.len());
-        newest = batch.lines.last().and_then(|line| line.at);
     }
     let mut told = None;
     if let Backlog::Failed(reason) = backlog {
@@ -84,15 +82,10 @@ pub(super) async fn run(
                 Ok(Some(batch)) => {
                     say_missed(batch.dropped);
                     for line in &batch.lines { print(line, json) }
-                    newest = batch.lines.last().and_then(|line| line.at).or(newest);
                 }
-                // The service was edited, and its log opened anew: go on behind the last line.
                 Ok(None) => {
-                    query.tail = None;
-                    query.since = newest
-                        .and_then(|at| at.checked_add(jiff::SignedDuration::from_nanos(1)).ok())
-                        .or(query.since);
-                    reader = handle.logs(&args.service, &query)?;
+                    eprintln!("forgekeeperctl: `{}` was taken out of the settings", args.service);
+                    return Ok(exit::OK);
                 }
                 Err(_) => {}
             },

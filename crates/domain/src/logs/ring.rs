@@ -49,6 +49,14 @@ impl LineRing {
         seq
     }
 
+    /// Lets all lines go; the numbers go on.
+    pub fn clear(&mut self) {
+        let gone = u32::try_from(self.lines.len()).unwrap_or(u32::MAX);
+        self.rotated = self.rotated.saturating_add(gone);
+        self.lines.clear();
+        self.bytes = 0;
+    }
+
     /// Lines held.
     pub fn len(&self) -> usize {
         self.lines.len()
@@ -168,6 +176,19 @@ mod tests {
                 "from {seq}"
             );
         }
+    }
+
+    #[test]
+    fn a_cleared_ring_goes_on_counting() {
+        let mut ring = LineRing::new(3, usize::MAX);
+        for text in ["a", "b", "c", "d"] {
+            ring.push(line(text));
+        }
+        ring.clear();
+        assert_eq!((ring.len(), ring.bytes(), ring.rotated()), (0, 0, 4));
+        assert_eq!(ring.push(line("e")), 4);
+        assert_eq!(ring.since(4).0, 0, "who had read all missed nothing");
+        assert_eq!(ring.since(2).0, 2);
     }
 
     #[test]

@@ -6,12 +6,13 @@ use std::{
 };
 
 use forgekeeper_domain::{
-    Timestamp,
     container::RunState,
     ids::{HostId, ServiceId},
 };
-use futures_util::StreamExt as _;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::history;
@@ -20,10 +21,9 @@ use crate::{
     docker::{
         Engine, Env, endpoint,
         host::{HostActor, HostConfig, HostHandle, HostView, WatchedContainer},
-        logs::LogOptions,
     },
     gpu::source::{GpuActor, GpuConfig, GpuContainer, GpuExec, GpuPlace},
-    logs::{HELD_LINES, Renewal, ServiceLog, follow as follow_log},
+    logs::ServiceLog,
     secrets::{ASK_AGAIN, Secrets},
     settings::{HostSettings, ServiceSettings, Settings, SettingsSnapshot},
     state::SecretPlace,
@@ -35,12 +35,14 @@ use crate::{
     },
 };
 
+mod logs;
+
+use logs::KeptLog;
+
 /// `nvidia-smi` answers in a fraction of a second, or the driver is in trouble.
 const SMI_DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
 /// The same where it may take a login.
 const SMI_DEADLINE_SSH: std::time::Duration = std::time::Duration::from_secs(15);
-/// How long a log waits for the first look at its container.
-const LOOK_DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
 /// A table of a few cards is a few hundred bytes.
 const SMI_OUTPUT_BYTES: usize = 64 * 1024;
 
@@ -53,10 +55,11 @@ struct HostEntry {
 }
 
 /// One watched service.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct ServiceEntry {
     watch: ServiceWatch,
     log: ServiceLog,
+    follower: JoinHandle<()>,
     tasks: Tasks,
 }
 
@@ -286,22 +289,33 @@ impl Roster {
     fn apply_services(&self, settings: &Settings) -> Vec<ServiceId> {
         let mut entries = self.lock();
         let Entries { hosts, services } = &mut *entries;
-        services.retain(|id, entry| {
-            let stays = settings.services.iter().any(|s| {
-                // A host whose engine was changed ended its services with it; the one that took
-                // its place has the same id.
-                s.id == *id
-                    && *s == *entry.watch.settings
-                    && !entry.tasks.token().is_cancelled()
-                    && hosts.contains_key(&s.host)
-            });
-            if !stays {
-                entry.tasks.cancel();
+        // A host whose engine was changed ended its services with it; the one that took its place
+        // has the same id.
+        let lives = |entry: &ServiceEntry| !entry.tasks.token().is_cancelled();
+        let mut kept = HashMap::new();
+        for (id, entry) in services.extract_if(|id, entry| {
+            let said = settings.services.iter().find(|s| s.id == *id);
+            !(lives(entry) && said.is_some_and(|s| *s == *entry.watch.settings))
+        }) {
+            let lived = lives(&entry);
+            entry.tasks.cancel();
+            let old = &entry.watch.settings;
+            if let Some(new) = settings.services.iter().find(|s| s.id == id) {
+                let same = lived && (&old.host, &old.container) == (&new.host, &new.container);
+                let (log, follower) = (entry.log, entry.follower);
+                kept.insert(
+                    id,
+                    KeptLog {
+                        log,
+                        follower,
+                        same,
+                    },
+                );
+            } else {
                 // Its readers end after what is held, instead of waiting for ever.
                 entry.log.close();
             }
-            stays
-        });
+        }
         let mut added = Vec::new();
         for service in &settings.services {
             if services.contains_key(&service.id) {
@@ -311,14 +325,22 @@ impl Roster {
             let Some(host) = hosts.get(&service.host) else {
                 continue;
             };
-            let entry = self.start_service(service, host);
+            let entry = self.start_service(service, host, kept.remove(&service.id));
             services.insert(service.id.clone(), entry);
             added.push(service.id.clone());
+        }
+        for kept in kept.into_values() {
+            kept.log.close();
         }
         added
     }
 
-    fn start_service(&self, service: &ServiceSettings, host: &HostEntry) -> ServiceEntry {
+    fn start_service(
+        &self,
+        service: &ServiceSettings,
+        host: &HostEntry,
+        kept: Option<KeptLog>,
+    ) -> ServiceEntry {
         // A child of its host: it ends with it.
         let tasks = host.tasks.child();
         let watch = ServiceWatch::new(Arc::new(service.clone()), host.handle.clone());
@@ -333,16 +355,17 @@ impl Roster {
                 tasks.token(),
             ),
         );
-        let log = ServiceLog::new();
-        tasks.spawn(
-            "log follower",
-            follow_container(log.clone(), host, service, tasks.token()),
-        );
+        let (log, follower) = logs::start(&tasks, host, service, kept);
         self.forward(&tasks, "log meter", log.meter_changes(), {
             let id = service.id.clone();
             move |meter| Report::Log(id.clone(), meter)
         });
-        ServiceEntry { watch, log, tasks }
+        ServiceEntry {
+            watch,
+            log,
+            follower,
+            tasks,
+        }
     }
 
     /// Turns each new value of a channel into a report.
@@ -370,77 +393,6 @@ impl Roster {
                 }
             }
         });
-    }
-}
-
-/// Follows the log of a container by name, across engine restarts and recreations.
-fn follow_container(
-    log: ServiceLog,
-    host: &HostEntry,
-    service: &ServiceSettings,
-    stop: CancellationToken,
-) -> impl Future<Output = ()> + Send + 'static {
-    let runs = Runs {
-        view: host.handle.view(),
-        container: service.container.clone(),
-    };
-    let (engines, view) = (host.handle.engines(), host.handle.view());
-    let container = service.container.clone();
-    let log_of_open = log.clone();
-    let open = move |since: Option<Timestamp>| {
-        let (mut engines, mut view) = (engines.clone(), view.clone());
-        let (container, log) = (container.clone(), log_of_open.clone());
-        async move {
-            let engine: Engine = loop {
-                if let Some(engine) = engines.borrow_and_update().clone() {
-                    break engine;
-                }
-                // Readers are told why nothing comes.
-                log.disconnected("waiting for the container engine");
-                if engines.changed().await.is_err() {
-                    return Err("the engine is not watched any more".to_owned());
-                }
-            };
-            let options = LogOptions {
-                follow: true,
-                tail: since.is_none().then_some(HELD_LINES),
-                after: since,
-            };
-            // Compose may call it otherwise than the settings do; that is known after the first
-            // look, and a look that takes long must not keep the log away.
-            let looked = view.wait_for(|view| view.container_fact(&container).is_some());
-            let _ = tokio::time::timeout(LOOK_DEADLINE, looked).await;
-            let name = view.borrow().real_name(&container);
-            let name = name.ok_or_else(|| format!("`{container}` has no container"))?;
-            let stream = engine.logs(&name, options);
-            Ok(stream.map(|part| {
-                part.map(|raw| (raw.stream, raw.bytes))
-                    .map_err(|error| error.to_string())
-            }))
-        }
-    };
-    follow_log(log, open, runs, stop)
-}
-
-/// The runs of a container, as its host's watcher sees them.
-struct Runs {
-    view: watch::Receiver<Arc<HostView>>,
-    container: String,
-}
-
-impl Renewal for Runs {
-    type Run = Option<(String, Option<Timestamp>)>;
-
-    fn run(&mut self) -> Self::Run {
-        let view = self.view.borrow_and_update();
-        let container = view.containers.get(&self.container)?.present()?;
-        Some((container.id.clone(), container.started_at))
-    }
-
-    async fn changed(&mut self) {
-        if self.view.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
     }
 }
 
