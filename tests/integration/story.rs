@@ -183,7 +183,10 @@ async fn restart(place: &Place, api: &str, target: &str) -> Vec<Value> {
     let mut was_down = false;
     let probing = async {
         loop {
-            was_down |= !forge_answers(api).await;
+            // A question to a container between two runs can wait for the next run and then be
+            // answered: the engine's port proxy holds it. Half a second without an answer is down.
+            let answered = tokio::time::timeout(SECOND / 2, forge_answers(api)).await;
+            was_down |= !answered.unwrap_or(false);
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
