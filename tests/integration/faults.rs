@@ -236,18 +236,40 @@ async fn play(row: &'static Row) -> Result<String, String> {
     ))
 }
 
+/// Rows with this limit or a shorter one are played while little else is.
+const QUICK_S: u32 = 2;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_fault_opens_one_incident_in_time_and_closes_it() {
     let started = Instant::now();
+    let mut wrong = Vec::new();
+    // Two seconds are a promise on a machine that does something else as well, and not on one
+    // that plays two dozen hosts at the same moment: these come first, two at a time.
+    let (quick, patient): (Vec<_>, Vec<_>) = ROWS.iter().partition(|row| row.within <= QUICK_S);
+    for pair in quick.chunks(2) {
+        let mut played = JoinSet::new();
+        for row in pair.iter().copied() {
+            played.spawn(async move { (row, play(row).await) });
+        }
+        judge(played, &mut wrong).await;
+    }
+    println!("{} quick rows in {:.1?}", quick.len(), started.elapsed());
     let mut played = JoinSet::new();
-    for (at, row) in ROWS.iter().enumerate() {
+    for (at, row) in patient.into_iter().enumerate() {
         played.spawn(async move {
             // Not all hosts at one moment: starting them is work, and would count as slowness.
             tokio::time::sleep(Duration::from_millis(400) * u32::try_from(at).unwrap_or(0)).await;
             (row, play(row).await)
         });
     }
-    let mut wrong = Vec::new();
+    judge(played, &mut wrong).await;
+    println!("{} rows in {:.1?}", ROWS.len(), started.elapsed());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+type Played = (&'static Row, Result<String, String>);
+
+async fn judge(mut played: JoinSet<Played>, wrong: &mut Vec<String>) {
     while let Some(ended) = played.join_next().await {
         match ended {
             Ok((row, Ok(told))) => println!("{} on {:?}: {told}", row.fault, row.service),
@@ -255,8 +277,6 @@ async fn every_fault_opens_one_incident_in_time_and_closes_it() {
             Err(error) => wrong.push(error.to_string()),
         }
     }
-    println!("{} rows in {:.1?}", ROWS.len(), started.elapsed());
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// What is wrong with the cards, by name, and which of them are not current.
