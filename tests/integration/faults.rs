@@ -57,8 +57,9 @@ const fn degraded(row: Row) -> Row {
     }
 }
 
-/// A loop counts as over once its container or program has stayed up for two minutes.
-const LOOP_OVER: u32 = 160;
+/// A loop counts as over once its container or program has stayed up for two minutes; one that was
+/// seen to flap on the way stays open until its changes are five minutes old.
+const LOOP_OVER: u32 = 330;
 
 const ROWS: &[Row] = &[
     row("engine-stopped", "", Rung::Engine, "engine.refused", 5),
