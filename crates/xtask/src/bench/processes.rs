@@ -32,6 +32,12 @@ pub(super) fn family(root: u32) -> Result<Vec<u32>, String> {
     Ok(family)
 }
 
+/// Whether a process still runs; one that ended and waits for its parent does not.
+pub(super) fn runs(id: u32) -> bool {
+    fs::read_to_string(format!("/proc/{id}/stat"))
+        .is_ok_and(|stat| !matches!(after_name(&stat).first(), Some(&"Z" | &"X") | None))
+}
+
 /// Fields of /proc/ID/stat after the name, which may hold spaces and brackets: state first.
 fn after_name(stat: &str) -> Vec<&str> {
     stat.rsplit_once(')')
@@ -85,6 +91,8 @@ mod tests {
     fn this_process_has_memory_and_is_of_its_own_family() {
         let id = std::process::id();
         assert!(family(id).unwrap().contains(&id));
+        assert!(runs(id));
+        assert!(!runs(u32::MAX), "nobody has this number");
         assert!(memory_mib(id).unwrap() > 0.1);
         assert!(cpu_seconds(id).unwrap() >= 0.0);
     }

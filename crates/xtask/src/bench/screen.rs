@@ -12,6 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::processes;
+
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// A folder that goes with the value.
@@ -108,17 +110,22 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
+        // Web processes outlive their window by a moment and would tax whatever starts next.
+        let family = processes::family(self.child.id()).unwrap_or_default();
         // TERM, so that its own children go with it.
         let id = self.child.id().to_string();
         drop(Command::new("kill").arg(id).status());
         let end = Instant::now() + Duration::from_secs(5);
         while Instant::now() < end {
-            if let Ok(Some(_)) = self.child.try_wait() {
+            let ended = matches!(self.child.try_wait(), Ok(Some(_)));
+            if ended && family.iter().all(|id| !processes::runs(*id)) {
                 return;
             }
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(20));
         }
-        drop(self.child.kill());
+        for id in family {
+            drop(Command::new("kill").args(["-9", &id.to_string()]).status());
+        }
         drop(self.child.wait());
     }
 }
