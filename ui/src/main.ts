@@ -20,16 +20,24 @@ async function fakeBackend(): Promise<Backend> {
   return fake;
 }
 
-function open(backend: Backend, target: HTMLElement) {
-  // Asked before anything is drawn: the answers come while the page is built.
+/** A keeper that takes longer is waited for in sight. */
+const FIRST_ANSWER_MS = 300;
+
+async function open(backend: Backend, target: HTMLElement) {
   const app = new App(backend);
   app.start();
   void app.loadPreferences();
+  // WebKit holds a second frame back for half a second while a page loads: the first one should
+  // show data already.
+  await Promise.race([
+    app.answered,
+    new Promise((resolve) => setTimeout(resolve, FIRST_ANSWER_MS)),
+  ]);
   mount(Frame, { target, props: { app } });
 }
 
 const target = document.getElementById('app');
 if (target) {
   if (__FAKE__) void fakeBackend().then((fake) => open(fake, target));
-  else open(tauriBackend(), target);
+  else void open(tauriBackend(), target);
 }

@@ -56,6 +56,9 @@ export class App {
   onincident: (incident: Incident, opened: boolean) => void = () => undefined;
   lastHeard = Date.now();
 
+  /** Fulfilled once the first snapshot was answered or refused. */
+  answered: Promise<void> = Promise.resolve();
+
   private started: Release | null = null;
   private release: Release | null = null;
   private listening = false;
@@ -85,7 +88,7 @@ export class App {
     const themed = () => this.applyPreferences();
     light.addEventListener('change', themed);
     run();
-    void this.ask();
+    this.answered = this.ask();
     // What happened between the first answer and the first announcement is asked for again.
     void this.listen().then(() => this.ask());
     this.started = () => {
