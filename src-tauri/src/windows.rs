@@ -1,10 +1,10 @@
 //! The one window: opened, shown again, and its failure explained.
 
-use std::{fmt::Display, sync::Arc};
+use std::{fmt::Display, sync::Arc, time::Duration};
 
 use tauri::{
-    App, AppHandle, Manager as _, Theme, WebviewUrl, WebviewWindowBuilder, webview::PageLoadEvent,
-    window::Color,
+    App, AppHandle, Manager as _, Theme, WebviewUrl, WebviewWindow, WebviewWindowBuilder,
+    webview::PageLoadEvent, window::Color,
 };
 use tauri_plugin_store::StoreExt as _;
 
@@ -17,6 +17,9 @@ const PREFERENCES: &str = "preferences.json";
 // `--bg` of `ui/src/app.css`: nothing flashes in another colour before the page is there.
 const DARK: Color = Color(0x14, 0x16, 0x1a, 0xff);
 const LIGHT: Color = Color(0xf5, 0xf6, 0xf8, 0xff);
+
+/// The longest that a window stays unseen while its page loads.
+const SHOWN_AFTER: Duration = Duration::from_secs(2);
 
 /// Opens the window, with what its person prefers already in it.
 pub(crate) fn open_main(app: &App) -> tauri::Result<()> {
@@ -32,11 +35,13 @@ pub(crate) fn open_main(app: &App) -> tauri::Result<()> {
         .inner_size(1280.0, 900.0)
         .min_inner_size(1024.0, 640.0)
         .background_color(background)
-        .on_page_load(|window, page| {
-            if page.event() == PageLoadEvent::Started {
-                // A page that is loaded anew knows nothing of the readers of the one before.
-                window.state::<Arc<Session>>().end_readers();
-            }
+        // WebKitGTK's first draw waits up to half a second for a page that in turn waits for its
+        // files from here: it is shown once it has them.
+        .visible(false)
+        .on_page_load(|window, page| match page.event() {
+            // A page that is loaded anew knows nothing of the readers of the one before.
+            PageLoadEvent::Started => window.state::<Arc<Session>>().end_readers(),
+            PageLoadEvent::Finished => show(&window),
         });
     if preferred.is_object() {
         window = window
@@ -47,7 +52,18 @@ pub(crate) fn open_main(app: &App) -> tauri::Result<()> {
     if by_system && window.theme().is_ok_and(|theme| theme == Theme::Light) {
         window.set_background_color(Some(LIGHT))?;
     }
+    // A page that does not load is no reason to stay unseen.
+    tauri::async_runtime::spawn(async move {
+        tokio::time::sleep(SHOWN_AFTER).await;
+        show(&window);
+    });
     Ok(())
+}
+
+fn show(window: &WebviewWindow) {
+    if let Err(error) = window.show() {
+        tracing::warn!(%error, "the window could not be shown");
+    }
 }
 
 /// Brings the window to the front: a second start of the program ends here.
