@@ -36,7 +36,6 @@ impl Container {
     }
 
     async fn start_now(self: &Arc<Self>) -> Result<Done, Refusal> {
-        let engine = self.owner()?;
         // A container that waits for its policy counts as up already.
         if matches!(
             lock(&self.state).status,
@@ -44,6 +43,20 @@ impl Container {
         ) {
             return Ok(Done::Already);
         }
+        self.bring_up().await
+    }
+
+    /// The restart policy starts what still waits for it.
+    pub(crate) async fn start_by_policy(self: &Arc<Self>) {
+        let _one = self.acting.lock().await;
+        if lock(&self.state).status == Status::Restarting {
+            // A start that fails has another fault, which has its own end.
+            let _ = self.bring_up().await;
+        }
+    }
+
+    async fn bring_up(self: &Arc<Self>) -> Result<Done, Refusal> {
+        let engine = self.owner()?;
         engine.pace.wait(300.0).await;
         if let Some(text) = self.start_failure(&engine) {
             let mut state = lock(&self.state);
@@ -163,8 +176,19 @@ impl Container {
         std::future::pending::<()>().await;
     }
 
-    /// The run is over: everything inside is gone.
+    /// The run is over, and nobody starts another.
     pub(crate) fn end(&self, code: i64, oom: bool) {
+        self.end_as(Status::Exited, code, oom);
+    }
+
+    /// The run is over and the restart policy begins the next one. As with the engine, nobody sees
+    /// the container exited in between.
+    pub(crate) fn fall(&self) {
+        self.end_as(Status::Restarting, 1, false);
+    }
+
+    /// Everything inside is gone.
+    fn end_as(&self, status: Status, code: i64, oom: bool) {
         lock(&self.run).cancel();
         match &self.spec.work {
             Work::Forge(forge) => forge.die(),
@@ -176,7 +200,7 @@ impl Container {
         }
         {
             let mut state = lock(&self.state);
-            state.status = Status::Exited;
+            state.status = status;
             state.finished = Some(Timestamp::now());
             state.code = code;
             state.oom = oom;

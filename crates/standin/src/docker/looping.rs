@@ -85,18 +85,14 @@ impl Container {
                 () = held.stop.cancelled() => false,
                 () = self.crash_on(&engine) => true,
             };
-            if lifted {
-                if self.running() {
-                    self.end(1, false);
-                }
-                lock(&self.state).status = Status::Exited;
+            if lifted && self.running() {
+                self.fall();
             }
             lifted
         };
         if lifted {
-            // The policy starts it once more, and this time it stays. A start that fails has
-            // another fault, which has its own end.
-            let _ = self.start().await;
+            // Once more, and this time it stays.
+            self.start_by_policy().await;
         }
     }
 
@@ -109,9 +105,8 @@ impl Container {
                     "/opt/ai-dock/bin/init.sh: line 12: cannot open /etc/forge_args.conf: \
                      Input/output error",
                 );
-                self.end(1, false);
+                self.fall();
             }
-            lock(&self.state).status = Status::Restarting;
             engine.pace.wait(700.0).await;
             if !broken() {
                 return;
