@@ -10,6 +10,7 @@ const COMMANDS: &[&str] = &[
     "generation_choices",
     "generation_list",
     "logs_open",
+    "logs_search",
     "logs_close",
     "discover",
     "services_adopt",

@@ -22,6 +22,7 @@ pub fn builder() -> Builder<tauri::Wry> {
             generations::generation_choices,
             generations::generation_list,
             logs::logs_open,
+            logs::logs_search,
             logs::logs_close,
             settings::discover,
             settings::services_adopt,

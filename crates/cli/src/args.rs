@@ -104,6 +104,9 @@ pub(crate) struct LogsArgs {
     /// Nothing older: a time (2025-10-11T10:34:00Z) or a span (90s, 15m, 2h, 1d)
     #[arg(long, value_name = "T")]
     pub(crate) since: Option<String>,
+    /// Nothing younger: a time or a span, as for --since
+    #[arg(long, value_name = "T")]
+    pub(crate) until: Option<String>,
     /// The newest N matching lines of what is held
     #[arg(long, value_name = "N")]
     pub(crate) tail: Option<u32>,

@@ -43,11 +43,24 @@ pub enum LogLevel {
     Fatal,
 }
 
+/// A line's part in a Python traceback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "snake_case")]
+pub enum TracePart {
+    /// `Traceback (most recent call last):`
+    Head,
+    /// Frames and source text.
+    Body,
+    /// The exception.
+    Cause,
+}
+
 /// One prepared line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
 pub struct LogLine {
-    /// Counts up per service for as long as the application runs.
+    /// Its number in the timeline of its service.
     pub seq: u32,
     /// The engine's timestamp.
     #[cfg_attr(feature = "specta", specta(type = Option<String>))]
@@ -62,6 +75,72 @@ pub struct LogLine {
     pub text: String,
     /// Bytes that did not fit.
     pub cut_bytes: u32,
+    /// Id of the signature that names it.
+    pub signature: Option<String>,
+    /// Its part in a Python traceback.
+    pub trace: Option<TracePart>,
+    /// Something that happened to the log or its container, told between the lines; the text is
+    /// empty then.
+    pub marker: Option<Marker>,
+}
+
+/// What happened between two lines of a service's timeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "snake_case")]
+pub enum Marker {
+    /// The container was started.
+    Started {
+        /// Its id, shortened.
+        container: String,
+    },
+    /// The container ended.
+    Stopped {
+        /// Exit code, when the engine told one.
+        exit_code: Option<i32>,
+    },
+    /// Another container took its place.
+    Recreated {
+        /// Id of the new one, shortened.
+        container: String,
+        /// Whether it was made from another image, when that is known.
+        other_image: Option<bool>,
+    },
+    /// Old lines were sent again by the image's log multiplexer, and folded.
+    Replayed {
+        /// How many.
+        lines: u32,
+    },
+    /// Lines that could not be stored.
+    Lost {
+        /// How many.
+        lines: u32,
+    },
+}
+
+impl Marker {
+    /// The line that tells it.
+    pub fn between_lines(self, at: Timestamp) -> LogLine {
+        let level = match &self {
+            Marker::Stopped {
+                exit_code: Some(code),
+            } if *code != 0 => LogLevel::Warning,
+            Marker::Lost { .. } => LogLevel::Warning,
+            _ => LogLevel::Info,
+        };
+        LogLine {
+            seq: 0,
+            at: Some(at),
+            stream: LogStream::Console,
+            program: None,
+            level,
+            text: String::new(),
+            cut_bytes: 0,
+            signature: None,
+            trace: None,
+            marker: Some(self),
+        }
+    }
 }
 
 /// What of a log is asked for.
@@ -84,6 +163,10 @@ pub struct LogQuery {
     #[serde(default)]
     #[cfg_attr(feature = "specta", specta(type = Option<String>))]
     pub since: Option<Timestamp>,
+    /// Nothing younger.
+    #[serde(default)]
+    #[cfg_attr(feature = "specta", specta(type = Option<String>))]
+    pub until: Option<Timestamp>,
     /// The newest so many matching lines of what is held; `None` is all.
     #[serde(default)]
     pub tail: Option<u32>,
@@ -103,6 +186,25 @@ pub struct LogBatch {
     pub dropped: u32,
 }
 
+/// What one round of a search through a stored log found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct LogSearchBatch {
+    /// Matching lines, newest first.
+    pub lines: Vec<LogLine>,
+    /// Lines looked at so far.
+    pub looked: u32,
+    /// Lines to look at in all.
+    pub all: u32,
+    /// How far back it has come.
+    #[cfg_attr(feature = "specta", specta(type = Option<String>))]
+    pub back_to: Option<Timestamp>,
+    /// Nothing more comes; with fewer looked at than there are, enough was found.
+    pub done: bool,
+    /// Why it ended early.
+    pub error: Option<String>,
+}
+
 /// How alive a service's log is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
@@ -120,4 +222,37 @@ pub struct LogMeter {
     pub programs: Vec<String>,
     /// Why it is not connected.
     pub error: Option<String>,
+    /// What of it is on the disk; `None` where nothing is stored.
+    pub stored: Option<StoredLog>,
+}
+
+impl LogMeter {
+    /// Of a log that nobody has opened yet.
+    pub fn unopened() -> Self {
+        Self {
+            connected: false,
+            held: 0,
+            rotated: 0,
+            last_line_at: None,
+            programs: Vec::new(),
+            error: None,
+            stored: None,
+        }
+    }
+}
+
+/// What of a log is on the disk.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct StoredLog {
+    /// Bytes used.
+    #[cfg_attr(feature = "specta", specta(type = f64))]
+    pub bytes: u64,
+    /// Time of the oldest line.
+    #[cfg_attr(feature = "specta", specta(type = Option<String>))]
+    pub oldest: Option<Timestamp>,
+    /// Why nothing can be written at present: a full disk, for one.
+    pub error: Option<String>,
+    /// Lines that were given up since the start because nothing could be written.
+    pub lost: u32,
 }

@@ -13,6 +13,7 @@ use crate::{
     clients::http::Http,
     event::KeeperEvent,
     jobs::Jobs,
+    logs::{archive::Keeping, runtime},
     media::{pictures::PictureStore, preview::Previews},
     secrets::Secrets,
     settings::{SettingsFile, SettingsSnapshot},
@@ -28,13 +29,15 @@ use crate::{
 mod doors;
 mod handle;
 mod history;
+mod log_search;
 mod roster;
 
 pub use crate::sys::paths::Paths;
 pub use handle::KeeperHandle;
+pub use log_search::LogSearch;
 
 use handle::Inner;
-use roster::Roster;
+use roster::{Roster, StoredLogs, Surroundings};
 
 /// Reports on their way to the overseer.
 const REPORTS_BOUND: usize = 1024;
@@ -71,6 +74,19 @@ pub struct KeeperOptions {
     /// Whether its start and the incidents it sees belong in the journal. A single look sees the
     /// same incidents open each time, and would tell them each time.
     pub keeps_journal: bool,
+    /// What becomes of the services' logs.
+    pub logs: LogKeeping,
+}
+
+/// What a keeper does with the logs that it follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogKeeping {
+    /// Every line is stored, behind what was stored before.
+    Stored(Keeping),
+    /// The same, and the folder is emptied first: the demo host's containers are new each time.
+    StoredAnew(Keeping),
+    /// What was stored is read; nothing is added. A single command is no chronicler.
+    Read,
 }
 
 impl KeeperOptions {
@@ -83,6 +99,7 @@ impl KeeperOptions {
             visible: true,
             secrets_in_memory: false,
             keeps_journal: true,
+            logs: LogKeeping::Stored(Keeping::default()),
         }
     }
 
@@ -91,6 +108,7 @@ impl KeeperOptions {
     pub fn for_one_command(self) -> Self {
         Self {
             keeps_journal: false,
+            logs: LogKeeping::Read,
             ..self
         }
     }
@@ -104,6 +122,7 @@ impl KeeperOptions {
             visible: true,
             secrets_in_memory: true,
             keeps_journal: true,
+            logs: LogKeeping::StoredAnew(Keeping::default()),
         }
     }
 }
@@ -154,14 +173,17 @@ impl Keeper {
         let overseer = Overseer::new(first, label, outlets, visible.subscribe());
         tasks.spawn("overseer", overseer.run(inbox, tasks.token()));
 
-        let roster = Roster::new(
-            tasks.child(),
-            reports.clone(),
-            http.clone(),
-            secrets.clone(),
-            store.clone(),
-            visible.subscribe(),
-        );
+        let stored_logs = StoredLogs::new(&options.paths.data_dir, options.logs);
+        let roster = Roster::new(Surroundings {
+            tasks: tasks.child(),
+            reports: reports.clone(),
+            http: http.clone(),
+            secrets: secrets.clone(),
+            store: store.clone(),
+            visible: visible.subscribe(),
+            log_runtime: runtime::start(&tasks)?,
+            stored_logs,
+        });
         tasks.spawn(
             "roster",
             roster::follow(roster.clone(), settings.clone(), tasks.token()),

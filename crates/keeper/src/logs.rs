@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    hash::{DefaultHasher, Hash as _, Hasher as _},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -11,20 +10,24 @@ use forgekeeper_domain::{
     Timestamp,
     error::ErrorInfo,
     logs::{
-        LineFilter, LogLine, LogMeter, LogQuery, LogStream,
-        prepare::{LinePreparer, PreparedLine},
-        ring::LineRing,
+        LineFilter, LogMeter, LogQuery, LogStream, Marker, prepare::LinePreparer, ring::LineRing,
     },
 };
 use tokio::{sync::watch, time::Instant};
 
+pub mod archive;
 mod follow;
+mod held;
 mod reader;
+pub(crate) mod runtime;
 #[cfg(test)]
 mod tests;
 
 pub use follow::{Renewal, follow};
 pub use reader::LogReader;
+
+use archive::{Archive, Newest};
+use held::{Held, Repetition, key};
 
 /// Lines held for a service, and lines of its past that are asked of the engine.
 pub const HELD_LINES: u32 = 10_000;
@@ -32,8 +35,6 @@ pub const HELD_LINES: u32 = 10_000;
 const MAX_BYTES: usize = 32 << 20;
 /// The meter is published at most this often.
 const METER_EVERY: Duration = Duration::from_millis(500);
-/// A log cannot invent more programs than this.
-const MAX_PROGRAMS: usize = 64;
 
 /// The log of one service. Clones are the same log.
 #[derive(Debug, Clone)]
@@ -54,37 +55,12 @@ struct Shared {
 pub struct LogPast {
     /// Time of the oldest line held.
     pub oldest: Option<Timestamp>,
+    /// Its number; with nothing held, that of the next line.
+    pub first: u32,
     /// What is held begins where the engine's log begins; otherwise older lines may exist.
     pub whole: bool,
     /// The engine has sent the last line there is: the container does not run.
     pub at_end: bool,
-}
-
-/// What the lock protects.
-#[derive(Debug)]
-struct Held {
-    preparer: LinePreparer,
-    ring: LineRing,
-    programs: Vec<String>,
-    last_line_at: Option<Timestamp>,
-    connected: bool,
-    error: Option<String>,
-    closed: bool,
-    /// Line ends that came: as many as were asked for mean that the engine may hold more.
-    entries: u64,
-    /// The stream ended in order and was not opened again since.
-    at_end: bool,
-    repetition: Option<Repetition>,
-    meter_published: Option<Instant>,
-    meter_stale: bool,
-}
-
-/// What a reopened log is going to say again.
-#[derive(Debug)]
-struct Repetition {
-    from: Timestamp,
-    newest: Timestamp,
-    lines: HashMap<(Timestamp, u8, u64), u32>,
 }
 
 impl Default for ServiceLog {
@@ -100,20 +76,7 @@ impl ServiceLog {
     }
 
     fn with_limits(lines: usize, bytes: usize) -> Self {
-        let held = Held {
-            preparer: LinePreparer::new(),
-            ring: LineRing::new(lines, bytes),
-            programs: Vec::new(),
-            last_line_at: None,
-            connected: false,
-            error: None,
-            closed: false,
-            entries: 0,
-            at_end: false,
-            repetition: None,
-            meter_published: None,
-            meter_stale: false,
-        };
+        let held = Held::new(LineRing::new(lines, bytes));
         let meter = watch::Sender::new(held.meter());
         Self {
             shared: Arc::new(Shared {
@@ -122,6 +85,60 @@ impl ServiceLog {
                 meter,
             }),
         }
+    }
+
+    /// An empty log, not connected, whose readers wait for [`ServiceLog::adopt`].
+    pub fn expecting_the_past() -> Self {
+        let log = Self::new();
+        log.lock().ready = false;
+        log
+    }
+
+    /// What was stored before is held again; from now on every line is stored in `archive`, if
+    /// there is one.
+    pub fn adopt(&self, archive: Option<Archive>, newest: Newest) {
+        self.change(true, |held| {
+            held.adopt(archive, newest);
+            true
+        });
+    }
+
+    /// The archive is not written any more; who closes it gets it.
+    pub fn give_up_archive(&self) -> Option<Archive> {
+        self.lock().archive.take()
+    }
+
+    /// Waits while more lines wait to be stored than is good.
+    pub async fn room(&self) {
+        let archive = self.look(|held| held.archive.clone());
+        if let Some(archive) = archive {
+            archive.room().await;
+        }
+    }
+
+    /// The container that the newest line came from, by its full id; the stored log remembers it.
+    pub fn container(&self) -> Option<String> {
+        self.look(|held| held.container.clone())
+    }
+
+    /// From now on the lines come from this container.
+    pub fn comes_from(&self, container: &str) {
+        let mut held = self.lock();
+        held.container = Some(container.to_owned());
+        if let Some(archive) = &held.archive {
+            archive.comes_from(container);
+        }
+    }
+
+    /// Something happened to the container: told before the first line that came after it, or by
+    /// [`ServiceLog::tell_marks`].
+    pub fn mark(&self, at: Timestamp, marker: Marker) {
+        self.lock().mark(at, marker);
+    }
+
+    /// Tells what happened to the container although no line came after it.
+    pub fn tell_marks(&self) {
+        self.change(true, |held| held.mark_before(None));
     }
 
     /// Takes bytes as they came, cut anywhere; whether a line among them was not held before.
@@ -198,6 +215,7 @@ impl ServiceLog {
     pub fn past(&self) -> LogPast {
         self.look(|held| LogPast {
             oldest: held.ring.iter().find_map(|line| line.at),
+            first: held.ring.first_seq(),
             whole: held.entries < u64::from(HELD_LINES) && held.ring.rotated() == 0,
             at_end: held.at_end,
         })
@@ -297,68 +315,4 @@ impl ServiceLog {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Held {
-    fn meter(&self) -> LogMeter {
-        LogMeter {
-            connected: self.connected,
-            held: u32::try_from(self.ring.len()).unwrap_or(u32::MAX),
-            rotated: self.ring.rotated(),
-            last_line_at: self.last_line_at,
-            programs: self.programs.clone(),
-            error: self.error.clone(),
-        }
-    }
-
-    /// Whether something was new.
-    fn keep(&mut self, lines: Vec<PreparedLine>) -> bool {
-        let mut news = false;
-        for line in lines {
-            if self.closed || self.is_repeated(&line) {
-                continue;
-            }
-            news = true;
-            self.last_line_at = line.at.or(self.last_line_at);
-            if let Some(program) = &line.program
-                && self.programs.len() < MAX_PROGRAMS
-                && !self.programs.contains(program)
-            {
-                self.programs.push(program.clone());
-            }
-            self.ring.push(LogLine {
-                seq: 0,
-                at: line.at,
-                stream: line.stream,
-                program: line.program,
-                level: line.level,
-                text: line.text,
-                cut_bytes: line.cut_bytes,
-            });
-        }
-        news
-    }
-
-    fn is_repeated(&mut self, line: &PreparedLine) -> bool {
-        let (Some(repetition), Some(at)) = (&mut self.repetition, line.at) else {
-            return false;
-        };
-        if at > repetition.newest {
-            self.repetition = None;
-            return false;
-        }
-        if let Some(left) = repetition.lines.get_mut(&key(at, line.stream, &line.text))
-            && *left > 0
-        {
-            *left -= 1;
-            return true;
-        }
-        at < repetition.from
-    }
-}
-
-fn key(at: Timestamp, stream: LogStream, text: &str) -> (Timestamp, u8, u64) {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    (at, stream as u8, hasher.finish())
 }

@@ -6,11 +6,13 @@ use forgekeeper_domain::{
     Timestamp,
     cause::Cause,
     error::{ErrorCode, ErrorInfo},
+    ids::ServiceId,
     ladder::Rung,
-    logs::{LineFilter, LogLine, LogMeter, LogQuery},
+    logs::{LineFilter, LogBatch, LogLine, LogMeter, LogQuery, Marker},
     outcome::Status,
 };
 use forgekeeper_keeper::{
+    keeper::KeeperHandle,
     logs::{HELD_LINES, LogPast, LogReader},
     state::ServiceState,
     sys::clock,
@@ -31,6 +33,8 @@ const LOOK: Duration = Duration::from_millis(50);
 const QUIET: Duration = Duration::from_millis(700);
 /// The times of the past run much faster than the clock; over so long a stretch it shows.
 const STRETCH: Duration = Duration::from_secs(1);
+/// Older lines printed at most; they are held until the oldest is found.
+const MOST_STORED: u32 = 200_000;
 /// An error that stands for so long was not a moment's: the first attempts have failed.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
@@ -46,6 +50,7 @@ pub(super) async fn run(
         problems: args.problems,
         program: args.program.clone(),
         since: args.since.as_deref().map(parse_since).transpose()?,
+        until: args.until.as_deref().map(parse_since).transpose()?,
         tail: args.tail,
     };
     session.known(&args.service)?;
@@ -59,10 +64,14 @@ pub(super) async fn run(
         .await?;
     let mut reader = handle.logs(&args.service, &query)?;
     if let Some(batch) = reader.next().await {
-        for line in &batch.lines {
+        let past = reader.past();
+        let older = interrupt
+            .unless(stored(&handle, &args.service, &query, &past, &batch))
+            .await?;
+        for line in older.iter().rev().chain(&batch.lines) {
             print(line, json);
         }
-        say_not_held(&query, &reader.past(), batch.lines.len());
+        say_not_held(&query, &past, older.len() + batch.lines.len());
     }
     let mut told = None;
     if let Backlog::Failed(reason) = backlog {
@@ -102,6 +111,48 @@ pub(super) async fn run(
             }
         }
     }
+}
+
+/// Lines from before those that are held, newest first, when they are asked for: all since a time,
+/// or more than are held.
+async fn stored(
+    handle: &KeeperHandle,
+    service: &ServiceId,
+    query: &LogQuery,
+    past: &LogPast,
+    held: &LogBatch,
+) -> Result<Vec<LogLine>, ErrorInfo> {
+    let reaches_back = query
+        .since
+        .is_some_and(|since| past.oldest.is_none_or(|oldest| since < oldest));
+    let missing = match query.tail {
+        Some(tail) => tail.saturating_sub(u32::try_from(held.lines.len()).unwrap_or(u32::MAX)),
+        None if reaches_back => MOST_STORED,
+        None => 0,
+    };
+    let mut older = Vec::new();
+    if missing == 0 {
+        return Ok(older);
+    }
+    let mut search = handle.search_logs(
+        service,
+        &LogQuery {
+            tail: None,
+            ..query.clone()
+        },
+        Some(past.first),
+        missing.min(MOST_STORED),
+    )?;
+    while let Some(batch) = search.next().await {
+        older.extend(batch.lines);
+        if let Some(error) = batch.error {
+            eprintln!("forgekeeperctl: {}", printable(&error));
+        }
+    }
+    if older.len() == MOST_STORED as usize {
+        eprintln!("forgekeeperctl: only the newest {MOST_STORED} of the older lines are shown");
+    }
+    Ok(older)
 }
 
 /// How the past of the log came in.
@@ -235,6 +286,10 @@ fn print(line: &LogLine, json: bool) {
         return;
     }
     let at = line.at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+    if let Some(marker) = &line.marker {
+        print_line(&format!("{at} --- {} ---", in_words(marker)));
+        return;
+    }
     let program = line
         .program
         .as_deref()
@@ -250,6 +305,29 @@ fn print(line: &LogLine, json: bool) {
         printable(&program),
         printable(&line.text)
     ));
+}
+
+fn in_words(marker: &Marker) -> String {
+    match marker {
+        Marker::Started { container } => format!("container {} started", printable(container)),
+        Marker::Stopped {
+            exit_code: Some(code),
+        } => format!("container ended, exit code {code}"),
+        Marker::Stopped { exit_code: None } => "container ended".to_owned(),
+        Marker::Recreated {
+            container,
+            other_image,
+        } => {
+            let image = match other_image {
+                Some(true) => ", from another image",
+                Some(false) => ", from the same image",
+                None => "",
+            };
+            format!("another container: {}{image}", printable(container))
+        }
+        Marker::Replayed { lines } => format!("{lines} old lines were sent again"),
+        Marker::Lost { lines } => format!("{lines} lines could not be stored"),
+    }
 }
 
 /// A time, or a span back from now.
@@ -323,14 +401,12 @@ mod tests {
     fn a_log_at_its_end_is_no_failure() {
         let meter = |connected, error: Option<&str>| LogMeter {
             connected,
-            held: 0,
-            rotated: 0,
-            last_line_at: None,
-            programs: Vec::new(),
             error: error.map(str::to_owned),
+            ..LogMeter::unopened()
         };
         let past = |at_end| LogPast {
             oldest: None,
+            first: 0,
             whole: true,
             at_end,
         };

@@ -40,9 +40,12 @@ impl From<FilterError> for ErrorInfo {
 #[derive(Debug, Clone)]
 pub struct LineFilter {
     text: Option<Regex>,
+    /// The same over many lines at once, where a line's beginning and end can be told.
+    texts: Option<Regex>,
     problems: bool,
     program: Option<String>,
     since: Option<Timestamp>,
+    until: Option<Timestamp>,
 }
 
 impl LineFilter {
@@ -55,44 +58,77 @@ impl LineFilter {
                 at: None,
             });
         }
-        let text = match (query.filter.is_empty(), query.regex) {
-            (true, _) => None,
-            (false, false) => Some(build(&regex::escape(&query.filter), true)?),
-            (false, true) => Some(build(&query.filter, false)?),
+        let escaped = (!query.regex).then(|| regex::escape(&query.filter));
+        let pattern = escaped.as_deref().unwrap_or(&query.filter);
+        let build = |many| build(pattern, !query.regex, many);
+        let (text, texts) = if query.filter.is_empty() {
+            (None, None)
+        } else {
+            // Such a form may ask for the begin or end of the whole text.
+            let whole = ["\\A", "\\z", "(?"]
+                .iter()
+                .any(|form| pattern.contains(form));
+            let texts = (!whole).then(|| build(true)).transpose()?;
+            (Some(build(false)?), texts)
         };
         Ok(Self {
             text,
+            texts,
             problems: query.problems,
             program: query.program.clone(),
             since: query.since,
+            until: query.until,
         })
     }
 
     /// Whether a line is asked for. A line whose time is unknown is not held to be too old.
     pub fn matches(&self, line: &LogLine) -> bool {
-        (!self.problems || line.level >= LogLevel::Warning)
+        let marker = line.marker.is_some();
+        // What happened to the container belongs to every program, and has no text.
+        (!marker || self.text.is_none())
+            && (!self.problems || line.level >= LogLevel::Warning)
             && self
                 .program
                 .as_ref()
-                .is_none_or(|p| line.program.as_ref() == Some(p))
+                .is_none_or(|p| marker || line.program.as_ref() == Some(p))
             && self
                 .since
                 .is_none_or(|since| line.at.is_none_or(|at| at >= since))
+            && self
+                .until
+                .is_none_or(|until| line.at.is_none_or(|at| at <= until))
             && self
                 .text
                 .as_ref()
                 .is_none_or(|regex| regex.is_match(&line.text))
     }
 
+    /// Whether a line among `texts`, one after the other with a line end between two, may match.
+    /// Cheap, and never wrong where it says no.
+    pub fn may_match(&self, texts: &str) -> bool {
+        self.texts
+            .as_ref()
+            .is_none_or(|regex| regex.is_match(texts))
+    }
+
+    /// Earliest and latest time asked for.
+    pub fn span(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+        (self.since, self.until)
+    }
+
     /// Whether every line matches.
     pub fn is_open(&self) -> bool {
-        self.text.is_none() && !self.problems && self.program.is_none() && self.since.is_none()
+        self.text.is_none()
+            && !self.problems
+            && self.program.is_none()
+            && self.span() == (None, None)
     }
 }
 
-fn build(pattern: &str, ignore_case: bool) -> Result<Regex, FilterError> {
+fn build(pattern: &str, ignore_case: bool, many_lines: bool) -> Result<Regex, FilterError> {
     RegexBuilder::new(pattern)
         .case_insensitive(ignore_case)
+        .multi_line(many_lines)
         .size_limit(MAX_COMPILED_BYTES)
         .dfa_size_limit(MAX_COMPILED_BYTES)
         .nest_limit(50)
@@ -148,6 +184,9 @@ mod tests {
             level: LogLevel::Info,
             text: text.to_owned(),
             cut_bytes: 0,
+            signature: None,
+            trace: None,
+            marker: None,
         }
     }
 
@@ -171,6 +210,8 @@ mod tests {
             ("(?i)cuda", true, "CUDA error", true),
             ("CUDA", true, "cuda error", false),
             (r"^\S+ done$", true, "ALL done", true),
+            (r"\AALL", true, "ALL done", true),
+            (r"(?-m)^ALL done$", true, "ALL done", true),
             ("straße", false, "STRASSE", false),
             ("é", false, "É", true),
         ] {
@@ -179,6 +220,12 @@ mod tests {
                 compiled.matches(&line(text)),
                 expected,
                 "{filter:?} on {text:?}"
+            );
+            // Among others it may be found wherever it is; elsewhere only a no is a promise.
+            let among = format!("x\n{text}\ny");
+            assert!(
+                !expected || compiled.may_match(&among),
+                "{filter:?} in {among:?}"
             );
         }
     }
@@ -226,6 +273,12 @@ mod tests {
         };
         let filter = LineFilter::compile(&since).unwrap();
         assert!(!filter.matches(&warning));
+        assert_eq!(filter.span(), (Some(later), None));
+        let until = LogQuery {
+            until: "2026-11-23T09:59:59Z".parse().ok(),
+            ..LogQuery::default()
+        };
+        assert!(!LineFilter::compile(&until).unwrap().matches(&warning));
         warning.at = None;
         assert!(filter.matches(&warning));
     }

@@ -49,6 +49,13 @@ impl LineRing {
         seq
     }
 
+    /// The next line gets this number; for a ring that holds nothing yet.
+    pub fn begin_at(&mut self, seq: u32) {
+        if self.is_empty() {
+            self.next_seq = seq;
+        }
+    }
+
     /// Lets all lines go; the numbers go on.
     pub fn clear(&mut self) {
         let gone = u32::try_from(self.lines.len()).unwrap_or(u32::MAX);
@@ -130,6 +137,9 @@ mod tests {
             level: LogLevel::Unknown,
             text: text.to_owned(),
             cut_bytes: 0,
+            signature: None,
+            trace: None,
+            marker: None,
         }
     }
 

@@ -353,6 +353,19 @@ impl KeeperHandle {
             .read(query)
     }
 
+    /// Whether the settings name such a service.
+    pub(super) fn check_known(&self, id: &ServiceId) -> Result<(), ErrorInfo> {
+        match self.inner.roster.log(id) {
+            Some(_) => Ok(()),
+            None => Err(self.unknown_service(id)),
+        }
+    }
+
+    /// Where logs are stored.
+    pub(super) fn stored_logs(&self) -> &std::path::Path {
+        self.inner.roster.stored_logs()
+    }
+
     /// Newest generations of all services.
     pub async fn generations(&self, limit: u32) -> Result<Vec<GenerationRecord>, ErrorInfo> {
         Ok(self.inner.store.generations(limit).await?)

@@ -37,6 +37,8 @@ use crate::{
 
 mod logs;
 
+pub(super) use logs::StoredLogs;
+
 use logs::KeptLog;
 
 /// `nvidia-smi` answers in a fraction of a second, or the driver is in trouble.
@@ -67,12 +69,21 @@ struct ServiceEntry {
 #[derive(Debug, Clone)]
 pub(super) struct Roster {
     entries: Arc<Mutex<Entries>>,
-    tasks: Tasks,
-    reports: mpsc::Sender<Report>,
-    http: Http,
-    secrets: Secrets,
-    store: Store,
-    visible: watch::Receiver<bool>,
+    around: Surroundings,
+}
+
+/// What the watchers work with.
+#[derive(Debug, Clone)]
+pub(super) struct Surroundings {
+    pub(super) tasks: Tasks,
+    pub(super) reports: mpsc::Sender<Report>,
+    pub(super) http: Http,
+    pub(super) secrets: Secrets,
+    pub(super) store: Store,
+    pub(super) visible: watch::Receiver<bool>,
+    /// Where the streams of logs are read.
+    pub(super) log_runtime: tokio::runtime::Handle,
+    pub(super) stored_logs: StoredLogs,
 }
 
 #[derive(Debug, Default)]
@@ -91,7 +102,7 @@ pub(super) async fn follow(
         let snapshot = settings.borrow_and_update().clone();
         roster.apply(&snapshot.settings).await;
         // A closed channel means shutdown.
-        let _ = roster.reports.send(Report::Settings(snapshot)).await;
+        let _ = roster.around.reports.send(Report::Settings(snapshot)).await;
         tokio::select! {
             () = stop.cancelled() => return,
             changed = settings.changed() => if changed.is_err() {
@@ -104,22 +115,10 @@ pub(super) async fn follow(
 }
 
 impl Roster {
-    pub(super) fn new(
-        tasks: Tasks,
-        reports: mpsc::Sender<Report>,
-        http: Http,
-        secrets: Secrets,
-        store: Store,
-        visible: watch::Receiver<bool>,
-    ) -> Self {
+    pub(super) fn new(around: Surroundings) -> Self {
         Self {
             entries: Arc::default(),
-            tasks,
-            reports,
-            http,
-            secrets,
-            store,
-            visible,
+            around,
         }
     }
 
@@ -134,6 +133,11 @@ impl Roster {
     /// The log of a service.
     pub(super) fn log(&self, id: &ServiceId) -> Option<ServiceLog> {
         self.lock().services.get(id).map(|entry| entry.log.clone())
+    }
+
+    /// Where logs are stored.
+    pub(super) fn stored_logs(&self) -> &std::path::Path {
+        self.around.stored_logs.folder()
     }
 
     /// Every watched host.
@@ -153,17 +157,22 @@ impl Roster {
         self.apply_hosts(settings);
         let added = self.apply_services(settings);
         for id in added {
-            let history = history::of_service(&self.store, &id).await;
-            let place = self.secrets.place(&id).await;
-            if self.secrets.is_unsettled(&id) {
+            let history = history::of_service(&self.around.store, &id).await;
+            let place = self.around.secrets.place(&id).await;
+            if self.around.secrets.is_unsettled(&id) {
                 self.ask_again_for_credentials(&id, place);
             }
             // A closed channel means shutdown.
             let _ = self
+                .around
                 .reports
                 .send(Report::History(id.clone(), Box::new(history)))
                 .await;
-            let _ = self.reports.send(Report::Credentials(id, place)).await;
+            let _ = self
+                .around
+                .reports
+                .send(Report::Credentials(id, place))
+                .await;
         }
     }
 
@@ -173,7 +182,11 @@ impl Roster {
         let Some(tasks) = self.lock().services.get(id).map(|s| s.tasks.clone()) else {
             return;
         };
-        let (secrets, reports, id) = (self.secrets.clone(), self.reports.clone(), id.clone());
+        let (secrets, reports, id) = (
+            self.around.secrets.clone(),
+            self.around.reports.clone(),
+            id.clone(),
+        );
         let stop = tasks.token();
         tasks.spawn("credentials", async move {
             loop {
@@ -223,7 +236,7 @@ impl Roster {
     }
 
     fn start_host(&self, host: &HostSettings, wanted: Vec<String>, demo: bool) -> HostEntry {
-        let tasks = self.tasks.child();
+        let tasks = self.around.tasks.child();
         let config = HostConfig::new(host.id.clone(), host.engine.clone(), wanted);
         let env = config.env.clone();
         let handle = HostActor::spawn(&tasks, config);
@@ -254,7 +267,7 @@ impl Roster {
                 lib_path: None,
                 exec: Some(exec_door(handle.engines())),
                 place: gpu_place,
-                visible: self.visible.clone(),
+                visible: self.around.visible.clone(),
             },
         );
         self.forward(&tasks, "host view", handle.view(), {
@@ -266,7 +279,7 @@ impl Roster {
             move |view| Report::Gpu(id.clone(), view)
         });
         {
-            let (handle, mut visible) = (handle.clone(), self.visible.clone());
+            let (handle, mut visible) = (handle.clone(), self.around.visible.clone());
             let stop = tasks.token();
             tasks.spawn("visibility", async move {
                 loop {
@@ -348,14 +361,14 @@ impl Roster {
             "service watch",
             service::run(
                 watch.clone(),
-                self.http.clone(),
-                self.secrets.clone(),
-                self.visible.clone(),
-                self.reports.clone(),
+                self.around.http.clone(),
+                self.around.secrets.clone(),
+                self.around.visible.clone(),
+                self.around.reports.clone(),
                 tasks.token(),
             ),
         );
-        let (log, follower) = logs::start(&tasks, host, service, kept);
+        let (log, follower) = logs::start(&self.around, &tasks, host, service, kept);
         self.forward(&tasks, "log meter", log.meter_changes(), {
             let id = service.id.clone();
             move |meter| Report::Log(id.clone(), meter)
@@ -379,7 +392,7 @@ impl Roster {
         T: Clone + Send + Sync + 'static,
         F: Fn(T) -> Report + Send + 'static,
     {
-        let (reports, stop) = (self.reports.clone(), tasks.token());
+        let (reports, stop) = (self.around.reports.clone(), tasks.token());
         tasks.spawn(name, async move {
             loop {
                 let value = from.borrow_and_update().clone();

@@ -126,6 +126,8 @@ where
                             connected = true;
                             log.connected();
                         }
+                        // The disk may be slower than the engine: then the engine waits.
+                        log.room().await;
                     }
                 }
             },

@@ -104,6 +104,12 @@ impl LogReader {
 
     /// What was held when the reader was first asked, in pieces; goes on where it was dropped.
     async fn first(&mut self) -> LogBatch {
+        // What was stored before is read from the disk first.
+        while !self.log.look(|held| held.ready || held.closed) {
+            if self.version.changed().await.is_err() {
+                break;
+            }
+        }
         self.version.borrow_and_update();
         while self.look_at_past() > 0 {
             tokio::task::yield_now().await;

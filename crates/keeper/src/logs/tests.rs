@@ -1,6 +1,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use forgekeeper_domain::logs::LogLine;
 use futures_util::{StreamExt as _, future::ready, stream};
 use tokio_util::sync::CancellationToken;
 

@@ -91,6 +91,26 @@ impl Tasks {
         handle
     }
 
+    /// As [`Tasks::spawn`], on another runtime.
+    pub fn spawn_on<F>(
+        &self,
+        runtime: &tokio::runtime::Handle,
+        name: &'static str,
+        future: F,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let _inside = runtime.enter();
+        self.spawn(name, future)
+    }
+
+    /// Ends when the shutdown has begun and no task runs any more.
+    pub async fn ended(&self) {
+        self.tracker.wait().await;
+    }
+
     /// Runs blocking work on the pool for it; it cannot be aborted, only waited for.
     pub fn spawn_blocking<F, T>(&self, name: &'static str, work: F) -> JoinHandle<T>
     where

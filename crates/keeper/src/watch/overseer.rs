@@ -375,14 +375,7 @@ impl Overseer {
             forecasts: memory.history.forecasts,
             restarts_30d: memory.history.restarts_30d,
             last_generation: memory.history.last_generation.clone(),
-            log: memory.log.clone().unwrap_or(LogMeter {
-                connected: false,
-                held: 0,
-                rotated: 0,
-                last_line_at: None,
-                programs: Vec::new(),
-                error: None,
-            }),
+            log: memory.log.clone().unwrap_or_else(LogMeter::unopened),
             credentials: memory.credentials,
         }
     }

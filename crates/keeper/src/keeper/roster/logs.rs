@@ -1,20 +1,32 @@
 //! The log of a watched service: fed from its container, and handed on when the service is started
 //! anew.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-use forgekeeper_domain::Timestamp;
+use forgekeeper_domain::{Timestamp, ids::ServiceId};
 use futures_util::StreamExt as _;
+use jiff::SignedDuration;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::HostEntry;
+use super::{HostEntry, Surroundings};
 use crate::{
     docker::{Engine, host::HostView, logs::LogOptions},
-    logs::{HELD_LINES, Renewal, ServiceLog, follow},
+    keeper::LogKeeping,
+    logs::{
+        HELD_LINES, Renewal, ServiceLog,
+        archive::{self, Archive, Newest},
+        follow,
+    },
     settings::ServiceSettings,
-    sys::tasks::Tasks,
+    sys::{clock, tasks::Tasks},
 };
+
+mod marks;
 
 /// How long a log waits for the first look at its container.
 const LOOK_DEADLINE: Duration = Duration::from_secs(5);
@@ -28,8 +40,105 @@ pub(super) struct KeptLog {
     pub(super) same: bool,
 }
 
+/// Where and how the logs of all services are stored.
+#[derive(Debug, Clone)]
+pub(in crate::keeper) struct StoredLogs {
+    folder: PathBuf,
+    keeping: LogKeeping,
+}
+
+impl StoredLogs {
+    pub(in crate::keeper) fn new(data_dir: &Path, keeping: LogKeeping) -> Self {
+        let folder = data_dir.join("logs");
+        if matches!(keeping, LogKeeping::StoredAnew(_))
+            && let Err(error) = std::fs::remove_dir_all(&folder)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "the stored logs of the last demo could not be removed");
+        }
+        Self { folder, keeping }
+    }
+
+    /// Where they are.
+    pub(in crate::keeper) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The archive to write, when there is one, and the end of what was stored before.
+    async fn open(&self, service: &ServiceId) -> (Option<Archive>, Newest) {
+        let archive = match self.keeping {
+            LogKeeping::Read => None,
+            LogKeeping::Stored(keeping) | LogKeeping::StoredAnew(keeping) => {
+                match Archive::open(&self.folder, service, keeping).await {
+                    Ok(archive) => {
+                        if archive.is_none() {
+                            tracing::info!(%service, "another Forgekeeper stores this log");
+                        }
+                        archive
+                    }
+                    // The live view goes on without; the meter tells that nothing is stored.
+                    Err(error) => {
+                        tracing::error!(%service, %error, "the log cannot be stored");
+                        None
+                    }
+                }
+            }
+        };
+        let (folder, id) = (self.folder.clone(), service.clone());
+        let read =
+            tokio::task::spawn_blocking(move || archive::newest(&folder, &id, HELD_LINES as usize));
+        let newest = match read.await {
+            Ok(Ok(newest)) => newest,
+            Ok(Err(error)) => {
+                tracing::error!(%service, %error, "the stored log cannot be read");
+                Newest::default()
+            }
+            // The runtime is being shut down.
+            Err(_) => Newest::default(),
+        };
+        (archive, newest)
+    }
+
+    /// How far back a log is asked for that was never stored.
+    fn first_look(&self) -> FirstLook {
+        match self.keeping {
+            LogKeeping::Read => FirstLook::Lines(HELD_LINES),
+            LogKeeping::Stored(keeping) | LogKeeping::StoredAnew(keeping) => {
+                FirstLook::Days(keeping.days)
+            }
+        }
+    }
+}
+
+/// What is asked of the engine when nothing of a log is held.
+#[derive(Debug, Clone, Copy)]
+enum FirstLook {
+    /// Its newest lines.
+    Lines(u32),
+    /// All that would be kept.
+    Days(u32),
+}
+
+impl FirstLook {
+    fn options(self) -> LogOptions {
+        let (tail, after) = match self {
+            FirstLook::Lines(lines) => (Some(lines), None),
+            FirstLook::Days(days) => {
+                let back = SignedDuration::from_hours(24 * i64::from(days));
+                (None, clock::now().checked_sub(back).ok())
+            }
+        };
+        LogOptions {
+            follow: true,
+            tail,
+            after,
+        }
+    }
+}
+
 /// Begins to feed the log of a service; the kept one, where it was watched before.
 pub(super) fn start(
+    around: &Surroundings,
     tasks: &Tasks,
     host: &HostEntry,
     service: &ServiceSettings,
@@ -37,10 +146,23 @@ pub(super) fn start(
 ) -> (ServiceLog, JoinHandle<()>) {
     let log = kept
         .as_ref()
-        .map_or_else(ServiceLog::new, |kept| kept.log.clone());
-    let following = follow_container(log.clone(), host, service, tasks.token());
-    let of_log = log.clone();
-    let follower = tasks.spawn("log follower", async move {
+        .map_or_else(ServiceLog::expecting_the_past, |kept| kept.log.clone());
+    let stored = around.stored_logs.clone();
+    let following = follow_container(
+        log.clone(),
+        host,
+        service,
+        stored.first_look(),
+        tasks.token(),
+    );
+    let marking = marks::follow(
+        log.clone(),
+        host.handle.view(),
+        service.container.clone(),
+        tasks.token(),
+    );
+    let (of_log, id) = (log.clone(), service.id.clone());
+    let follower = tasks.spawn_on(&around.log_runtime, "log follower", async move {
         if let Some(kept) = kept {
             // Two followers at once would mix their lines. Why the old one ended is no matter.
             let _ = kept.follower.await;
@@ -48,7 +170,12 @@ pub(super) fn start(
                 of_log.start_anew();
             }
         }
-        following.await;
+        let (archive, newest) = stored.open(&id).await;
+        of_log.adopt(archive, newest);
+        tokio::join!(following, marking);
+        if let Some(archive) = of_log.give_up_archive() {
+            archive.close().await;
+        }
     });
     (log, follower)
 }
@@ -58,6 +185,7 @@ fn follow_container(
     log: ServiceLog,
     host: &HostEntry,
     service: &ServiceSettings,
+    first_look: FirstLook,
     stop: CancellationToken,
 ) -> impl Future<Output = ()> + Send + 'static {
     let runs = Runs {
@@ -81,10 +209,13 @@ fn follow_container(
                     return Err("the engine is not watched any more".to_owned());
                 }
             };
-            let options = LogOptions {
-                follow: true,
-                tail: since.is_none().then_some(HELD_LINES),
-                after: since,
+            let options = match since {
+                Some(_) => LogOptions {
+                    follow: true,
+                    tail: None,
+                    after: since,
+                },
+                None => first_look.options(),
             };
             // Compose may call it otherwise than the settings do; that is known after the first
             // look, and a look that takes long must not keep the log away.

@@ -1,0 +1,203 @@
+//! Searching a whole timeline, newest first: blocks are unpacked and looked through on several
+//! threads, their matches handed on in order.
+
+use std::{
+    path::Path,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use forgekeeper_domain::{
+    Timestamp,
+    ids::ServiceId,
+    logs::{LineFilter, LogLine, LogSearchBatch},
+};
+use rusqlite::Connection;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    ArchiveError,
+    block::Block,
+    file::{self, Row},
+    number,
+};
+
+/// Blocks looked at between two reports; about four million characters.
+const ROUND: usize = 16;
+/// Threads at most: a search must not take the machine away from what it looks after.
+const THREADS: usize = 4;
+/// Reports that wait for a slow reader.
+const QUEUE: usize = 4;
+
+/// The matching lines of one block.
+type Matches = Result<Vec<LogLine>, ArchiveError>;
+
+/// What is looked for.
+#[derive(Debug, Clone)]
+pub struct Search {
+    /// Which lines.
+    pub filter: LineFilter,
+    /// Only lines with smaller numbers than this.
+    pub before: Option<u32>,
+    /// Ends after so many lines.
+    pub most: usize,
+}
+
+impl Search {
+    /// Searches the stored timeline of a service on threads of its own until all was seen, enough
+    /// was found, `stop`, or nobody listens any more.
+    pub fn start(
+        self,
+        folder: &Path,
+        service: &ServiceId,
+        stop: CancellationToken,
+    ) -> Result<mpsc::Receiver<Result<LogSearchBatch, ArchiveError>>, ArchiveError> {
+        let path = file::path(folder, service);
+        let (found, batches) = mpsc::channel(QUEUE);
+        thread::Builder::new()
+            .name("log search".to_owned())
+            .spawn(move || {
+                if let Err(error) = self.run(&path, &stop, &found) {
+                    // Nobody listens: nobody wants to know.
+                    let _ = found.blocking_send(Err(error));
+                }
+            })
+            .map_err(|error| ArchiveError::Closed(error.to_string()))?;
+        Ok(batches)
+    }
+
+    fn run(
+        &self,
+        path: &Path,
+        stop: &CancellationToken,
+        found: &mpsc::Sender<Result<LogSearchBatch, ArchiveError>>,
+    ) -> Result<(), ArchiveError> {
+        let mut batch = LogSearchBatch::default();
+        let connection = file::open_to_read(path)?;
+        let rows = match &connection {
+            Some(connection) => self.rows(file::rows(connection)?),
+            None => Vec::new(),
+        };
+        batch.all = rows
+            .iter()
+            .fold(0, |all, row| all.saturating_add(row.lines));
+        let mut missing = self.most;
+        if let Some(connection) = &connection {
+            for round in rows.chunks(ROUND) {
+                let packed = packed(connection, round)?;
+                for (row, lines) in round.iter().zip(self.look(&packed)) {
+                    let mut lines = lines?;
+                    lines.truncate(missing);
+                    missing -= lines.len();
+                    batch.lines.append(&mut lines);
+                    batch.looked = batch.looked.saturating_add(row.lines);
+                    let oldest = row.span.map(|span| span.0);
+                    batch.back_to = oldest
+                        .and_then(|ns| Timestamp::from_nanosecond(ns.into()).ok())
+                        .or(batch.back_to);
+                    if missing == 0 {
+                        break;
+                    }
+                }
+                if stop.is_cancelled() {
+                    return Ok(());
+                }
+                if missing == 0 {
+                    break;
+                }
+                let report = LogSearchBatch {
+                    lines: std::mem::take(&mut batch.lines),
+                    ..batch.clone()
+                };
+                if found.blocking_send(Ok(report)).is_err() {
+                    return Ok(());
+                }
+            }
+        }
+        batch.done = true;
+        // Nobody listens: nobody wants to know.
+        let _ = found.blocking_send(Ok(batch));
+        Ok(())
+    }
+
+    /// The rows that may hold what is looked for, newest first.
+    fn rows(&self, mut rows: Vec<Row>) -> Vec<Row> {
+        let (since, until) = self.filter.span();
+        let ns = |at: Timestamp| i64::try_from(at.as_nanosecond()).ok();
+        let (since, until) = (since.and_then(ns), until.and_then(ns));
+        rows.retain(|row| {
+            let times = row.span.is_none_or(|(first, last)| {
+                since.is_none_or(|since| last >= since) && until.is_none_or(|until| first <= until)
+            });
+            times && self.before.is_none_or(|before| number(row.first) < before)
+        });
+        rows.reverse();
+        rows
+    }
+
+    /// Looks through blocks at once; the results are in their order.
+    fn look(&self, packed: &[(i64, Vec<u8>)]) -> Vec<Matches> {
+        let results: Vec<Mutex<Option<Matches>>> =
+            packed.iter().map(|_| Mutex::new(None)).collect();
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some((place, (first, packed))) = {
+                let place = next.fetch_add(1, Ordering::Relaxed);
+                packed.get(place).map(|packed| (place, packed))
+            } {
+                let found = self.matches(*first, packed);
+                *results[place]
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner) = Some(found);
+            }
+        };
+        let threads = thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(THREADS);
+        thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(work);
+            }
+            work();
+        });
+        results
+            .into_iter()
+            .map(|result| {
+                let result = result.into_inner().unwrap_or_else(PoisonError::into_inner);
+                result.unwrap_or(Ok(Vec::new()))
+            })
+            .collect()
+    }
+
+    /// The matching lines of a block, newest first.
+    fn matches(&self, first: i64, packed: &[u8]) -> Matches {
+        // A row that has given way meanwhile.
+        if packed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let block = Block::unpack(packed)?;
+        if !self.filter.may_match(block.texts()) {
+            return Ok(Vec::new());
+        }
+        let first = number(first);
+        let mut lines = block.lines(first)?;
+        lines.retain(|line| {
+            self.before.is_none_or(|before| line.seq < before) && self.filter.matches(line)
+        });
+        lines.reverse();
+        Ok(lines)
+    }
+}
+
+fn packed(connection: &Connection, rows: &[Row]) -> Result<Vec<(i64, Vec<u8>)>, ArchiveError> {
+    rows.iter()
+        .map(|row| {
+            let packed = file::content(connection, row.first)?.unwrap_or_default();
+            Ok((row.first, packed))
+        })
+        .collect()
+}

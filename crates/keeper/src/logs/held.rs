@@ -1,0 +1,203 @@
+//! What a log holds: its newest lines, what waits to be told between them, and how lines that come
+//! again are known.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
+
+use forgekeeper_domain::{
+    Timestamp,
+    logs::{
+        LogLine, LogMeter, LogStream, Marker,
+        prepare::{LinePreparer, PreparedLine},
+        ring::LineRing,
+    },
+};
+use tokio::time::Instant;
+
+use super::archive::{Archive, Newest};
+
+/// A log cannot invent more programs than this.
+const MAX_PROGRAMS: usize = 64;
+/// Marks that wait for the line after them.
+const MAX_MARKS: usize = 64;
+
+/// What the lock protects.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) preparer: LinePreparer,
+    pub(super) ring: LineRing,
+    pub(super) programs: Vec<String>,
+    pub(super) last_line_at: Option<Timestamp>,
+    pub(super) connected: bool,
+    pub(super) error: Option<String>,
+    pub(super) closed: bool,
+    /// Line ends that came: as many as were asked for mean that the engine may hold more.
+    pub(super) entries: u64,
+    /// The stream ended in order and was not opened again since.
+    pub(super) at_end: bool,
+    pub(super) repetition: Option<Repetition>,
+    pub(super) meter_published: Option<Instant>,
+    pub(super) meter_stale: bool,
+    /// Where every line is stored; `None` where nothing is.
+    pub(super) archive: Option<Archive>,
+    /// Whether what was stored before has been taken up.
+    pub(super) ready: bool,
+    /// What happened to the container, waiting for the first line after it.
+    pub(super) marks: VecDeque<(Timestamp, Marker)>,
+    /// The container that the newest line came from.
+    pub(super) container: Option<String>,
+}
+
+/// What a reopened log is going to say again.
+#[derive(Debug)]
+pub(super) struct Repetition {
+    pub(super) from: Timestamp,
+    pub(super) newest: Timestamp,
+    pub(super) lines: HashMap<(Timestamp, u8, u64), u32>,
+}
+
+impl Held {
+    /// Nothing is held, and nothing is waited for.
+    pub(super) fn new(ring: LineRing) -> Self {
+        Self {
+            preparer: LinePreparer::new(),
+            ring,
+            programs: Vec::new(),
+            last_line_at: None,
+            connected: false,
+            error: None,
+            closed: false,
+            entries: 0,
+            at_end: false,
+            repetition: None,
+            meter_published: None,
+            meter_stale: false,
+            archive: None,
+            ready: true,
+            marks: VecDeque::new(),
+            container: None,
+        }
+    }
+
+    /// Takes up what was stored before, and stores from now on.
+    pub(super) fn adopt(&mut self, archive: Option<Archive>, newest: Newest) {
+        if self.ring.is_empty() {
+            self.ring
+                .begin_at(newest.lines.first().map_or(0, |line| line.seq));
+            for line in newest.lines {
+                self.hold(line);
+            }
+            if let Some(archive) = &archive {
+                self.ring.begin_at(archive.next_number());
+            }
+        } else if let Some(archive) = &archive {
+            archive.count_from(self.ring.next_seq());
+        }
+        self.container = newest.container.or(self.container.take());
+        self.archive = archive;
+        self.ready = true;
+    }
+
+    pub(super) fn meter(&self) -> LogMeter {
+        LogMeter {
+            connected: self.connected,
+            held: u32::try_from(self.ring.len()).unwrap_or(u32::MAX),
+            rotated: self.ring.rotated(),
+            last_line_at: self.last_line_at,
+            programs: self.programs.clone(),
+            error: self.error.clone(),
+            stored: self.archive.as_ref().map(Archive::kept),
+        }
+    }
+
+    /// Whether something was new.
+    pub(super) fn keep(&mut self, lines: Vec<PreparedLine>) -> bool {
+        let mut news = false;
+        for line in lines {
+            if self.closed || self.is_repeated(&line) {
+                continue;
+            }
+            news = true;
+            self.mark_before(line.at);
+            self.take(LogLine {
+                seq: 0,
+                at: line.at,
+                stream: line.stream,
+                program: line.program,
+                level: line.level,
+                text: line.text,
+                cut_bytes: line.cut_bytes,
+                signature: None,
+                trace: None,
+                marker: None,
+            });
+        }
+        news
+    }
+
+    /// Holds a line and stores it.
+    fn take(&mut self, line: LogLine) {
+        if let Some(archive) = &self.archive {
+            archive.add(&line);
+        }
+        self.hold(line);
+    }
+
+    fn hold(&mut self, line: LogLine) {
+        self.last_line_at = line.at.or(self.last_line_at);
+        if let Some(program) = &line.program
+            && self.programs.len() < MAX_PROGRAMS
+            && !self.programs.contains(program)
+        {
+            self.programs.push(program.clone());
+        }
+        self.ring.push(line);
+    }
+
+    /// Something happened to the container: told before the first line that came after it. What is
+    /// held already is not told again.
+    pub(super) fn mark(&mut self, at: Timestamp, marker: Marker) {
+        let known = |line: &LogLine| line.at == Some(at) && line.marker.as_ref() == Some(&marker);
+        if self.marks.len() < MAX_MARKS && !self.ring.iter().any(known) {
+            self.marks.push_back((at, marker));
+        }
+    }
+
+    /// Tells the marks from before a line; all of them when none is coming.
+    pub(super) fn mark_before(&mut self, line: Option<Timestamp>) -> bool {
+        let mut told = false;
+        while let Some((at, _)) = self.marks.front()
+            && line.is_none_or(|line| line >= *at)
+            && let Some((at, marker)) = self.marks.pop_front()
+        {
+            told = true;
+            self.take(marker.between_lines(at));
+        }
+        told
+    }
+
+    fn is_repeated(&mut self, line: &PreparedLine) -> bool {
+        let (Some(repetition), Some(at)) = (&mut self.repetition, line.at) else {
+            return false;
+        };
+        if at > repetition.newest {
+            self.repetition = None;
+            return false;
+        }
+        if let Some(left) = repetition.lines.get_mut(&key(at, line.stream, &line.text))
+            && *left > 0
+        {
+            *left -= 1;
+            return true;
+        }
+        at < repetition.from
+    }
+}
+
+pub(super) fn key(at: Timestamp, stream: LogStream, text: &str) -> (Timestamp, u8, u64) {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    (at, stream as u8, hasher.finish())
+}
