@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 
 pub mod filter;
 pub mod level;
+mod prefilter;
 pub mod prepare;
 pub mod ring;
+pub mod signature;
 pub mod traceback;
 
 pub use filter::{FilterError, LineFilter};

@@ -11,7 +11,7 @@ use crate::{
 /// Longest accepted filter in characters.
 const MAX_FILTER_CHARS: usize = 1_000;
 /// Largest compiled expression in bytes; nested repetitions reach it first.
-const MAX_COMPILED_BYTES: usize = 1 << 20;
+pub(crate) const MAX_COMPILED_BYTES: usize = 1 << 20;
 
 /// Why a filter cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
