@@ -215,7 +215,16 @@ fn of_class(class: &Class) -> Needs {
                 }
             }
         }
-        Class::Bytes(_) => return Needs::Nothing,
+        Class::Bytes(class) => {
+            for range in class.iter() {
+                for byte in (range.start()..=range.end()).take(MANY + 1) {
+                    found.push(vec![byte.to_ascii_lowercase()]);
+                }
+                if found.len() > MANY {
+                    return Needs::Nothing;
+                }
+            }
+        }
     }
     found.sort_unstable();
     found.dedup();
@@ -406,6 +415,7 @@ mod tests {
                 "(?i)Ask",
                 Some(&["as\u{212a}", "ask", "a\u{17f}k", "a\u{17f}\u{212a}"]),
             ),
+            ("(?i-u:ask)", Some(&["ask"])),
             ("ab(?:cd)?ef", Some(&["abcdef", "abef"])),
             ("ab(?:cd)*ef", Some(&["ab"])),
             ("(?:abc)+", Some(&["abc"])),

@@ -274,7 +274,7 @@ impl Assembly {
             return;
         }
         lines.extend(self.blank.take());
-        let mut text = mask::mask(text);
+        let (mut text, _) = mask::mask(text);
         if text.len() > MAX_LINE_BYTES {
             let end = text.floor_char_boundary(MAX_LINE_BYTES);
             cut = cut.saturating_add(text.len() - end);
