@@ -8,6 +8,7 @@ pub mod level;
 mod prefilter;
 pub mod prepare;
 pub mod ring;
+pub mod rules;
 pub mod signature;
 pub mod traceback;
 

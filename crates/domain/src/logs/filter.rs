@@ -11,7 +11,7 @@ use crate::{
 /// Longest accepted filter in characters.
 const MAX_FILTER_CHARS: usize = 1_000;
 /// Largest compiled expression in bytes; nested repetitions reach it first.
-pub(crate) const MAX_COMPILED_BYTES: usize = 1 << 20;
+const MAX_COMPILED_BYTES: usize = 1 << 20;
 
 /// Why a filter cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,12 +49,7 @@ impl LineFilter {
     /// Compiles a query. Plain text ignores case; an expression does not unless it
     /// says `(?i)`.
     pub fn compile(query: &LogQuery) -> Result<Self, FilterError> {
-        if query.filter.chars().count() > MAX_FILTER_CHARS {
-            return Err(FilterError {
-                message: format!("it is longer than {MAX_FILTER_CHARS} characters"),
-                at: None,
-            });
-        }
+        bounded(&query.filter)?;
         let text = match (query.filter.is_empty(), query.regex) {
             (true, _) => None,
             (false, false) => Some(build(&regex::escape(&query.filter), true)?),
@@ -88,6 +83,22 @@ impl LineFilter {
     pub fn is_open(&self) -> bool {
         self.text.is_none() && !self.problems && self.program.is_none() && self.since.is_none()
     }
+}
+
+/// Compiles an expression that comes from outside, within the limits of a filter.
+pub(crate) fn expression(pattern: &str) -> Result<Regex, FilterError> {
+    bounded(pattern)?;
+    build(pattern, false)
+}
+
+fn bounded(filter: &str) -> Result<(), FilterError> {
+    if filter.chars().count() > MAX_FILTER_CHARS {
+        return Err(FilterError {
+            message: format!("it is longer than {MAX_FILTER_CHARS} characters"),
+            at: None,
+        });
+    }
+    Ok(())
 }
 
 fn build(pattern: &str, ignore_case: bool) -> Result<Regex, FilterError> {

@@ -5,12 +5,12 @@ use std::{
     sync::{Arc, LazyLock, OnceLock},
 };
 
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use super::{Signature, records};
 use crate::logs::{
-    filter::MAX_COMPILED_BYTES,
+    filter,
     prefilter::{MAX_PATTERNS, Prefilter},
 };
 
@@ -61,18 +61,9 @@ impl Entry {
 
     fn regex(&self) -> Option<&Regex> {
         self.regex
-            .get_or_init(|| build(&self.signature.pattern).ok())
+            .get_or_init(|| filter::expression(&self.signature.pattern).ok())
             .as_ref()
     }
-}
-
-/// Compiles an expression within the limits that hold for all that comes from outside.
-pub(crate) fn build(pattern: &str) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(pattern)
-        .size_limit(MAX_COMPILED_BYTES)
-        .dfa_size_limit(MAX_COMPILED_BYTES)
-        .nest_limit(50)
-        .build()
 }
 
 /// Signatures in the order of their precedence.
@@ -99,7 +90,7 @@ impl SignatureSet {
 
     /// The user's own rules, then the records of the catalogue. A set has room for 512; what does
     /// not fit is left out of the own rules, and an expression that does not compile never
-    /// matches: who reads a rules file says both beforehand.
+    /// matches: [`rules::parse`](crate::logs::rules::parse) says both beforehand.
     pub fn with_rules(own: Vec<Signature>) -> Self {
         let built_in = &Self::built_in().entries;
         let room = MAX_PATTERNS.saturating_sub(built_in.len());

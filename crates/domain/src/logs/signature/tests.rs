@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::logs::{LogStream, prepare::LinePreparer};
+use crate::logs::{LogStream, filter::expression, prepare::LinePreparer};
 
 fn set() -> &'static SignatureSet {
     SignatureSet::built_in()
@@ -33,7 +33,7 @@ fn every_record_is_whole() {
     for (_, record) in records() {
         let id = &record.id;
         assert!(ids.insert(id.clone()), "{id} is there twice");
-        assert!(set::build(&record.pattern).is_ok(), "{id} does not compile");
+        assert!(expression(&record.pattern).is_ok(), "{id} does not compile");
         assert!(!record.source.is_empty(), "{id} has no source");
         assert!(!record.near_miss.is_empty(), "{id} has no near miss");
         for (language, wording) in [("en", &record.en), ("fr", &record.fr)] {
@@ -59,7 +59,7 @@ fn every_sample_is_named_first_by_its_own_record_and_no_near_miss_is() {
                 wrong.push(format!("{}: {text:?} is {found:?}", record.id));
             }
         }
-        let own = set::build(&record.pattern).unwrap();
+        let own = expression(&record.pattern).unwrap();
         for text in &record.near_miss {
             if own.is_match(text) || own.is_match(&prepared(text)) {
                 wrong.push(format!("{}: its near miss {text:?} matches", record.id));
@@ -73,7 +73,7 @@ fn every_sample_is_named_first_by_its_own_record_and_no_near_miss_is() {
 fn the_filter_finds_what_trying_all_in_order_finds() {
     let all: Vec<_> = set()
         .iter()
-        .map(|signature| (&signature.id, set::build(&signature.pattern).unwrap()))
+        .map(|signature| (&signature.id, expression(&signature.pattern).unwrap()))
         .collect();
     for (_, record) in records() {
         for text in record.near_miss.iter().chain([&record.sample]) {
