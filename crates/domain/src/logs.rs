@@ -9,6 +9,7 @@ mod prefilter;
 pub mod prepare;
 pub mod ring;
 pub mod rules;
+pub mod shape;
 pub mod signature;
 pub mod traceback;
 
