@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub mod events;
 pub mod filter;
 pub mod level;
 mod prefilter;

@@ -169,6 +169,18 @@ impl SignatureSet {
             .collect()
     }
 
+    /// What follows a signature's fixed words in a line: the text of its group `name` where that
+    /// ends the line, else what is behind its match.
+    pub(crate) fn rest_after<'t>(&self, index: SignatureIndex, text: &'t str) -> Option<&'t str> {
+        let text = looked_at(text);
+        let captures = self.entries.get(index.get())?.regex()?.captures(text)?;
+        let end = captures.get(0)?.end();
+        let name = captures
+            .name("name")
+            .filter(|name| name.end() == text.len());
+        Some(name.map_or(&text[end..], |name| name.as_str()))
+    }
+
     /// All signatures in the order of their precedence.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Signature> {
         self.entries.iter().map(|entry| &entry.signature)
