@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 pub mod events;
 pub mod filter;
+pub mod findings;
 pub mod level;
 mod prefilter;
 pub mod prepare;
