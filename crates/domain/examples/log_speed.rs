@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use forgekeeper_domain::logs::{LogStream, level, prepare::LinePreparer, signature::SignatureSet};
+use forgekeeper_domain::logs::{
+    LogStream, events::Classifier, findings::Findings, level, prepare::LinePreparer, shape::shape,
+    signature::SignatureSet,
+};
 
 /// Lines a step is measured on.
 const LINES: usize = 200_000;
@@ -62,15 +65,38 @@ fn main() {
         })
         .collect();
     let mut best = Duration::MAX;
+    let mut prepared = Vec::new();
     for _ in 0..3 {
         let mut preparer = LinePreparer::new();
+        prepared.clear();
         let start = Instant::now();
         for chunk in &raw {
-            black_box(preparer.push(LogStream::Stdout, chunk));
+            prepared.extend(preparer.push(LogStream::Stdout, chunk));
         }
         best = best.min(start.elapsed());
     }
     show("preparing, level and mask included", best);
+
+    let mut best = Duration::MAX;
+    for _ in 0..3 {
+        let (mut classifier, mut findings) = (Classifier::new(), Findings::new(None));
+        let start = Instant::now();
+        for line in &prepared {
+            let mark = classifier.mark(set, line);
+            findings.fold(set, line, mark);
+        }
+        best = best.min(start.elapsed());
+        black_box(&findings);
+    }
+    show("classifying and folding, signatures included", best);
+
+    measure(
+        "shape (asked for, not done for each line)",
+        &lines,
+        |line| {
+            black_box(shape(line));
+        },
+    );
 }
 
 fn measure(step: &str, lines: &[&str], mut work: impl FnMut(&str)) {
