@@ -35,5 +35,6 @@ pub mod outcome;
 pub mod restart;
 pub mod series;
 pub mod service;
+pub mod suggest;
 
 pub use jiff::Timestamp;

@@ -3,12 +3,19 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub mod events;
 pub mod filter;
+pub mod findings;
 pub mod level;
+mod prefilter;
 pub mod prepare;
 pub mod ring;
+pub mod rules;
+pub mod shape;
+pub mod signature;
 pub mod traceback;
 
+pub use events::TracePart;
 pub use filter::{FilterError, LineFilter};
 
 /// Which stream a line came from; no measure of its severity.
@@ -43,19 +50,6 @@ pub enum LogLevel {
     Fatal,
 }
 
-/// A line's part in a Python traceback.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "specta", derive(specta::Type))]
-#[serde(rename_all = "snake_case")]
-pub enum TracePart {
-    /// `Traceback (most recent call last):`
-    Head,
-    /// Frames and source text.
-    Body,
-    /// The exception.
-    Cause,
-}
-
 /// One prepared line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
@@ -73,6 +67,8 @@ pub struct LogLine {
     pub level: LogLevel,
     /// Text without control sequences, at most 64 KiB.
     pub text: String,
+    /// Colours that the program gave to parts of the text.
+    pub spans: Vec<prepare::Span>,
     /// Bytes that did not fit.
     pub cut_bytes: u32,
     /// Id of the signature that names it.
@@ -135,6 +131,7 @@ impl Marker {
             program: None,
             level,
             text: String::new(),
+            spans: Vec::new(),
             cut_bytes: 0,
             signature: None,
             trace: None,

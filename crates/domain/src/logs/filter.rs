@@ -52,12 +52,7 @@ impl LineFilter {
     /// Compiles a query. Plain text ignores case; an expression does not unless it
     /// says `(?i)`.
     pub fn compile(query: &LogQuery) -> Result<Self, FilterError> {
-        if query.filter.chars().count() > MAX_FILTER_CHARS {
-            return Err(FilterError {
-                message: format!("it is longer than {MAX_FILTER_CHARS} characters"),
-                at: None,
-            });
-        }
+        bounded(&query.filter)?;
         let escaped = (!query.regex).then(|| regex::escape(&query.filter));
         let pattern = escaped.as_deref().unwrap_or(&query.filter);
         let build = |many| build(pattern, !query.regex, many);
@@ -125,6 +120,22 @@ impl LineFilter {
     }
 }
 
+/// Compiles an expression that comes from outside, within the limits of a filter.
+pub(crate) fn expression(pattern: &str) -> Result<Regex, FilterError> {
+    bounded(pattern)?;
+    build(pattern, false, false)
+}
+
+fn bounded(filter: &str) -> Result<(), FilterError> {
+    if filter.chars().count() > MAX_FILTER_CHARS {
+        return Err(FilterError {
+            message: format!("it is longer than {MAX_FILTER_CHARS} characters"),
+            at: None,
+        });
+    }
+    Ok(())
+}
+
 fn build(pattern: &str, ignore_case: bool, many_lines: bool) -> Result<Regex, FilterError> {
     RegexBuilder::new(pattern)
         .case_insensitive(ignore_case)
@@ -183,6 +194,7 @@ mod tests {
             program: Some("forge".to_owned()),
             level: LogLevel::Info,
             text: text.to_owned(),
+            spans: Vec::new(),
             cut_bytes: 0,
             signature: None,
             trace: None,

@@ -2,9 +2,9 @@
 
 use std::sync::LazyLock;
 
-use regex::RegexSet;
+use regex::Regex;
 
-use super::LogLevel;
+use super::{LogLevel, prefilter::Prefilter};
 
 /// How much of a line is looked at, in bytes.
 const LOOKED_AT: usize = 2_048;
@@ -154,20 +154,37 @@ const RULES: &[(LogLevel, &str)] = {
     ]
 };
 
-static SET: LazyLock<Option<RegexSet>> = LazyLock::new(|| {
-    RegexSet::new(
-        RULES
-            .iter()
-            .map(|(_, pattern)| pattern.replacen("HEAD", HEAD, 1)),
-    )
-    .ok()
+/// The rules' expressions and what says which of them can match at all.
+struct Rules {
+    prefilter: Prefilter,
+    regexes: Vec<Option<Regex>>,
+}
+
+static COMPILED: LazyLock<Rules> = LazyLock::new(|| {
+    let patterns: Vec<String> = RULES
+        .iter()
+        .map(|(_, pattern)| pattern.replacen("HEAD", HEAD, 1))
+        .collect();
+    Rules {
+        prefilter: Prefilter::new(patterns.iter().map(String::as_str)),
+        regexes: patterns.iter().map(|p| Regex::new(p).ok()).collect(),
+    }
 });
 
 /// Guesses the level of a prepared line.
 pub fn guess(text: &str) -> LogLevel {
     let head = &text[..text.floor_char_boundary(LOOKED_AT)];
-    SET.as_ref()
-        .and_then(|set| set.matches(head).into_iter().next())
+    COMPILED
+        .prefilter
+        .candidates(head)
+        .iter()
+        .find(|place| {
+            COMPILED
+                .regexes
+                .get(*place)
+                .and_then(Option::as_ref)
+                .is_some_and(|regex| regex.is_match(head))
+        })
         .and_then(|first| RULES.get(first))
         .map_or(LogLevel::Unknown, |(level, _)| *level)
 }

@@ -4,6 +4,10 @@
 mod clean;
 mod mask;
 
+pub use clean::{Colour, Span};
+
+use clean::Cleaned;
+
 use super::{LogLevel, LogStream, level};
 use crate::Timestamp;
 
@@ -30,6 +34,8 @@ pub struct PreparedLine {
     pub level: LogLevel,
     /// Text without control sequences and secrets, at most [`MAX_LINE_BYTES`].
     pub text: String,
+    /// What of the text the program coloured, in rising order, at most 64.
+    pub spans: Vec<Span>,
     /// Bytes that did not fit.
     pub cut_bytes: u32,
 }
@@ -116,7 +122,11 @@ impl Piece {
     }
 
     /// What fitted, without a character that was cut in two.
-    fn decode(mut self) -> (String, usize) {
+    fn decode(mut self) -> (Cleaned, usize) {
+        if clean::is_plain(&self.bytes) {
+            let text = String::from_utf8(self.bytes).unwrap_or_default();
+            return (Cleaned::plain(text), self.cut);
+        }
         if self.cut > 0
             && let Err(error) = std::str::from_utf8(&self.bytes)
             && error.error_len().is_none()
@@ -131,7 +141,12 @@ impl Piece {
     }
 
     fn is_visible(&self) -> bool {
+        // Only an escape sequence can take a letter away.
+        if !self.bytes.contains(&0x1b) && self.bytes.iter().any(u8::is_ascii_graphic) {
+            return true;
+        }
         clean::clean(&String::from_utf8_lossy(&self.bytes))
+            .text
             .chars()
             .any(|c| !c.is_whitespace())
     }
@@ -184,8 +199,13 @@ impl Assembly {
         while let Some(&first) = bytes.first() {
             match self.place {
                 Place::Stamp if is_stamp_byte(first) && self.stamp.len() < MAX_STAMP_BYTES => {
-                    self.stamp.push(first);
-                    bytes = &bytes[1..];
+                    let room = bytes.len().min(MAX_STAMP_BYTES - self.stamp.len());
+                    let end = bytes[..room]
+                        .iter()
+                        .position(|byte| !is_stamp_byte(*byte))
+                        .unwrap_or(room);
+                    self.stamp.extend_from_slice(&bytes[..end]);
+                    bytes = &bytes[end..];
                 }
                 Place::Stamp => {
                     if self.end_stamp() && first == b' ' {
@@ -266,7 +286,7 @@ impl Assembly {
         self.text_bytes = 0;
         self.place = Place::Stamp;
 
-        let (text, mut cut) = piece.decode();
+        let (Cleaned { text, mut spans }, mut cut) = piece.decode();
         if let Some(program) = header(&text) {
             self.program = Some(program);
             self.blank = None;
@@ -274,11 +294,15 @@ impl Assembly {
             return;
         }
         lines.extend(self.blank.take());
-        let mut text = mask::mask(text);
+        let (mut text, masked) = mask::mask(text);
+        if masked {
+            spans.clear();
+        }
         if text.len() > MAX_LINE_BYTES {
             let end = text.floor_char_boundary(MAX_LINE_BYTES);
             cut = cut.saturating_add(text.len() - end);
             text.truncate(end);
+            clean::cut(&mut spans, end);
         }
         let line = PreparedLine {
             at,
@@ -286,6 +310,7 @@ impl Assembly {
             program: self.program.clone(),
             level: self.level(&text),
             text,
+            spans,
             cut_bytes: u32::try_from(cut).unwrap_or(u32::MAX),
         };
         if line.text.is_empty() {

@@ -136,6 +136,7 @@ mod tests {
             program: None,
             level: LogLevel::Unknown,
             text: text.to_owned(),
+            spans: Vec::new(),
             cut_bytes: 0,
             signature: None,
             trace: None,

@@ -10,8 +10,11 @@ use forgekeeper_domain::{
     Timestamp,
     logs::{
         LogLine, LogMeter, LogStream, Marker,
+        events::{Classifier, Mark},
+        findings::Findings,
         prepare::{LinePreparer, PreparedLine},
         ring::LineRing,
+        signature::SignatureSet,
     },
 };
 use tokio::time::Instant;
@@ -48,6 +51,10 @@ pub(super) struct Held {
     pub(super) marks: VecDeque<(Timestamp, Marker)>,
     /// The container that the newest line came from.
     pub(super) container: Option<String>,
+    /// Names each line.
+    pub(super) classifier: Classifier,
+    /// What was said since the program started.
+    pub(super) findings: Findings,
 }
 
 /// What a reopened log is going to say again.
@@ -78,6 +85,8 @@ impl Held {
             ready: true,
             marks: VecDeque::new(),
             container: None,
+            classifier: Classifier::default(),
+            findings: Findings::new(None),
         }
     }
 
@@ -87,6 +96,7 @@ impl Held {
             self.ring
                 .begin_at(newest.lines.first().map_or(0, |line| line.seq));
             for line in newest.lines {
+                self.recall(&line);
                 self.hold(line);
             }
             if let Some(archive) = &archive {
@@ -121,20 +131,37 @@ impl Held {
             }
             news = true;
             self.mark_before(line.at);
-            self.take(LogLine {
-                seq: 0,
-                at: line.at,
-                stream: line.stream,
-                program: line.program,
-                level: line.level,
-                text: line.text,
-                cut_bytes: line.cut_bytes,
-                signature: None,
-                trace: None,
-                marker: None,
-            });
+            let mark = self.classifier.mark(SignatureSet::built_in(), &line);
+            self.findings.fold(SignatureSet::built_in(), &line, mark);
+            self.take(held_line(line, mark));
         }
         news
+    }
+
+    /// Counts a line that was stored by an earlier keeper.
+    fn recall(&mut self, line: &LogLine) {
+        if line.marker.is_some() {
+            self.begin_run(line);
+            return;
+        }
+        let line = PreparedLine {
+            at: line.at,
+            stream: line.stream,
+            program: line.program.clone(),
+            level: line.level,
+            text: line.text.clone(),
+            spans: Vec::new(),
+            cut_bytes: line.cut_bytes,
+        };
+        let mark = self.classifier.mark(SignatureSet::built_in(), &line);
+        self.findings.fold(SignatureSet::built_in(), &line, mark);
+    }
+
+    /// The start of a container makes history of what was said before.
+    fn begin_run(&mut self, line: &LogLine) {
+        if let Some(Marker::Started { .. }) = line.marker {
+            self.findings.new_run(line.at);
+        }
     }
 
     /// Holds a line and stores it.
@@ -173,7 +200,9 @@ impl Held {
             && let Some((at, marker)) = self.marks.pop_front()
         {
             told = true;
-            self.take(marker.between_lines(at));
+            let line = marker.between_lines(at);
+            self.begin_run(&line);
+            self.take(line);
         }
         told
     }
@@ -193,6 +222,25 @@ impl Held {
             return true;
         }
         at < repetition.from
+    }
+}
+
+fn held_line(line: PreparedLine, mark: Mark) -> LogLine {
+    let signature = mark
+        .signature
+        .and_then(|index| SignatureSet::built_in().get(index));
+    LogLine {
+        seq: 0,
+        at: line.at,
+        stream: line.stream,
+        program: line.program,
+        level: line.level,
+        text: line.text,
+        spans: line.spans,
+        cut_bytes: line.cut_bytes,
+        signature: signature.map(|signature| signature.id.clone()),
+        trace: mark.trace,
+        marker: None,
     }
 }
 

@@ -234,3 +234,29 @@ fn an_interrupted_line_is_forgotten_but_not_the_program() {
     assert_eq!(lines[0].text, "half a line");
     assert_eq!(lines[0].program.as_deref(), Some("forge"));
 }
+
+#[test]
+fn colours_end_up_beside_the_text_and_go_where_a_secret_is_masked() {
+    let red = |start, end| Span {
+        start,
+        end,
+        colour: Some(Colour::Red),
+        bold: false,
+    };
+    for (raw, text, spans) in [
+        ("\x1b[31mred\x1b[0m plain\n", "red plain", vec![red(0, 3)]),
+        ("a\r\x1b[31mb\r\n", "b", vec![red(0, 1)]),
+        ("x \x1b[31mtoken=abc\x1b[0m\n", "x token=•••", vec![]),
+        ("plain\n", "plain", vec![]),
+    ] {
+        let lines = all(raw.as_bytes());
+        assert_eq!((lines[0].text.as_str(), &lines[0].spans), (text, &spans));
+    }
+    let mut raw = b"\x1b[31m".to_vec();
+    raw.resize(MAX_LINE_BYTES, 0xff);
+    let lines = all(&raw);
+    assert_eq!(
+        lines[0].spans,
+        [red(0, u32::try_from(lines[0].text.len()).unwrap())]
+    );
+}

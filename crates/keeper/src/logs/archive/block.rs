@@ -5,7 +5,7 @@ use std::io;
 
 use forgekeeper_domain::{
     Timestamp,
-    logs::{LogLevel, LogLine, LogStream, Marker, TracePart},
+    logs::{LogLevel, LogLine, LogStream, Marker, TracePart, prepare::Span},
 };
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,8 @@ struct Columns {
     cut: Vec<u32>,
     /// Lines that are markers, by their place.
     markers: Vec<(u32, Marker)>,
+    /// Lines with colours, by their place.
+    spans: Vec<(u32, Vec<Span>)>,
     /// Names of programs and signatures, each once.
     words: Vec<String>,
     /// The time before the next one.
@@ -89,9 +91,12 @@ impl Block {
             self.texts.push_str(&line.text);
         }
         let columns = &mut self.columns;
+        let place = u32::try_from(columns.at.len()).unwrap_or(u32::MAX);
         if let Some(marker) = &line.marker {
-            let place = u32::try_from(columns.at.len()).unwrap_or(u32::MAX);
             columns.markers.push((place, marker.clone()));
+        }
+        if !line.spans.is_empty() {
+            columns.spans.push((place, line.spans.clone()));
         }
         let at = line
             .at
@@ -149,6 +154,10 @@ impl Block {
         columns
             .markers
             .extend(markers.map(|(place, marker)| (place.saturating_add(behind), marker)));
+        let spans = more.spans.iter().cloned();
+        columns
+            .spans
+            .extend(spans.map(|(place, spans)| (place.saturating_add(behind), spans)));
         let words: Vec<u32> = more
             .words
             .iter()
@@ -263,6 +272,7 @@ impl Unpacked {
         }
         let mut texts = self.texts().split('\n');
         let mut markers = columns.markers.into_iter().peekable();
+        let mut spans = columns.spans.into_iter().peekable();
         let mut lines = Vec::with_capacity(count);
         let mut last_at = 0i64;
         for place in 0..count {
@@ -283,6 +293,10 @@ impl Unpacked {
                 program: word(columns.program[place]),
                 level: level(columns.level[place]),
                 text: text.to_owned(),
+                spans: spans
+                    .next_if(|(place, _)| *place == number)
+                    .map(|(_, spans)| spans)
+                    .unwrap_or_default(),
                 cut_bytes: columns.cut[place],
                 signature: word(columns.signature[place]),
                 trace: trace(columns.trace[place]),
@@ -311,14 +325,16 @@ fn level(kept: u8) -> LogLevel {
 }
 
 fn trace(kept: u8) -> Option<TracePart> {
-    use TracePart::{Body, Cause, Head};
-    [Head, Body, Cause]
+    use TracePart::{Body, Cause, Head, LaterCause};
+    [Head, Body, Cause, LaterCause]
         .into_iter()
         .find(|part| *part as u8 + 1 == kept)
 }
 
 #[cfg(test)]
 mod tests {
+    use forgekeeper_domain::logs::prepare::Colour;
+
     use super::*;
 
     fn line(seq: u32, text: &str) -> LogLine {
@@ -329,6 +345,7 @@ mod tests {
             program: Some("forge".to_owned()),
             level: LogLevel::Warning,
             text: text.to_owned(),
+            spans: Vec::new(),
             cut_bytes: 0,
             signature: None,
             trace: None,
@@ -350,7 +367,13 @@ mod tests {
             LogLine {
                 level: LogLevel::Fatal,
                 stream: LogStream::Console,
-                trace: Some(TracePart::Cause),
+                trace: Some(TracePart::LaterCause),
+                spans: vec![Span {
+                    start: 0,
+                    end: 4,
+                    colour: Some(Colour::Red),
+                    bold: true,
+                }],
                 ..line(9, "last é █")
             },
             LogLine {

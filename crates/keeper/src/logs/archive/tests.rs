@@ -18,6 +18,7 @@ fn line(number: i64, text: String) -> LogLine {
         program: Some("forge".to_owned()),
         level: LogLevel::Info,
         text,
+        spans: Vec::new(),
         cut_bytes: 0,
         signature: None,
         trace: None,

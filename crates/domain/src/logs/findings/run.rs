@@ -1,0 +1,238 @@
+//! One run of a program: from its start to the next.
+
+use super::{
+    Blocking, Deserialize, LogLevel, MAX_TEXT_BYTES, Name, PreparedLine, Serialize, Severity,
+    Signature, Timestamp, shortened,
+};
+use crate::logs::prefilter::MAX_PATTERNS;
+
+/// Most different signatures; a set has no more.
+const MAX_FINDINGS: usize = MAX_PATTERNS;
+/// Most shapes of unknown errors; lines of further ones are counted together.
+const MAX_SHAPES: usize = 200;
+/// Most different names of one finding.
+const MAX_NAMES: usize = 16;
+/// The CUDA context is broken: what fails later fails with other words, and only a new process
+/// has a new context.
+const CONTEXT_LOST: &[&str] = &["cuda.illegal", "cuda.assert"];
+
+/// By what a run was seen to begin, in the order in which these things happen.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "snake_case")]
+pub enum Opening {
+    /// Its beginning is older than the log.
+    #[default]
+    Unseen,
+    /// The container started.
+    Told,
+    /// The supervisor started the program.
+    Spawned,
+    /// The program said so.
+    Launched,
+}
+
+/// A known message and how often it came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct Finding {
+    /// The signature's id.
+    pub id: String,
+    /// How grave.
+    pub severity: Severity,
+    /// What it stops.
+    pub blocking: Blocking,
+    /// How often in this run.
+    pub count: u32,
+    /// Time of the first, when known.
+    #[cfg_attr(feature = "specta", specta(type = Option<String>))]
+    pub first: Option<Timestamp>,
+    /// Time of the last, when known.
+    #[cfg_attr(feature = "specta", specta(type = Option<String>))]
+    pub last: Option<Timestamp>,
+    /// Text of the last line, shortened.
+    pub text: String,
+    /// Program of the last line.
+    pub program: Option<String>,
+    /// What the named groups found, each once, the first 16.
+    pub names: Vec<Name>,
+    /// Whether no later start of the program has put an end to it.
+    pub open: bool,
+}
+
+/// Errors that no signature knows, of one shape.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct UnknownError {
+    /// What they have in common.
+    pub shape: String,
+    /// How many in this run.
+    pub count: u32,
+    /// Time of the first, when known.
+    #[cfg_attr(feature = "specta", specta(type = Option<String>))]
+    pub first: Option<Timestamp>,
+    /// Time of the last, when known.
+    #[cfg_attr(feature = "specta", specta(type = Option<String>))]
+    pub last: Option<Timestamp>,
+    /// The first of them, shortened.
+    pub sample: String,
+    /// The worst level among them.
+    pub level: LogLevel,
+    /// Whether the run before had them too.
+    pub before: bool,
+}
+
+/// What one run told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct Run {
+    /// By what it was seen to begin.
+    pub opening: Opening,
+    /// When it began, when known.
+    #[cfg_attr(feature = "specta", specta(type = Option<String>))]
+    pub at: Option<Timestamp>,
+    /// Whether the program has said that it is ready.
+    pub ready: bool,
+    /// When it said so, when known.
+    #[cfg_attr(feature = "specta", specta(type = Option<String>))]
+    pub ready_at: Option<Timestamp>,
+    /// Known messages in the order in which they first came.
+    pub findings: Vec<Finding>,
+    /// Unknown errors in the order in which they first came.
+    pub unknown: Vec<UnknownError>,
+    /// Unknown errors of further shapes.
+    pub others: u32,
+}
+
+impl Run {
+    pub(super) fn opened(opening: Opening, at: Option<Timestamp>) -> Self {
+        Self {
+            opening,
+            at,
+            ..Self::default()
+        }
+    }
+
+    /// Whether nothing was told.
+    pub fn is_empty(&self) -> bool {
+        self.findings.is_empty() && self.unknown.is_empty() && self.others == 0
+    }
+
+    /// Whether it told an unknown error of this shape.
+    pub(super) fn has(&self, shape: &str) -> bool {
+        self.unknown.iter().any(|error| error.shape == shape)
+    }
+
+    /// Whether something told is the next step of this run's start: the supervisor starts the
+    /// program, which then announces itself. What failed in between belongs to the same run.
+    pub(super) fn goes_on_with(&self, opening: Opening) -> bool {
+        self.opening != Opening::Unseen && !self.ready && self.opening < opening
+    }
+
+    pub(super) fn count(&mut self, signature: &Signature, names: Vec<Name>, line: &PreparedLine) {
+        let known = self.findings.iter().position(|f| f.id == signature.id);
+        let at = match known {
+            Some(at) => at,
+            None if self.findings.len() == MAX_FINDINGS => return,
+            None => {
+                self.findings.push(Finding {
+                    id: signature.id.clone(),
+                    severity: signature.severity,
+                    blocking: signature.blocking,
+                    count: 0,
+                    first: line.at,
+                    last: None,
+                    text: String::new(),
+                    program: None,
+                    names: Vec::new(),
+                    open: true,
+                });
+                self.findings.len() - 1
+            }
+        };
+        let finding = &mut self.findings[at];
+        finding.count = finding.count.saturating_add(1);
+        finding.last = line.at.or(finding.last);
+        finding.open = true;
+        let text = line.text.trim();
+        finding.text.clear();
+        finding
+            .text
+            .push_str(&text[..text.floor_char_boundary(MAX_TEXT_BYTES)]);
+        if finding.program != line.program {
+            finding.program.clone_from(&line.program);
+        }
+        for name in names {
+            if finding.names.len() < MAX_NAMES && !finding.names.contains(&name) {
+                finding.names.push(name);
+            }
+        }
+    }
+
+    pub(super) fn count_unknown(&mut self, shape: String, before: bool, line: &PreparedLine) {
+        // The cause of a traceback is an error, whatever its words say.
+        let level = line.level.max(LogLevel::Error);
+        if let Some(error) = self.unknown.iter_mut().find(|error| error.shape == shape) {
+            error.count = error.count.saturating_add(1);
+            error.last = line.at.or(error.last);
+            error.level = error.level.max(level);
+        } else if self.unknown.len() < MAX_SHAPES {
+            self.unknown.push(UnknownError {
+                shape,
+                count: 1,
+                first: line.at,
+                last: line.at,
+                sample: shortened(line.text.trim(), MAX_TEXT_BYTES),
+                level,
+                before,
+            });
+        } else {
+            self.others = self.others.saturating_add(1);
+        }
+    }
+
+    /// One line fewer of a signature: another line says the same better.
+    pub(super) fn take_back(&mut self, id: &str) {
+        if let Some(at) = self.findings.iter().position(|finding| finding.id == id) {
+            let finding = &mut self.findings[at];
+            finding.count = finding.count.saturating_sub(1);
+            if finding.count == 0 {
+                self.findings.remove(at);
+            }
+        }
+    }
+
+    /// One unknown error fewer.
+    pub(super) fn take_back_unknown(&mut self, shape: &str) {
+        if let Some(at) = self.unknown.iter().position(|error| error.shape == shape) {
+            let error = &mut self.unknown[at];
+            error.count = error.count.saturating_sub(1);
+            if error.count == 0 {
+                self.unknown.remove(at);
+            }
+        } else {
+            self.others = self.others.saturating_sub(1);
+        }
+    }
+
+    /// What a finding says, said better.
+    pub(super) fn explain(&mut self, id: &str, text: String) {
+        if let Some(finding) = self.findings.iter_mut().find(|finding| finding.id == id) {
+            finding.text = text;
+        }
+    }
+
+    /// The program is ready: what kept it from working before does so no more.
+    pub(super) fn ready(&mut self, at: Option<Timestamp>) {
+        self.ready = true;
+        self.ready_at = at;
+        for finding in &mut self.findings {
+            if finding.blocking == Blocking::Service && !CONTEXT_LOST.contains(&finding.id.as_str())
+            {
+                finding.open = false;
+            }
+        }
+    }
+}
