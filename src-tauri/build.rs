@@ -12,6 +12,7 @@ const COMMANDS: &[&str] = &[
     "logs_open",
     "logs_search",
     "logs_close",
+    "log_signatures",
     "discover",
     "services_adopt",
     "settings_get",

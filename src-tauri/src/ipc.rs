@@ -24,6 +24,7 @@ pub fn builder() -> Builder<tauri::Wry> {
             logs::logs_open,
             logs::logs_search,
             logs::logs_close,
+            logs::log_signatures,
             settings::discover,
             settings::services_adopt,
             settings::settings_get,

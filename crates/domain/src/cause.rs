@@ -97,6 +97,8 @@ causes! {
     ProgramStarting = "program.starting",
     /// Supervisor does not know the program's name.
     ProgramMissing = "program.missing",
+    /// The program lost its CUDA context, by the word of its log: every picture will fail.
+    ProgramContextLost = "program.context_lost",
 
     /// The workspace is no mount: settings made now are lost with the container.
     ConfigWorkspaceUnmounted = "config.workspace_unmounted",

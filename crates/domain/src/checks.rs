@@ -15,6 +15,7 @@ use crate::{
 mod api;
 mod configuration;
 mod container;
+mod context;
 mod engine;
 mod freshness;
 mod host;
@@ -47,6 +48,7 @@ pub const CHECKS: &[Check] = &[
     freshness::CHECK,
     program::CHECK,
     workspace::CHECK,
+    context::CHECK,
     configuration::CHECK,
     log::CHECK,
     api::CHECK,

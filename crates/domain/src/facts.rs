@@ -7,7 +7,7 @@ use crate::{container::ContainerSnapshot, error::ErrorCode, generation::Generati
 
 mod beside;
 
-pub use beside::{ConfigTrouble, LogFact, MountSpace, RegistryFact, WorkspaceFact};
+pub use beside::{ConfigTrouble, ContextLost, LogFact, MountSpace, RegistryFact, WorkspaceFact};
 
 /// A measurement with its time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -318,7 +318,7 @@ pub struct Facts {
     pub workspace: Option<Measured<WorkspaceFact>>,
     /// What is wrong with the program's settings; empty when nothing. Nothing measures it yet.
     pub configuration: Option<Measured<Vec<ConfigTrouble>>>,
-    /// Whether the log still follows the program. Nothing measures it yet.
+    /// What the log tells of the program, and whether it still follows it.
     pub log: Option<Measured<LogFact>>,
 }
 

@@ -221,6 +221,8 @@ pub struct LogMeter {
     pub error: Option<String>,
     /// What of it is on the disk; `None` where nothing is stored.
     pub stored: Option<StoredLog>,
+    /// What was said since the program started, as far as it is worth a look.
+    pub said: findings::Run,
 }
 
 impl LogMeter {
@@ -234,6 +236,7 @@ impl LogMeter {
             programs: Vec::new(),
             error: None,
             stored: None,
+            said: findings::Run::default(),
         }
     }
 }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use forgekeeper_domain::{
     error::ErrorInfo,
     ids::ServiceId,
-    logs::{LogBatch, LogQuery, LogSearchBatch},
+    logs::{
+        LogBatch, LogQuery, LogSearchBatch,
+        signature::{Signature, SignatureSet},
+    },
 };
 use tauri::{State, ipc::Channel};
 
@@ -75,4 +78,11 @@ pub(super) async fn logs_search(
 #[specta::specta]
 pub(super) fn logs_close(session: State<'_, Arc<Session>>, id: u32) {
     session.end_reader(id);
+}
+
+/// Every known message, with its words: what the ids on lines mean.
+#[tauri::command]
+#[specta::specta]
+pub(super) fn log_signatures() -> Vec<Signature> {
+    SignatureSet::built_in().iter().cloned().collect()
 }

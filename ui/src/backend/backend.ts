@@ -13,9 +13,11 @@ import type {
   KeeperState,
   LogBatch,
   LogQuery,
+  LogSearchBatch,
   SecretPlace,
   ServiceSettings,
   SettingsView,
+  Signature,
 } from './types';
 
 /** Ends a subscription; calling it twice is harmless. */
@@ -56,6 +58,19 @@ export interface Backend {
 
   /** Batches begin with what is held; they stop after `Release`. */
   logs(service: string, query: LogQuery, receive: (batch: LogBatch) => void): Promise<Release>;
+  /**
+   * Searches all that is stored of a log, newest first: lines with smaller numbers than `before`,
+   * `most` of them. Reports come until one is `done`, or after `Release`.
+   */
+  searchLogs(
+    service: string,
+    query: LogQuery,
+    before: number | null,
+    most: number,
+    receive: (batch: LogSearchBatch) => void,
+  ): Promise<Release>;
+  /** What the ids on lines mean. */
+  signatures(): Promise<Signature[]>;
 
   discover(): Promise<DiscoveryReport>;
   adopt(candidates: Candidate[]): Promise<void>;

@@ -21,8 +21,12 @@ export const commands = {
 	generationList: (limit: number) => typedError<GenerationRecord_Serialize[], ErrorInfo_Serialize>(__TAURI_INVOKE("generation_list", { limit })),
 	/**  Opens a log; the first batch is what is held already. */
 	logsOpen: (service: ServiceId, query: LogQuery_Deserialize, channel: Channel<LogBatch_Deserialize>) => typedError<number, ErrorInfo_Serialize>(__TAURI_INVOKE("logs_open", { service, query, channel })),
-	/**  Closes a log. */
+	/**  Searches what is stored of a log, newest first; closed like a log. */
+	logsSearch: (service: ServiceId, query: LogQuery_Deserialize, before: number | null, most: number, channel: Channel<LogSearchBatch_Deserialize>) => typedError<number, ErrorInfo_Serialize>(__TAURI_INVOKE("logs_search", { service, query, before, most, channel })),
+	/**  Closes a log or a search. */
 	logsClose: (id: number) => __TAURI_INVOKE<void>("logs_close", { id }),
+	/**  Every known message, with its words: what the ids on lines mean. */
+	logSignatures: () => __TAURI_INVOKE<Signature_Serialize[]>("log_signatures"),
 	/**  Looks for services on every engine that can be reached. */
 	discover: () => typedError<DiscoveryReport_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("discover")),
 	/**  Writes candidates into the settings as services. */
@@ -120,6 +124,15 @@ export type AppInfo = {
 	/**  Whether the demo host is shown. */
 	demo: boolean,
 };
+
+/**  What it stops (`log-catalogue.md` §2). */
+export type Blocking = 
+/**  No job fails because of it. */
+"no" | 
+/**  The present job fails; the next may work. */
+"job" | 
+/**  No job can run until someone acts. */
+"service";
 
 /**  A generation seen through the progress route. */
 export type Busy = Busy_Serialize | Busy_Deserialize;
@@ -271,6 +284,8 @@ export type Cause =
 "program.starting" | 
 /**  Supervisor does not know the program's name. */
 "program.missing" | 
+/**  The program lost its CUDA context, by the word of its log: every picture will fail. */
+"program.context_lost" | 
 /**  The workspace is no mount: settings made now are lost with the container. */
 "config.workspace_unmounted" | 
 /**  Another service writes the same settings file. */
@@ -356,6 +371,9 @@ port: number } |
 { by: "port_alone"; 
 /**  Inside the container. */
 port: number };
+
+/**  A colour of the terminal's sixteen. */
+export type Colour = "black" | "red" | "green" | "yellow" | "blue" | "magenta" | "cyan" | "white" | "bright_black" | "bright_red" | "bright_green" | "bright_yellow" | "bright_blue" | "bright_magenta" | "bright_cyan" | "bright_white";
 
 /**  A container as inspected. */
 export type ContainerSnapshot = ContainerSnapshot_Serialize | ContainerSnapshot_Deserialize;
@@ -611,6 +629,61 @@ export type Evidence = {
 	name: string,
 	/**  The value as text; hostile until escaped. */
 	value: string,
+};
+
+/**  A known message and how often it came. */
+export type Finding = Finding_Serialize | Finding_Deserialize;
+
+/**  A known message and how often it came. */
+export type Finding_Deserialize = {
+	/**  The signature's id. */
+	id: string,
+	/**  How grave. */
+	severity: Severity,
+	/**  What it stops. */
+	blocking: Blocking,
+	/**  How often in this run. */
+	count: number,
+	/**  Time of the first, when known. */
+	first?: string | null,
+	/**  Time of the last, when known. */
+	last?: string | null,
+	/**  The worst level that the words of a line had. */
+	level: LogLevel,
+	/**  Text of the last line, shortened. */
+	text: string,
+	/**  Program of the last line. */
+	program?: string | null,
+	/**  What the named groups found, each once, the first 16. */
+	names: Name[],
+	/**  Whether no later start of the program has put an end to it. */
+	open: boolean,
+};
+
+/**  A known message and how often it came. */
+export type Finding_Serialize = {
+	/**  The signature's id. */
+	id: string,
+	/**  How grave. */
+	severity: Severity,
+	/**  What it stops. */
+	blocking: Blocking,
+	/**  How often in this run. */
+	count: number,
+	/**  Time of the first, when known. */
+	first: string | null,
+	/**  Time of the last, when known. */
+	last: string | null,
+	/**  The worst level that the words of a line had. */
+	level: LogLevel,
+	/**  Text of the last line, shortened. */
+	text: string,
+	/**  Program of the last line. */
+	program: string | null,
+	/**  What the named groups found, each once, the first 16. */
+	names: Name[],
+	/**  Whether no later start of the program has put an end to it. */
+	open: boolean,
 };
 
 /**  How long it will take, in milliseconds, from earlier runs. */
@@ -1301,7 +1374,7 @@ export type LogLine = LogLine_Serialize | LogLine_Deserialize;
 
 /**  One prepared line. */
 export type LogLine_Deserialize = {
-	/**  Counts up per service for as long as the application runs. */
+	/**  Its number in the timeline of its service. */
 	seq: number,
 	/**  The engine's timestamp. */
 	at?: string | null,
@@ -1313,13 +1386,24 @@ export type LogLine_Deserialize = {
 	level: LogLevel,
 	/**  Text without control sequences, at most 64 KiB. */
 	text: string,
+	/**  Colours that the program gave to parts of the text. */
+	spans: Span_Deserialize[],
 	/**  Bytes that did not fit. */
 	cut_bytes: number,
+	/**  Id of the signature that names it. */
+	signature?: string | null,
+	/**  Its part in a Python traceback. */
+	trace?: TracePart | null,
+	/**
+	 *  Something that happened to the log or its container, told between the lines; the text is
+	 *  empty then.
+	 */
+	marker?: Marker_Deserialize | null,
 };
 
 /**  One prepared line. */
 export type LogLine_Serialize = {
-	/**  Counts up per service for as long as the application runs. */
+	/**  Its number in the timeline of its service. */
 	seq: number,
 	/**  The engine's timestamp. */
 	at: string | null,
@@ -1331,8 +1415,19 @@ export type LogLine_Serialize = {
 	level: LogLevel,
 	/**  Text without control sequences, at most 64 KiB. */
 	text: string,
+	/**  Colours that the program gave to parts of the text. */
+	spans: Span_Serialize[],
 	/**  Bytes that did not fit. */
 	cut_bytes: number,
+	/**  Id of the signature that names it. */
+	signature: string | null,
+	/**  Its part in a Python traceback. */
+	trace: TracePart | null,
+	/**
+	 *  Something that happened to the log or its container, told between the lines; the text is
+	 *  empty then.
+	 */
+	marker: Marker_Serialize | null,
 };
 
 /**  How alive a service's log is. */
@@ -1352,6 +1447,10 @@ export type LogMeter_Deserialize = {
 	programs: string[],
 	/**  Why it is not connected. */
 	error?: string | null,
+	/**  What of it is on the disk; `None` where nothing is stored. */
+	stored?: StoredLog_Deserialize | null,
+	/**  What was said since the program started, as far as it is worth a look. */
+	said: Run_Deserialize,
 };
 
 /**  How alive a service's log is. */
@@ -1368,6 +1467,10 @@ export type LogMeter_Serialize = {
 	programs: string[],
 	/**  Why it is not connected. */
 	error: string | null,
+	/**  What of it is on the disk; `None` where nothing is stored. */
+	stored: StoredLog_Serialize | null,
+	/**  What was said since the program started, as far as it is worth a look. */
+	said: Run_Serialize,
 };
 
 /**  What of a log is asked for. */
@@ -1385,6 +1488,8 @@ export type LogQuery_Deserialize = {
 	program?: string | null,
 	/**  Nothing older. */
 	since?: string | null,
+	/**  Nothing younger. */
+	until?: string | null,
 	/**  The newest so many matching lines of what is held; `None` is all. */
 	tail?: number | null,
 };
@@ -1401,8 +1506,45 @@ export type LogQuery_Serialize = {
 	program: string | null,
 	/**  Nothing older. */
 	since: string | null,
+	/**  Nothing younger. */
+	until: string | null,
 	/**  The newest so many matching lines of what is held; `None` is all. */
 	tail: number | null,
+};
+
+/**  What one round of a search through a stored log found. */
+export type LogSearchBatch = LogSearchBatch_Serialize | LogSearchBatch_Deserialize;
+
+/**  What one round of a search through a stored log found. */
+export type LogSearchBatch_Deserialize = {
+	/**  Matching lines, newest first. */
+	lines: LogLine_Deserialize[],
+	/**  Lines looked at so far. */
+	looked: number,
+	/**  Lines to look at in all. */
+	all: number,
+	/**  How far back it has come. */
+	back_to?: string | null,
+	/**  Nothing more comes; with fewer looked at than there are, enough was found. */
+	done: boolean,
+	/**  Why it ended early. */
+	error?: string | null,
+};
+
+/**  What one round of a search through a stored log found. */
+export type LogSearchBatch_Serialize = {
+	/**  Matching lines, newest first. */
+	lines: LogLine_Serialize[],
+	/**  Lines looked at so far. */
+	looked: number,
+	/**  Lines to look at in all. */
+	all: number,
+	/**  How far back it has come. */
+	back_to: string | null,
+	/**  Nothing more comes; with fewer looked at than there are, enough was found. */
+	done: boolean,
+	/**  Why it ended early. */
+	error: string | null,
 };
 
 /**  Which stream a line came from; no measure of its severity. */
@@ -1413,6 +1555,88 @@ export type LogStream =
 "stderr" | 
 /**  A TTY: both in one. */
 "console";
+
+/**  What happened between two lines of a service's timeline. */
+export type Marker = Marker_Serialize | Marker_Deserialize;
+
+/**  What happened between two lines of a service's timeline. */
+export type Marker_Deserialize = 
+/**  The container was started. */
+({ started: {
+	/**  Its id, shortened. */
+	container: string,
+} }) & { lost?: never; recreated?: never; replayed?: never; stopped?: never } | 
+/**  The container ended. */
+({ stopped: {
+	/**  Exit code, when the engine told one. */
+	exit_code?: number | null,
+} }) & { lost?: never; recreated?: never; replayed?: never; started?: never } | 
+/**  Another container took its place. */
+({ recreated: {
+	/**  Id of the new one, shortened. */
+	container: string,
+	/**  Whether it was made from another image, when that is known. */
+	other_image?: boolean | null,
+} }) & { lost?: never; replayed?: never; started?: never; stopped?: never } | 
+/**  Old lines were sent again by the image's log multiplexer, and folded. */
+({ replayed: {
+	/**  How many. */
+	lines: number,
+} }) & { lost?: never; recreated?: never; started?: never; stopped?: never } | 
+/**  Lines that could not be stored. */
+({ lost: {
+	/**  How many. */
+	lines: number,
+} }) & { recreated?: never; replayed?: never; started?: never; stopped?: never };
+
+/**  What happened between two lines of a service's timeline. */
+export type Marker_Serialize = 
+/**  The container was started. */
+({ started: {
+	/**  Its id, shortened. */
+	container: string,
+} }) & { lost?: never; recreated?: never; replayed?: never; stopped?: never } | 
+/**  The container ended. */
+({ stopped: {
+	/**  Exit code, when the engine told one. */
+	exit_code: number | null,
+} }) & { lost?: never; recreated?: never; replayed?: never; started?: never } | 
+/**  Another container took its place. */
+({ recreated: {
+	/**  Id of the new one, shortened. */
+	container: string,
+	/**  Whether it was made from another image, when that is known. */
+	other_image: boolean | null,
+} }) & { lost?: never; replayed?: never; started?: never; stopped?: never } | 
+/**  Old lines were sent again by the image's log multiplexer, and folded. */
+({ replayed: {
+	/**  How many. */
+	lines: number,
+} }) & { lost?: never; recreated?: never; started?: never; stopped?: never } | 
+/**  Lines that could not be stored. */
+({ lost: {
+	/**  How many. */
+	lines: number,
+} }) & { recreated?: never; replayed?: never; started?: never; stopped?: never };
+
+/**  What a named group of a signature found in a line. */
+export type Name = {
+	/**  `path`, `n`, `sec`, `size`, `name`, `code` or `url`. */
+	group: string,
+	/**  The text found, shortened; hostile until escaped. */
+	value: string,
+};
+
+/**  By what a run was seen to begin, in the order in which these things happen. */
+export type Opening = 
+/**  Its beginning is older than the log. */
+"unseen" | 
+/**  The container started. */
+"told" | 
+/**  The supervisor started the program. */
+"spawned" | 
+/**  The program said so. */
+"launched";
 
 /**  A verdict with everything needed to believe it. */
 export type Outcome = Outcome_Serialize | Outcome_Deserialize;
@@ -1519,12 +1743,28 @@ export type Refusal =
 /**  It has no program of its own to restart: by its kind, or as measured in the container. */
 "no_program";
 
+/**  The safe next step that the application itself offers. */
+export type Remedy = 
+/**  Restart the program inside its container. */
+"restart-program" | 
+/**  Restart the container. */
+"restart-container" | 
+/**  Disable the extension. */
+"disable-extension" | 
+/**  Open the settings. */
+"open-settings" | 
+/**  Free disk space. */
+"free-space";
+
 /**  What a restart restarts. */
 export type RestartTarget = 
 /**  `docker restart`. */
 "container" | 
 /**  `supervisorctl restart` inside the running container. */
 "program";
+
+/**  What one run told. */
+export type Run = Run_Serialize | Run_Deserialize;
 
 /**  `State.Status` of the Engine API. */
 export type RunState = 
@@ -1542,6 +1782,42 @@ export type RunState =
 "exited" | 
 /**  The engine could not remove it. */
 "dead";
+
+/**  What one run told. */
+export type Run_Deserialize = {
+	/**  By what it was seen to begin. */
+	opening: Opening,
+	/**  When it began, when known. */
+	at?: string | null,
+	/**  Whether the program has said that it is ready. */
+	ready: boolean,
+	/**  When it said so, when known. */
+	ready_at?: string | null,
+	/**  Known messages in the order in which they first came. */
+	findings: Finding_Deserialize[],
+	/**  Unknown errors in the order in which they first came. */
+	unknown: UnknownError_Deserialize[],
+	/**  Unknown errors of further shapes. */
+	others: number,
+};
+
+/**  What one run told. */
+export type Run_Serialize = {
+	/**  By what it was seen to begin. */
+	opening: Opening,
+	/**  When it began, when known. */
+	at: string | null,
+	/**  Whether the program has said that it is ready. */
+	ready: boolean,
+	/**  When it said so, when known. */
+	ready_at: string | null,
+	/**  Known messages in the order in which they first came. */
+	findings: Finding_Serialize[],
+	/**  Unknown errors in the order in which they first came. */
+	unknown: UnknownError_Serialize[],
+	/**  Unknown errors of further shapes. */
+	others: number,
+};
 
 /**  One level of a service's ladder, lowest first. */
 export type Rung = 
@@ -1590,6 +1866,31 @@ export type RungOutcome_Serialize = {
 	/**  The verdict. */
 	outcome: Outcome_Serialize,
 };
+
+/**  Whose message it is. */
+export type Scope = 
+/**  Stable Diffusion WebUI Forge. */
+"forge" | 
+/**  AUTOMATIC1111's web UI, and what Forge has from it. */
+"a1111" | 
+/**  ComfyUI. */
+"comfyui" | 
+/**  Python and its libraries. */
+"python" | 
+/**  PyTorch. */
+"torch" | 
+/**  An extension or custom node. */
+"ext" | 
+/**  The image and its supervisor. */
+"container" | 
+/**  Docker and the container toolkit. */
+"docker" | 
+/**  The NVIDIA driver. */
+"driver" | 
+/**  Windows Subsystem for Linux. */
+"wsl" | 
+/**  A rule of the user. */
+"own";
 
 /**  Where a secret lives. */
 export type SecretPlace = 
@@ -1855,6 +2156,97 @@ export type Settings_Serialize = {
 	services: ServiceSettings_Serialize[],
 };
 
+/**  How grave it is (`log-catalogue.md` §2). */
+export type Severity = 
+/**  Normal life. */
+"info" | 
+/**  Works as before; worth a look. */
+"warning" | 
+/**  Works, but a part is missing or slower. */
+"degraded" | 
+/**  One job or one component failed, the service goes on. */
+"error" | 
+/**  The service cannot start or has ended. */
+"fatal";
+
+/**  One known message. */
+export type Signature = Signature_Serialize | Signature_Deserialize;
+
+/**  One known message. */
+export type Signature_Deserialize = {
+	/**  Stable name, such as `oom.torch`. */
+	id: string,
+	/**  Name of its area: that of its file, or `own`. */
+	area: string,
+	/**  Whose message. */
+	scope: Scope,
+	/**  Regular expression, sought anywhere in one prepared line. */
+	pattern: string,
+	/**  How grave. */
+	severity: Severity,
+	/**  What it stops. */
+	blocking: Blocking,
+	/**  The step the application can offer. */
+	action?: Remedy | null,
+	/**  Where the wording was read; empty for the user's own rules. */
+	source: string,
+	/**  English. */
+	en?: Wording_Deserialize | null,
+	/**  French. */
+	fr?: Wording_Deserialize | null,
+};
+
+/**  One known message. */
+export type Signature_Serialize = {
+	/**  Stable name, such as `oom.torch`. */
+	id: string,
+	/**  Name of its area: that of its file, or `own`. */
+	area: string,
+	/**  Whose message. */
+	scope: Scope,
+	/**  Regular expression, sought anywhere in one prepared line. */
+	pattern: string,
+	/**  How grave. */
+	severity: Severity,
+	/**  What it stops. */
+	blocking: Blocking,
+	/**  The step the application can offer. */
+	action: Remedy | null,
+	/**  Where the wording was read; empty for the user's own rules. */
+	source: string,
+	/**  English. */
+	en: Wording_Serialize | null,
+	/**  French. */
+	fr: Wording_Serialize | null,
+};
+
+/**  Part of a line that the program coloured. */
+export type Span = Span_Serialize | Span_Deserialize;
+
+/**  Part of a line that the program coloured. */
+export type Span_Deserialize = {
+	/**  First byte in the cleaned text. */
+	start: number,
+	/**  Byte after the last. */
+	end: number,
+	/**  Colour of the letters; `None` is the ordinary one. */
+	colour?: Colour | null,
+	/**  Whether the letters are bold. */
+	bold: boolean,
+};
+
+/**  Part of a line that the program coloured. */
+export type Span_Serialize = {
+	/**  First byte in the cleaned text. */
+	start: number,
+	/**  Byte after the last. */
+	end: number,
+	/**  Colour of the letters; `None` is the ordinary one. */
+	colour: Colour | null,
+	/**  Whether the letters are bold. */
+	bold: boolean,
+};
+
 /**  One stage of a restart, in order. */
 export type Stage = 
 /**  The admin asked. */
@@ -1908,6 +2300,33 @@ export type Status =
 /**  The configuration does not name what this check would look at. */
 "not_configured";
 
+/**  What of a log is on the disk. */
+export type StoredLog = StoredLog_Serialize | StoredLog_Deserialize;
+
+/**  What of a log is on the disk. */
+export type StoredLog_Deserialize = {
+	/**  Bytes used. */
+	bytes: number | null,
+	/**  Time of the oldest line. */
+	oldest?: string | null,
+	/**  Why nothing can be written at present: a full disk, for one. */
+	error?: string | null,
+	/**  Lines that were given up since the start because nothing could be written. */
+	lost: number,
+};
+
+/**  What of a log is on the disk. */
+export type StoredLog_Serialize = {
+	/**  Bytes used. */
+	bytes: number | null,
+	/**  Time of the oldest line. */
+	oldest: string | null,
+	/**  Why nothing can be written at present: a full disk, for one. */
+	error: string | null,
+	/**  Lines that were given up since the start because nothing could be written. */
+	lost: number,
+};
+
 /**  What an incident is about. */
 export type Subject = 
 /**  A whole host: its engine concerns every service on it. */
@@ -1943,6 +2362,82 @@ export type SupervisorState =
 "FATAL" | 
 /**  Supervisor's own bug state. */
 "UNKNOWN";
+
+/**  Which part of a traceback a line is. */
+export type TracePart = 
+/**  `Traceback (most recent call last):`. */
+"head" | 
+/**  A frame, source text, a sentence between two tracebacks, the rule below. */
+"body" | 
+/**  The exception and its message. */
+"cause" | 
+/**
+ *  The same of a traceback that goes on from another: what the program saw in the end. It
+ *  takes the place of the cause before.
+ */
+"later_cause";
+
+/**  Errors that no signature knows, of one shape. */
+export type UnknownError = UnknownError_Serialize | UnknownError_Deserialize;
+
+/**  Errors that no signature knows, of one shape. */
+export type UnknownError_Deserialize = {
+	/**  What they have in common. */
+	shape: string,
+	/**  How many in this run. */
+	count: number,
+	/**  Time of the first, when known. */
+	first?: string | null,
+	/**  Time of the last, when known. */
+	last?: string | null,
+	/**  The first of them, shortened. */
+	sample: string,
+	/**  The worst level among them. */
+	level: LogLevel,
+	/**  Whether the run before had them too. */
+	before: boolean,
+};
+
+/**  Errors that no signature knows, of one shape. */
+export type UnknownError_Serialize = {
+	/**  What they have in common. */
+	shape: string,
+	/**  How many in this run. */
+	count: number,
+	/**  Time of the first, when known. */
+	first: string | null,
+	/**  Time of the last, when known. */
+	last: string | null,
+	/**  The first of them, shortened. */
+	sample: string,
+	/**  The worst level among them. */
+	level: LogLevel,
+	/**  Whether the run before had them too. */
+	before: boolean,
+};
+
+/**  What people read, in one language. */
+export type Wording = Wording_Serialize | Wording_Deserialize;
+
+/**  What people read, in one language. */
+export type Wording_Deserialize = {
+	/**  What happened, at most 60 characters. */
+	title?: string,
+	/**  Why, and what it means for pictures and jobs. */
+	cause?: string,
+	/**  Advice. */
+	remedy?: string,
+};
+
+/**  What people read, in one language. */
+export type Wording_Serialize = {
+	/**  What happened, at most 60 characters. */
+	title: string,
+	/**  Why, and what it means for pictures and jobs. */
+	cause: string,
+	/**  Advice. */
+	remedy: string,
+};
 
 /* Tauri Specta runtime */
 async function typedError<T, E>(result: Promise<T>): Promise<{ status: "ok"; data: T } | { status: "error"; error: E }> {

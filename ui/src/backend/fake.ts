@@ -1,4 +1,5 @@
 import type { Backend, KeeperListener, Preferences } from './backend';
+import { SIGNATURES } from './fake/signatures';
 import { discoveryReport } from './fake/discovery';
 import { actionJob, cancelGeneration, generationJob } from './fake/jobs';
 import type { FakeOptions } from './fake/life';
@@ -107,6 +108,14 @@ export class FakeBackend extends FakeSite implements Backend {
   async logs(...[id, query, receive]: Parameters<Backend['logs']>) {
     const close = this.find(id).log.subscribe(query, receive);
     return () => void close();
+  }
+
+  async searchLogs(...[id, query, before, most, receive]: Parameters<Backend['searchLogs']>) {
+    return this.find(id).log.search(query, before, most, receive);
+  }
+
+  async signatures() {
+    return SIGNATURES;
   }
 
   async discover() {

@@ -1,10 +1,10 @@
 import { Channel, convertFileSrc } from '@tauri-apps/api/core';
 import { LazyStore } from '@tauri-apps/plugin-store';
 
-import type { Backend, Preferences } from './backend';
-import type { LogBatch_Deserialize } from './bindings.gen';
+import type { Backend, Preferences, Release } from './backend';
+import type { LogBatch_Deserialize, LogSearchBatch_Deserialize } from './bindings.gen';
 import { commands, events } from './bindings.gen';
-import type { ErrorInfo, LogBatch } from './types';
+import type { ErrorInfo, LogBatch, LogSearchBatch, Signature } from './types';
 
 declare global {
   interface Window {
@@ -25,6 +25,26 @@ async function given<T>(answer: Promise<Answer<T>>): Promise<T> {
 const done = async (answer: Promise<Answer<null>>): Promise<void> => {
   await given(answer);
 };
+
+/** Opens a stream with an owner, who ends it. */
+async function streamed<T>(
+  open: (channel: Channel<T>) => Promise<Answer<number>>,
+  receive: (part: T) => void,
+): Promise<Release> {
+  let wanted = true;
+  const channel = new Channel<T>();
+  channel.onmessage = (part) => {
+    if (wanted) receive(part);
+  };
+  const id = await given(open(channel));
+  return () => {
+    if (!wanted) return;
+    wanted = false;
+    // The window may be closing: an unanswered farewell harms nobody, the shell closes every
+    // reader of a window that is gone.
+    commands.logsClose(id).catch(() => undefined);
+  };
+}
 
 /** Talks to the shell through its generated commands, events and channels. */
 export function tauriBackend(): Backend {
@@ -51,22 +71,18 @@ export function tauriBackend(): Backend {
     generations: (limit) => given(commands.generationList(limit)),
     pictureUrl: (path) => convertFileSrc(path, 'picture'),
 
-    async logs(service, query, receive) {
-      let open = true;
-      const channel = new Channel<LogBatch_Deserialize>();
-      channel.onmessage = (batch) => {
+    logs: (service, query, receive) =>
+      streamed<LogBatch_Deserialize>(
+        (channel) => commands.logsOpen(service, query, channel),
         // As above: typed as sent, written with every field.
-        if (open) receive(batch as LogBatch);
-      };
-      const id = await given(commands.logsOpen(service, query, channel));
-      return () => {
-        if (!open) return;
-        open = false;
-        // The window may be closing: an unanswered farewell harms nobody, the shell closes
-        // every reader of a window that is gone.
-        commands.logsClose(id).catch(() => undefined);
-      };
-    },
+        (batch) => receive(batch as LogBatch),
+      ),
+    searchLogs: (service, query, before, most, receive) =>
+      streamed<LogSearchBatch_Deserialize>(
+        (channel) => commands.logsSearch(service, query, before, most, channel),
+        (batch) => receive(batch as LogSearchBatch),
+      ),
+    signatures: async () => (await commands.logSignatures()) as Signature[],
 
     discover: () => given(commands.discover()),
     adopt: (candidates) => done(commands.servicesAdopt(candidates)),

@@ -52,6 +52,14 @@ export type LogLine = wire.LogLine_Serialize;
 export type LogQuery = wire.LogQuery_Serialize;
 export type LogBatch = wire.LogBatch_Serialize;
 export type LogMeter = wire.LogMeter_Serialize;
+export type LogSearchBatch = wire.LogSearchBatch_Serialize;
+export type LogMarker = wire.Marker_Serialize;
+export type TracePart = wire.TracePart;
+export type Finding = wire.Finding_Serialize;
+export type UnknownError = wire.UnknownError_Serialize;
+export type LogRun = wire.Run_Serialize;
+export type Signature = wire.Signature_Serialize;
+export type Severity = wire.Severity;
 export type HostState = wire.HostState_Serialize;
 export type SupervisorState = wire.SupervisorState;
 export type SecretPlace = wire.SecretPlace;
@@ -106,6 +114,7 @@ export const CAUSES = [
   'program.stopping',
   'program.starting',
   'program.missing',
+  'program.context_lost',
   'config.workspace_unmounted',
   'config.second_writer',
   'config.reset',

@@ -4,8 +4,8 @@ use super::*;
 use crate::{
     container::{ContainerSnapshot, Health, RunState},
     facts::{
-        Activity, ApiFact, ConfigTrouble, EngineFact, HostFact, LogFact, MountSpace, RecentStarts,
-        RegistryFact, WorkspaceFact,
+        Activity, ApiFact, ConfigTrouble, ContextLost, EngineFact, HostFact, LogFact, MountSpace,
+        RecentStarts, RegistryFact, WorkspaceFact,
     },
     incident::rules::{
         Changes, IncidentBook,
@@ -142,6 +142,19 @@ fn log(line: Option<i64>) -> LogFact {
     LogFact {
         last_line_at: line.map(at),
         deed_at: Some(at(T - 60)),
+        context_lost: None,
+    }
+}
+
+/// The log says so many seconds ago that the CUDA context is lost.
+fn context_lost(seconds: i64) -> LogFact {
+    LogFact {
+        context_lost: Some(ContextLost {
+            signature: "cuda.illegal".into(),
+            line: "RuntimeError: CUDA error: an illegal memory access was encountered".into(),
+            at: Some(at(T - seconds)),
+        }),
+        ..log(Some(T - 5))
     }
 }
 
@@ -333,6 +346,19 @@ fn the_worst_check_of_a_rung_names_it_and_the_first_of_equals() {
         "program.log",
         "what stays is worse than what passes"
     );
+}
+
+#[test]
+fn a_lost_context_is_of_the_process_that_lost_it() {
+    for (up, lost, told) in [(600, 20, true), (600, 700, false), (10, 20, false)] {
+        let facts = Facts {
+            log: now(context_lost(lost)),
+            ..with_program_up(up)
+        };
+        let rung = &Ladder::climb(&facts, None).rungs[3];
+        let cause = rung.outcome.cause == Some(Cause::ProgramContextLost);
+        assert_eq!(cause, told, "up for {up} s, lost {lost} s ago");
+    }
 }
 
 #[test]

@@ -60,4 +60,17 @@ pub struct LogFact {
     pub last_line_at: Option<Timestamp>,
     /// The program's newest deed that always leaves a line, such as the end of a generation.
     pub deed_at: Option<Timestamp>,
+    /// The log says that the program lost its CUDA context.
+    pub context_lost: Option<ContextLost>,
+}
+
+/// A line that says that the CUDA context is lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContextLost {
+    /// Id of its signature.
+    pub signature: String,
+    /// The line, shortened.
+    pub line: String,
+    /// When it was written.
+    pub at: Option<Timestamp>,
 }

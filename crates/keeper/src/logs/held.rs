@@ -119,6 +119,7 @@ impl Held {
             programs: self.programs.clone(),
             error: self.error.clone(),
             stored: self.archive.as_ref().map(Archive::kept),
+            said: self.findings.current().brief(),
         }
     }
 

@@ -1,9 +1,24 @@
-import type { ErrorInfo, LogBatch, LogLevel, LogLine, LogQuery } from '../types';
+import type {
+  ErrorInfo,
+  LogBatch,
+  LogLevel,
+  LogLine,
+  LogQuery,
+  LogRun,
+  LogSearchBatch,
+  TracePart,
+} from '../types';
 import { generator } from './pictures';
 
 const CAPACITY = 10_000;
 
-type Sample = [program: string, level: LogLevel, text: string];
+type Sample = [
+  program: string,
+  level: LogLevel,
+  text: string,
+  signature?: string,
+  trace?: TracePart,
+];
 
 const LIFE: Sample[] = [
   ['forge', 'info', 'Device: cuda:0 NVIDIA GeForce RTX 3090 : native'],
@@ -22,9 +37,15 @@ const LIFE: Sample[] = [
   ],
   ['forge', 'info', 'Startup time: 11.4s (prepare: 1.9s, import torch: 4.4s, scripts: 3.1s).'],
   ['cron', 'debug', 'tick'],
-  ['forge', 'warning', 'FutureWarning: You are using `torch.load` with `weights_only=False`'],
-  ['forge', 'error', '*** Error loading script: attention.py'],
-  ['forge', 'error', "ModuleNotFoundError: No module named 'ldm'"],
+  [
+    'forge',
+    'warning',
+    'FutureWarning: You are using `torch.load` with `weights_only=False`',
+    'torch.load-futurewarning',
+  ],
+  ['forge', 'error', '*** Error loading script: attention.py', 'ext.script-load'],
+  ['forge', 'error', "ModuleNotFoundError: No module named 'ldm'", 'ext.ldm-missing-cause'],
+  ['forge', 'error', 'Traceback (most recent call last):', undefined, 'head'],
   [
     'forge',
     'info',
@@ -54,7 +75,7 @@ export class FakeLog {
 
   write(at: number, sample?: Sample): void {
     const pick = LIFE[Math.floor(this.random() ** 1.6 * LIFE.length)] ?? LIFE[0];
-    const [program, level, text] = sample ?? (pick as Sample);
+    const [program, level, text, signature, trace] = sample ?? (pick as Sample);
     this.seq += 1;
     const line: LogLine = {
       seq: this.seq,
@@ -63,7 +84,11 @@ export class FakeLog {
       program,
       level,
       text,
+      spans: [],
       cut_bytes: 0,
+      signature: signature ?? null,
+      trace: trace ?? null,
+      marker: null,
     };
     this.lines.push(line);
     if (this.lines.length > CAPACITY) {
@@ -71,6 +96,66 @@ export class FakeLog {
       this.rotated += 1;
     }
     for (const reader of this.readers) reader([line]);
+  }
+
+  /** Known messages among the lines held. */
+  said(): LogRun {
+    const known = new Map<string, LogLine[]>();
+    for (const line of this.lines) {
+      if (line.signature) known.set(line.signature, [...(known.get(line.signature) ?? []), line]);
+    }
+    return {
+      opening: 'told',
+      at: this.lines[0]?.at ?? null,
+      ready: true,
+      ready_at: this.lines[0]?.at ?? null,
+      findings: [...known].map(([id, lines]) => ({
+        id,
+        severity: id.startsWith('torch') ? 'info' : 'degraded',
+        blocking: 'no',
+        count: lines.length,
+        first: lines[0]?.at ?? null,
+        last: lines.at(-1)?.at ?? null,
+        level: lines[0]?.level ?? 'unknown',
+        text: lines.at(-1)?.text ?? '',
+        program: 'forge',
+        names: [],
+        open: true,
+      })),
+      unknown: [],
+      others: 0,
+    };
+  }
+
+  search(
+    query: LogQuery,
+    before: number | null,
+    most: number,
+    receive: (batch: LogSearchBatch) => void,
+  ): () => void {
+    const matches = matcher(query);
+    const rounds = 4;
+    const old = this.lines.filter((line) => before === null || line.seq < before).reverse();
+    let round = 0;
+    let left = most;
+    const timer = setInterval(() => {
+      const size = Math.ceil(old.length / rounds);
+      const lines = old.slice(round * size, (round + 1) * size).filter(matches);
+      round += 1;
+      const found = lines.slice(0, left);
+      left -= found.length;
+      const done = round === rounds || left === 0;
+      receive({
+        lines: found,
+        looked: Math.min(old.length, round * size),
+        all: old.length,
+        back_to: old[Math.min(old.length, round * size) - 1]?.at ?? null,
+        done,
+        error: null,
+      });
+      if (done) clearInterval(timer);
+    }, 60);
+    return () => clearInterval(timer);
   }
 
   subscribe(query: LogQuery, receive: (batch: LogBatch) => void): () => void {
@@ -108,6 +193,8 @@ function matcher(query: LogQuery): (line: LogLine) => boolean {
   }
   return (line) =>
     test(line.text) &&
+    (query.since === null || (line.at ?? query.since) >= query.since) &&
+    (query.until === null || (line.at ?? query.until) <= query.until) &&
     (!query.problems || ['warning', 'error', 'fatal'].includes(line.level)) &&
     (query.program === null || line.program === query.program);
 }

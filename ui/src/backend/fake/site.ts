@@ -251,6 +251,8 @@ export function serviceState(
       last_line_at: service.log.lines.at(-1)?.at ?? null,
       programs: service.settings.kind === 'forge' ? ['forge', 'caddy', 'cron'] : [],
       error: lost ? 'the container does not run' : null,
+      stored: { bytes: 4_200_000, oldest: service.log.lines[0]?.at ?? null, error: null, lost: 0 },
+      said: service.log.said(),
     },
     credentials: service.credentials,
   };

@@ -42,6 +42,7 @@ export const NEXT_STEP: Record<Cause, Step> = {
   'program.stopping': act('container'),
   'program.starting': open('logs'),
   'program.missing': open('logs'),
+  'program.context_lost': act('program'),
   'config.workspace_unmounted': null,
   'config.second_writer': null,
   'config.reset': null,

@@ -567,6 +567,17 @@ pub(super) fn rows() -> Vec<Row> {
             &["last_line_at"],
         ),
         (
+            "image-cuda-broken, seen in the log",
+            Facts {
+                log: now(context_lost(20)),
+                ..healthy()
+            },
+            Rung::Program,
+            Failing,
+            "program.context_lost",
+            &["signature", "line", "seen_at"],
+        ),
+        (
             "program-starting, between two attempts",
             since(30, with_program(SupervisorState::Backoff)),
             Rung::Program,

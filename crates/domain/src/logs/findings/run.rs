@@ -10,6 +10,9 @@ use crate::logs::prefilter::MAX_PATTERNS;
 const MAX_FINDINGS: usize = MAX_PATTERNS;
 /// Most shapes of unknown errors; lines of further ones are counted together.
 const MAX_SHAPES: usize = 200;
+/// Of each, as many go into a snapshot.
+const BRIEF_FINDINGS: usize = 40;
+const BRIEF_UNKNOWN: usize = 20;
 /// Most different names of one finding.
 const MAX_NAMES: usize = 16;
 /// The CUDA context is broken: what fails later fails with other words, and only a new process
@@ -52,6 +55,8 @@ pub struct Finding {
     /// Time of the last, when known.
     #[cfg_attr(feature = "specta", specta(type = Option<String>))]
     pub last: Option<Timestamp>,
+    /// The worst level that the words of a line had.
+    pub level: LogLevel,
     /// Text of the last line, shortened.
     pub text: String,
     /// Program of the last line.
@@ -60,6 +65,19 @@ pub struct Finding {
     pub names: Vec<Name>,
     /// Whether no later start of the program has put an end to it.
     pub open: bool,
+}
+
+impl Finding {
+    /// Whether it is worth a person's look: it is no normal life, or it only sounds alarming, which
+    /// is worth a word, too.
+    pub fn is_notable(&self) -> bool {
+        self.severity > Severity::Info || self.level >= LogLevel::Warning
+    }
+
+    /// Whether the program's CUDA context is lost: only a new process has a new one.
+    pub fn is_context_lost(&self) -> bool {
+        self.open && CONTEXT_LOST.contains(&self.id.as_str())
+    }
 }
 
 /// Errors that no signature knows, of one shape.
@@ -115,6 +133,26 @@ impl Run {
         }
     }
 
+    /// What is worth a look, the gravest and newest first, as much as fits a snapshot.
+    #[must_use]
+    pub fn brief(&self) -> Self {
+        let notable = self.findings.iter().filter(|finding| finding.is_notable());
+        let mut findings: Vec<Finding> = notable.cloned().collect();
+        findings.sort_by_key(|f| std::cmp::Reverse((f.severity, f.last)));
+        findings.truncate(BRIEF_FINDINGS);
+        let mut unknown = self.unknown.clone();
+        unknown.sort_by_key(|error| std::cmp::Reverse((error.level, error.last)));
+        let left_out = unknown.iter().skip(BRIEF_UNKNOWN).map(|error| error.count);
+        let others = left_out.fold(self.others, u32::saturating_add);
+        unknown.truncate(BRIEF_UNKNOWN);
+        Self {
+            findings,
+            unknown,
+            others,
+            ..self.clone()
+        }
+    }
+
     /// Whether nothing was told.
     pub fn is_empty(&self) -> bool {
         self.findings.is_empty() && self.unknown.is_empty() && self.others == 0
@@ -144,6 +182,7 @@ impl Run {
                     count: 0,
                     first: line.at,
                     last: None,
+                    level: LogLevel::Unknown,
                     text: String::new(),
                     program: None,
                     names: Vec::new(),
@@ -156,6 +195,7 @@ impl Run {
         finding.count = finding.count.saturating_add(1);
         finding.last = line.at.or(finding.last);
         finding.open = true;
+        finding.level = finding.level.max(line.level);
         let text = line.text.trim();
         finding.text.clear();
         finding

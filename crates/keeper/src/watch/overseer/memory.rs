@@ -6,8 +6,8 @@ use forgekeeper_domain::{
     Timestamp,
     container::ContainerSnapshot,
     facts::{
-        ApiFact, ContainerFact, EngineFact, Facts, ImageFact, Measured, ProgramFact, RecentStarts,
-        SupervisorState,
+        ApiFact, ContainerFact, ContextLost, EngineFact, Facts, ImageFact, LogFact, Measured,
+        ProgramFact, RecentStarts, SupervisorState,
     },
     generation::GenerationRecord,
     gpu::{GpuSourceInfo, GpuView},
@@ -62,6 +62,8 @@ pub(super) struct ServiceMemory {
     api: Option<Measured<ApiFact>>,
     image: Option<Measured<ImageFact>>,
     pub(super) log: Option<LogMeter>,
+    /// Begin of the newest generation that ended well while its log was followed.
+    deed_at: Option<Timestamp>,
     pub(super) history: History,
     pub(super) credentials: Option<SecretPlace>,
     pub(super) ladder: Option<Ladder>,
@@ -144,6 +146,9 @@ impl ServiceMemory {
     /// Takes a finished generation as the newest picture.
     pub(super) fn generation(&mut self, record: GenerationRecord) {
         self.image = Some(image_fact(&record));
+        if record.error.is_none() {
+            self.deed_at = Some(record.started_at);
+        }
         self.history.last_generation = Some(record);
     }
 
@@ -200,8 +205,26 @@ impl ServiceMemory {
             image: self.image.clone(),
             public_configured: service.public_url.is_some(),
             usual_start_s: Some(usual_start_s(service, self.history.usual_start_s)),
+            log: self.log.as_ref().map(|log| self.log_fact(log, now)),
             ..Facts::none(now)
         }
+    }
+}
+
+impl ServiceMemory {
+    fn log_fact(&self, log: &LogMeter, now: Timestamp) -> Measured<LogFact> {
+        let lost = log.said.findings.iter().find(|f| f.is_context_lost());
+        let fact = LogFact {
+            last_line_at: log.last_line_at,
+            // A log that is not read proves nothing by its silence.
+            deed_at: self.deed_at.filter(|_| log.connected),
+            context_lost: lost.map(|finding| ContextLost {
+                signature: finding.id.clone(),
+                line: finding.text.clone(),
+                at: finding.last,
+            }),
+        };
+        Measured::new(fact, now)
     }
 }
 
