@@ -351,12 +351,15 @@ async fn a_healthy_host_opens_no_incident() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recreated_container_a_replayed_log_and_a_shy_card_are_no_incidents() {
-    tokio::join!(
+    let (_, replayed, ..) = tokio::join!(
         stays_quiet(Some(Fault::ContainerRecreated)),
         stays_quiet(Some(Fault::LogReplay)),
         stays_quiet(Some(Fault::GpuNa)),
         stays_quiet(Some(Fault::LogSilent)),
     );
+    let state = replayed.handle().state().borrow().clone();
+    let meter = service(&state, "myia").map(|service| service.log.replayed);
+    assert!(meter > Some(16), "folded and counted: {meter:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,7 @@ pub mod findings;
 pub mod level;
 mod prefilter;
 pub mod prepare;
+pub mod replay;
 pub mod ring;
 pub mod rules;
 pub mod shape;
@@ -212,6 +213,8 @@ pub struct LogMeter {
     pub held: u32,
     /// Lines dropped from the ring since the start, oldest first.
     pub rotated: u32,
+    /// Old lines that were sent again and folded, since the start.
+    pub replayed: u32,
     /// Time of the newest line.
     #[cfg_attr(feature = "specta", specta(type = Option<String>))]
     pub last_line_at: Option<Timestamp>,
@@ -232,6 +235,7 @@ impl LogMeter {
             connected: false,
             held: 0,
             rotated: 0,
+            replayed: 0,
             last_line_at: None,
             programs: Vec::new(),
             error: None,

@@ -10,7 +10,8 @@ use forgekeeper_domain::{
     Timestamp,
     error::ErrorInfo,
     logs::{
-        LineFilter, LogMeter, LogQuery, LogStream, Marker, prepare::LinePreparer, ring::LineRing,
+        LineFilter, LogMeter, LogQuery, LogStream, Marker, prepare::LinePreparer,
+        replay::ReplayFold, ring::LineRing,
     },
 };
 use tokio::{sync::watch, time::Instant};
@@ -33,6 +34,8 @@ use held::{Held, Repetition, key};
 pub const HELD_LINES: u32 = 10_000;
 /// Bytes held for a service.
 const MAX_BYTES: usize = 32 << 20;
+/// A burst of lines is over when nothing has come for so long.
+const SETTLE_AFTER: Duration = Duration::from_millis(300);
 /// The meter is published at most this often.
 const METER_EVERY: Duration = Duration::from_millis(500);
 
@@ -156,7 +159,8 @@ impl ServiceLog {
         self.change(false, |held| {
             held.at_end = true;
             let lines = held.preparer.finish();
-            held.keep(lines)
+            // Both, in this order.
+            held.keep(lines) | held.settle()
         });
     }
 
@@ -186,6 +190,7 @@ impl ServiceLog {
     pub fn start_anew(&self) {
         self.change(true, |held| {
             held.preparer = LinePreparer::new();
+            held.replay = ReplayFold::default();
             held.ring.clear();
             held.programs.clear();
             held.last_line_at = None;
@@ -240,6 +245,8 @@ impl ServiceLog {
         let mut held = self.lock();
         let pending = held.preparer.pending_since();
         held.preparer.interrupt();
+        held.replay.interrupt();
+        held.waiting_since = None;
         held.repetition = None;
         held.at_end = false;
         let last = held.ring.iter().rev().find_map(|line| line.at)?;
@@ -269,6 +276,15 @@ impl ServiceLog {
             held.meter_stale
                 .then_some(held.meter_published? + METER_EVERY)
         })
+    }
+
+    /// When lines that wait for the end of a burst have waited long enough.
+    fn settle_due(&self) -> Option<Instant> {
+        self.look(|held| Some(held.waiting_since? + SETTLE_AFTER))
+    }
+
+    fn settle(&self) {
+        self.change(false, Held::settle);
     }
 
     fn publish_meter(&self) {

@@ -30,6 +30,8 @@ pub struct PreparedLine {
     pub stream: LogStream,
     /// Program of the image's log multiplexer.
     pub program: Option<String>,
+    /// Whether the multiplexer named the program's file just before it.
+    pub headed: bool,
     /// Guessed severity.
     pub level: LogLevel,
     /// Text without control sequences and secrets, at most [`MAX_LINE_BYTES`].
@@ -157,6 +159,8 @@ impl Piece {
 struct Assembly {
     stream: LogStream,
     program: Option<String>,
+    /// A file was named, and no line of it has come yet.
+    headed: bool,
     place: Place,
     /// The timestamp as it came, for recognising its repetitions.
     stamp: Vec<u8>,
@@ -177,6 +181,7 @@ impl Assembly {
         Self {
             stream,
             program: None,
+            headed: false,
             place: Place::Stamp,
             stamp: Vec::new(),
             at: None,
@@ -289,6 +294,7 @@ impl Assembly {
         let (Cleaned { text, mut spans }, mut cut) = piece.decode();
         if let Some(program) = header(&text) {
             self.program = Some(program);
+            self.headed = true;
             self.blank = None;
             self.traceback = None;
             return;
@@ -308,6 +314,7 @@ impl Assembly {
             at,
             stream: self.stream,
             program: self.program.clone(),
+            headed: std::mem::take(&mut self.headed),
             level: self.level(&text),
             text,
             spans,

@@ -110,7 +110,7 @@ where
     let settled = Instant::now() + SETTLED;
     let (mut connected, mut news) = (false, false);
     loop {
-        let meter_due = log.meter_due();
+        let (meter_due, settle_due) = (log.meter_due(), log.settle_due());
         tokio::select! {
             biased;
             () = stop.cancelled() => return End::Stopped,
@@ -135,6 +135,7 @@ where
                 connected = true;
                 log.connected();
             }
+            () = sleep_until(settle_due.unwrap_or(settled)), if settle_due.is_some() => log.settle(),
             () = sleep_until(meter_due.unwrap_or(settled)), if meter_due.is_some() => {
                 log.publish_meter();
             }

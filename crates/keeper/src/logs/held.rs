@@ -13,6 +13,7 @@ use forgekeeper_domain::{
         events::{Classifier, Mark},
         findings::Findings,
         prepare::{LinePreparer, PreparedLine},
+        replay::{ReplayFold, Sifted},
         ring::LineRing,
         signature::SignatureSet,
     },
@@ -55,6 +56,11 @@ pub(super) struct Held {
     pub(super) classifier: Classifier,
     /// What was said since the program started.
     pub(super) findings: Findings,
+    /// Finds lines that are sent again.
+    pub(super) replay: ReplayFold,
+    pub(super) replayed: u32,
+    /// When lines last came, while some wait for the end of a burst.
+    pub(super) waiting_since: Option<Instant>,
 }
 
 /// What a reopened log is going to say again.
@@ -87,6 +93,9 @@ impl Held {
             container: None,
             classifier: Classifier::default(),
             findings: Findings::new(None),
+            replay: ReplayFold::default(),
+            replayed: 0,
+            waiting_since: None,
         }
     }
 
@@ -115,6 +124,7 @@ impl Held {
             connected: self.connected,
             held: u32::try_from(self.ring.len()).unwrap_or(u32::MAX),
             rotated: self.ring.rotated(),
+            replayed: self.replayed,
             last_line_at: self.last_line_at,
             programs: self.programs.clone(),
             error: self.error.clone(),
@@ -125,18 +135,50 @@ impl Held {
 
     /// Whether something was new.
     pub(super) fn keep(&mut self, lines: Vec<PreparedLine>) -> bool {
+        let mut sifted = Vec::with_capacity(lines.len());
         let mut news = false;
         for line in lines {
             if self.closed || self.is_repeated(&line) {
                 continue;
             }
             news = true;
-            self.mark_before(line.at);
-            let mark = self.classifier.mark(SignatureSet::built_in(), &line);
-            self.findings.fold(SignatureSet::built_in(), &line, mark);
-            self.take(held_line(line, mark));
+            self.replay.take(line, &mut sifted);
         }
+        self.take_sifted(sifted);
+        self.waiting_since = self.replay.is_waiting().then(Instant::now);
         news
+    }
+
+    /// Nothing more of a burst is coming: what waits is old, or new after all.
+    pub(super) fn settle(&mut self) -> bool {
+        let mut sifted = Vec::new();
+        self.replay.settle(&mut sifted);
+        self.waiting_since = None;
+        let news = !sifted.is_empty();
+        self.take_sifted(sifted);
+        news
+    }
+
+    fn take_sifted(&mut self, sifted: Vec<Sifted>) {
+        for sifted in sifted {
+            match sifted {
+                Sifted::Line(line) => {
+                    self.mark_before(line.at);
+                    let mark = self.classifier.mark(SignatureSet::built_in(), &line);
+                    self.findings.fold(SignatureSet::built_in(), &line, mark);
+                    self.take(held_line(line, mark));
+                }
+                Sifted::Folded { lines, at } => {
+                    self.replayed = self.replayed.saturating_add(lines);
+                    let at = at.or(self.last_line_at);
+                    self.mark_before(at);
+                    // Without any time there is no place for it; the meter counts it all the same.
+                    if let Some(at) = at {
+                        self.take(Marker::Replayed { lines }.between_lines(at));
+                    }
+                }
+            }
+        }
     }
 
     /// Counts a line that was stored by an earlier keeper.
@@ -149,6 +191,7 @@ impl Held {
             at: line.at,
             stream: line.stream,
             program: line.program.clone(),
+            headed: false,
             level: line.level,
             text: line.text.clone(),
             spans: Vec::new(),
@@ -156,6 +199,7 @@ impl Held {
         };
         let mark = self.classifier.mark(SignatureSet::built_in(), &line);
         self.findings.fold(SignatureSet::built_in(), &line, mark);
+        self.replay.learn(&line);
     }
 
     /// The start of a container makes history of what was said before.

@@ -316,3 +316,46 @@ async fn stopping_does_not_wait_for_an_opener() {
     };
     follow(log, open, Never, stop).await;
 }
+
+/// A log as the image's multiplexer writes it, a second for each line.
+fn multiplexed(from_s: i64, gap_s: i64, lines: &[(&str, String)]) -> Vec<u8> {
+    let mut written = String::new();
+    let mut file = "";
+    for ((program, text), n) in lines.iter().zip(0..) {
+        let at = Timestamp::from_second(from_s + n * gap_s).unwrap();
+        if *program != file {
+            file = program;
+            written.push_str(&format!(
+                "{at} \n{at} ==> /var/log/supervisor/{file}.log <==\n"
+            ));
+        }
+        written.push_str(&format!("{at} {text}\n"));
+    }
+    written.into_bytes()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replay_is_folded_counted_and_never_classified_twice() {
+    let oom = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB";
+    let mut life: Vec<(&str, String)> = (0..40).map(|n| ("forge", format!("step {n}"))).collect();
+    life.push(("forge", oom.to_owned()));
+    life.push(("cron", "tick".to_owned()));
+    let log = ServiceLog::new();
+    log.push(OUT, &multiplexed(1_790_000_000, 5, &life));
+    let before = log.meter();
+    assert_eq!(before.said.findings.len(), 1, "{:?}", before.said);
+
+    log.push(OUT, &multiplexed(1_790_001_000, 0, &life));
+    log.push(
+        OUT,
+        &multiplexed(1_790_001_001, 0, &[("forge", "new".to_owned())]),
+    );
+    log.finish();
+    let meter = log.meter();
+    assert_eq!(meter.replayed, 42, "short files go with the others");
+    assert_eq!(meter.said.findings[0].count, 1);
+    let told = log.look(|held| held.ring.iter().rev().take(2).cloned().collect::<Vec<_>>());
+    let told: Vec<_> = told.iter().map(|l| (l.text.as_str(), &l.marker)).collect();
+    let folded = Some(Marker::Replayed { lines: 42 });
+    assert_eq!(told, [("new", &None), ("", &folded)]);
+}
