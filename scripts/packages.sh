@@ -11,7 +11,7 @@ packages_of() {
     test) say docker.io iptables iproute2 busybox-static webkit2gtk-driver xvfb dbus dbus-x11 gnome-keyring \
       imagemagick chromium fonts-dejavu-core python3-venv procps ;;
     windows) say rustc-web cargo-web rust-web-src gcc-mingw-w64-x86-64 g++-mingw-w64-x86-64 wine wine64 ;;
-    bench) say xdotool ;;
+    bench) say xdotool zstd ;;
     *) die "unknown package group \`$1\`; known: build, test, windows, bench" ;;
   esac
 }

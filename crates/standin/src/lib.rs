@@ -12,6 +12,7 @@ pub mod demo;
 pub mod docker;
 mod door;
 pub mod faults;
+pub mod flood;
 pub mod forge;
 pub mod gpu;
 mod lock;

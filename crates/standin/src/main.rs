@@ -92,6 +92,11 @@ enum Command {
     },
     /// Writes a root file system around this binary to standard output, for `docker import`.
     Rootfs,
+    /// Writes so many lines as Forge writes them, as fast as they are read: a log to measure with.
+    Lines {
+        /// How many.
+        count: u64,
+    },
     /// Lists the faults.
     Faults,
     /// Inside a container: breaks something at run time, or mends it.
@@ -185,6 +190,10 @@ async fn command(command: Command) -> Result<(), Failure> {
             let binary = std::fs::read(std::env::current_exe()?)?;
             rootfs::write(&mut std::io::stdout().lock(), &binary)?;
         }
+        Command::Lines { count } => forgekeeper_standin::flood::write_lines(
+            &mut std::io::BufWriter::new(std::io::stdout().lock()),
+            count,
+        )?,
         Command::Forge(one) => program::forge(one.options(17_860)?).await?,
         Command::Comfyui(one) => program::comfyui(one.options(8_188)?).await?,
         #[cfg(unix)]

@@ -7,6 +7,8 @@ use serde::Serialize;
 use crate::repo::Repo;
 
 mod build;
+mod engine;
+mod logs;
 mod opening;
 mod processes;
 mod rest;
@@ -81,6 +83,11 @@ const MEASURES: &[Measure] = &[
         id: "restart",
         window: false,
         run: restart::run,
+    },
+    Measure {
+        id: "logs",
+        window: false,
+        run: logs::run,
     },
     Measure {
         id: "opening",

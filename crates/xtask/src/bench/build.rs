@@ -52,6 +52,16 @@ pub(super) fn ours(repo: &Repo) -> Result<PathBuf, String> {
     Ok(target(repo).join("release"))
 }
 
+/// The program that takes in and searches logs as the keeper does.
+pub(super) fn log_bench(repo: &Repo) -> Result<PathBuf, String> {
+    cargo(
+        repo,
+        "",
+        &["-p", "forgekeeper-keeper", "--example", "log_bench"],
+    )?;
+    Ok(target(repo).join("release/examples/log_bench"))
+}
+
 /// The empty Tauri window.
 pub(super) fn peer(repo: &Repo) -> Result<PathBuf, String> {
     cargo(repo, "tests/peer-tauri", &[])?;

@@ -5,79 +5,18 @@ use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
-    process::{Command, Output, Stdio},
+    process::Command,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
-use super::{Figure, build, median, screen::Scratch};
+use super::{Figure, build, engine::Engine, median, screen::Scratch};
 use crate::repo::Repo;
 
 const PAIRS: usize = 9;
 const CONTAINER: &str = "fk-bench-supervisor-1";
 const DEADLINE: Duration = Duration::from_mins(1);
-
-/// An engine of our own that goes with the value.
-struct Engine<'a> {
-    repo: &'a Repo,
-    folder: Scratch,
-}
-
-impl<'a> Engine<'a> {
-    fn start(repo: &'a Repo) -> Result<Self, String> {
-        let engine = Self {
-            repo,
-            folder: Scratch::new()?,
-        };
-        engine.control("start")?;
-        Ok(engine)
-    }
-
-    fn control(&self, verb: &str) -> Result<(), String> {
-        let status = Command::new(self.repo.root.join("scripts/engine.sh"))
-            .arg(verb)
-            .arg(&self.folder.0)
-            .status()
-            .map_err(|error| format!("scripts/engine.sh: {error}"))?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(format!("scripts/engine.sh {verb} failed"))
-        }
-    }
-
-    fn address(&self) -> String {
-        format!("unix://{}", self.folder.0.join("docker.sock").display())
-    }
-
-    fn docker(&self, args: &[&str]) -> Result<Output, String> {
-        let output = Command::new("docker")
-            .arg("--host")
-            .arg(self.address())
-            .args(args)
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|error| format!("docker: {error}"))?;
-        if output.status.success() {
-            return Ok(output);
-        }
-        Err(format!(
-            "docker {args:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        ))
-    }
-}
-
-impl Drop for Engine<'_> {
-    fn drop(&mut self) {
-        if let Err(why) = self.control("remove") {
-            eprintln!("{why}");
-        }
-        // The folder's own end expects it to be there.
-        drop(fs::create_dir_all(&self.folder.0));
-    }
-}
 
 /// Pairs of restarts, one way and the other.
 pub(super) fn run(repo: &Repo) -> Result<Vec<Figure>, String> {
@@ -150,36 +89,7 @@ fn ours(ctl: &Path, config: &Path, folder: &Path) -> Result<f64, String> {
 }
 
 fn start_container(repo: &Repo, engine: &Engine<'_>, port: u16) -> Result<(), String> {
-    let script = repo.root.join("scripts/static-standin.sh");
-    let built = Command::new(&script)
-        .status()
-        .map_err(|error| error.to_string())?;
-    if !built.success() {
-        return Err("the static stand-in could not be built".to_owned());
-    }
-    let path = Command::new(&script)
-        .arg("--path")
-        .output()
-        .map_err(|error| error.to_string())?;
-    let standin = String::from_utf8_lossy(&path.stdout).trim().to_owned();
-    let archive = engine.folder.0.join("rootfs.tar");
-    let tar = Command::new(&standin)
-        .arg("rootfs")
-        .output()
-        .map_err(|error| error.to_string())?;
-    fs::write(&archive, &tar.stdout).map_err(|error| error.to_string())?;
-    let image = "forgekeeper-bench/stable-diffusion-webui-forge:1";
-    engine.docker(&[
-        "import",
-        "--change",
-        r#"ENTRYPOINT ["/bin/forgekeeper-standin","supervisor"]"#,
-        "--change",
-        "ENV PATH=/bin:/usr/bin",
-        "--change",
-        "EXPOSE 17860",
-        &archive.to_string_lossy(),
-        image,
-    ])?;
+    let image = engine.standin_image(repo)?;
     let publish = format!("127.0.0.1:{port}:17860");
     let run = [
         "run",
@@ -190,7 +100,7 @@ fn start_container(repo: &Repo, engine: &Engine<'_>, port: u16) -> Result<(), St
         &publish,
         "-e",
         "STANDIN_SPEED=20",
-        image,
+        &image,
     ];
     engine.docker(&run)?;
     Ok(())
