@@ -64,6 +64,9 @@ for (const theme of ['dark', 'light']) {
           assert.deepEqual(await violations(page), [], name);
         }
         await page.getByTestId('nav-overview').click();
+        await page.getByTestId('message-myia-ext.script-load').getByRole('button').click();
+        await page.getByTestId('unknown-myia').getByRole('button').click();
+        assert.deepEqual(await violations(page), [], 'known messages, opened');
         await page.getByTestId('restart-menu-myia').click();
         await page.getByTestId('restart-menu-myia-stop').waitFor();
         assert.deepEqual(await violations(page), [], 'menu');
@@ -112,6 +115,9 @@ for (const theme of ['dark', 'light']) {
   for (const fault of [
     'container-stopped',
     'engine-refused',
+    'context-lost',
+    'log-noisy',
+    'log-lost',
     'first-start',
     'settings-error,no-gpu',
     'demo',
@@ -273,6 +279,21 @@ test('scrolling through ten thousand lines draws a screenful at a time, and neve
     });
     assert.ok(Math.min(...counts) > 10, `at least ${Math.min(...counts)} rows were drawn`);
     assert.ok(Math.max(...counts) < 200, `at most ${Math.max(...counts)} rows were drawn`);
+  });
+});
+
+test('a known message opens the log at its line', async () => {
+  await story({}, async (page) => {
+    const message = page.getByTestId('message-myia-ext.script-load');
+    await message.getByRole('button').focus();
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.locator('[data-testid=log-service-myia][aria-pressed=true]').waitFor();
+    await page.waitForFunction(() => {
+      const rows = [...document.querySelectorAll('[data-testid=log-row]')];
+      return rows.length > 0 && rows.every((row) => row.textContent.includes('Error loading'));
+    });
   });
 });
 
