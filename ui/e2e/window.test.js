@@ -370,7 +370,7 @@ test('live values do not move the layout', async () => {
   });
 });
 
-test('the production build holds no line of the fake', async () => {
+test('the production build holds no line of the fake, and what is late is apart', async () => {
   const { readdir } = await import('node:fs/promises');
   const { build } = await import('vite');
   const { mkdtemp, rm } = await import('node:fs/promises');
@@ -379,7 +379,14 @@ test('the production build holds no line of the fake', async () => {
   const out = await mkdtemp(join(tmpdir(), 'forgekeeper-ui-'));
   try {
     await build({ logLevel: 'error', build: { outDir: out, emptyOutDir: true } });
-    for (const name of await readdir(join(out, 'assets'))) {
+    const assets = await readdir(join(out, 'assets'));
+    for (const late of ['MessagesCard', 'Palette', 'ConfirmAction']) {
+      assert.ok(
+        assets.some((name) => name.startsWith(`${late}-`)),
+        `${late} is a file of its own, which the first paint does not wait for`,
+      );
+    }
+    for (const name of assets) {
       const text = await readFile(join(out, 'assets', name), 'utf8');
       assert.ok(!text.includes('forgekeeper.fake'), `${name} holds the fake`);
     }

@@ -47,7 +47,9 @@ test('without their meaning the lines stand, and it can be asked for again', asy
   const script = row('myia-ext.script-load');
   expect(script).toHaveTextContent('*** Error loading script: attention.py');
   expect(screen.getByTestId('messages')).toHaveTextContent('could not be asked');
-  await user.click(within(screen.getByTestId('messages')).getByRole('button', { name: 'Try again' }));
+  await user.click(
+    within(screen.getByTestId('messages')).getByRole('button', { name: 'Try again' }),
+  );
   await settled();
   expect(asked).toHaveBeenCalledTimes(2);
   expect(script).toHaveTextContent('A script of an extension did not load');
@@ -124,7 +126,7 @@ test('the first three stand, the rest when asked; what is over is said to be ove
   expect(ids()).toHaveLength(6);
   expect(ids().slice(-2)).toEqual(['port.taken', 'torch.load-futurewarning']);
   expect(row('myia-turbo-port.taken')).toHaveTextContent(
-    'over: before the last start of the program 1× time unknown',
+    'before the last start of the program 1× time unknown',
   );
   await user.click(within(row('myia-turbo-own.forgotten')).getByRole('button'));
   expect(row('myia-turbo-own.forgotten')).toHaveTextContent(
