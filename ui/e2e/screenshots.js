@@ -25,6 +25,15 @@ const generate = async (page) => {
   await page.getByTestId('bench-prompt').fill('a lighthouse in a storm, oil painting');
   await page.getByTestId('bench-generate').click();
 };
+const messages = async (page) => {
+  await page.getByTestId('messages').waitFor();
+  for (const one of ['message-myia-turbo-oom.torch', 'unknown-myia']) {
+    const row = page.getByTestId(one).getByRole('button').first();
+    if (await row.count()) await row.click();
+  }
+  await page.getByTestId('messages').scrollIntoViewIfNeeded();
+  await page.locator('main').evaluate((main) => main.scrollTo(0, main.scrollHeight));
+};
 const SCENES = [
   ['overview', '', async () => {}],
   ['overview-stopped', '?fault=container-stopped', async () => {}],
@@ -32,6 +41,9 @@ const SCENES = [
   ['overview-no-gpu', '?fault=no-gpu,settings-error', async () => {}],
   ['overview-unmeasured', '?fault=not-measured,gpu-values-missing', async () => {}],
   ['overview-many', '?fault=many-services', async () => {}],
+  ['overview-messages', '?fault=log-noisy', messages],
+  ['overview-context-lost', '?fault=context-lost', async () => {}],
+  ['overview-messages-none', '?fault=log-lost&lines=0', messages],
   [
     'overview-restart',
     '',

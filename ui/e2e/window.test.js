@@ -64,6 +64,9 @@ for (const theme of ['dark', 'light']) {
           assert.deepEqual(await violations(page), [], name);
         }
         await page.getByTestId('nav-overview').click();
+        await page.getByTestId('message-myia-ext.script-load').getByRole('button').click();
+        await page.getByTestId('unknown-myia').getByRole('button').click();
+        assert.deepEqual(await violations(page), [], 'known messages, opened');
         await page.getByTestId('restart-menu-myia').click();
         await page.getByTestId('restart-menu-myia-stop').waitFor();
         assert.deepEqual(await violations(page), [], 'menu');
@@ -112,6 +115,9 @@ for (const theme of ['dark', 'light']) {
   for (const fault of [
     'container-stopped',
     'engine-refused',
+    'context-lost',
+    'log-noisy',
+    'log-lost',
     'first-start',
     'settings-error,no-gpu',
     'demo',
@@ -276,6 +282,21 @@ test('scrolling through ten thousand lines draws a screenful at a time, and neve
   });
 });
 
+test('a known message opens the log at its line', async () => {
+  await story({}, async (page) => {
+    const message = page.getByTestId('message-myia-ext.script-load');
+    await message.getByRole('button').focus();
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.locator('[data-testid=log-service-myia][aria-pressed=true]').waitFor();
+    await page.waitForFunction(() => {
+      const rows = [...document.querySelectorAll('[data-testid=log-row]')];
+      return rows.length > 0 && rows.every((row) => row.textContent.includes('Error loading'));
+    });
+  });
+});
+
 test('a picture is made, enlarged and kept in the history', async () => {
   await story({}, async (page) => {
     await page.getByTestId('nav-bench').click();
@@ -349,7 +370,7 @@ test('live values do not move the layout', async () => {
   });
 });
 
-test('the production build holds no line of the fake', async () => {
+test('the production build holds no line of the fake, and what is late is apart', async () => {
   const { readdir } = await import('node:fs/promises');
   const { build } = await import('vite');
   const { mkdtemp, rm } = await import('node:fs/promises');
@@ -358,7 +379,14 @@ test('the production build holds no line of the fake', async () => {
   const out = await mkdtemp(join(tmpdir(), 'forgekeeper-ui-'));
   try {
     await build({ logLevel: 'error', build: { outDir: out, emptyOutDir: true } });
-    for (const name of await readdir(join(out, 'assets'))) {
+    const assets = await readdir(join(out, 'assets'));
+    for (const late of ['MessagesCard', 'Palette', 'ConfirmAction']) {
+      assert.ok(
+        assets.some((name) => name.startsWith(`${late}-`)),
+        `${late} is a file of its own, which the first paint does not wait for`,
+      );
+    }
+    for (const name of assets) {
       const text = await readFile(join(out, 'assets', name), 'utf8');
       assert.ok(!text.includes('forgekeeper.fake'), `${name} holds the fake`);
     }

@@ -4,6 +4,7 @@ import { tick } from 'svelte';
 import type { FakeOptions } from './backend/fake';
 import { FakeBackend } from './backend/fake';
 import Frame from './pages/Frame.svelte';
+import { messagesCard } from './features/messages/messages';
 import { confirmation } from './features/services/confirmation';
 import { loadPalette, PAGES } from './pages/registry';
 import { language } from './shared/i18n.svelte';
@@ -17,6 +18,7 @@ await Promise.all([
   ...PAGES.map((entry) => entry.load()),
   loadPalette(),
   confirmation(),
+  messagesCard(),
   lazy.menu(),
   lazy.popover(),
 ]);

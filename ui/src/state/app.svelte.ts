@@ -44,6 +44,8 @@ export class App {
   page = $state<PageId>('overview');
   /** Service chosen on the Logs page. */
   logService = $state<string | null>(null);
+  /** Text that the Logs page, when it opens, takes up once as its filter. */
+  logFilter = '';
   /** Service chosen on the test bench. */
   benchService = $state<string | null>(null);
   /** What the test bench's form holds, also while another page is shown. */
@@ -192,9 +194,16 @@ export class App {
     language.use(wanted === 'system' ? (french ? 'fr' : 'en') : wanted);
   }
 
-  openLogs(service: string): void {
+  openLogs(service: string, filter = ''): void {
     this.logService = service;
+    this.logFilter = filter;
     this.page = 'logs';
+  }
+
+  takeLogFilter(): string {
+    const filter = this.logFilter;
+    this.logFilter = '';
+    return filter;
   }
 
   openBench(service: string): void {

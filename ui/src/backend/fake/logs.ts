@@ -9,6 +9,7 @@ import type {
   TracePart,
 } from '../types';
 import { generator } from './pictures';
+import { runOf, UNKNOWN_LINE } from './said';
 
 const CAPACITY = 10_000;
 
@@ -70,7 +71,13 @@ export class FakeLog {
 
   constructor(name: string, start: number, count: number) {
     this.random = generator(name);
-    for (let index = count; index > 0; index--) this.write(start - index * 700);
+    // One line in the middle is an error that no rule knows.
+    const unknown = Math.floor(count / 2);
+    for (let index = count; index > 0; index--) {
+      const sample: Sample | undefined =
+        index === unknown ? ['forge', 'error', UNKNOWN_LINE] : undefined;
+      this.write(start - index * 700, sample);
+    }
   }
 
   write(at: number, sample?: Sample): void {
@@ -98,33 +105,9 @@ export class FakeLog {
     for (const reader of this.readers) reader([line]);
   }
 
-  /** Known messages among the lines held. */
+  /** What is worth a look among the lines held. */
   said(): LogRun {
-    const known = new Map<string, LogLine[]>();
-    for (const line of this.lines) {
-      if (line.signature) known.set(line.signature, [...(known.get(line.signature) ?? []), line]);
-    }
-    return {
-      opening: 'told',
-      at: this.lines[0]?.at ?? null,
-      ready: true,
-      ready_at: this.lines[0]?.at ?? null,
-      findings: [...known].map(([id, lines]) => ({
-        id,
-        severity: id.startsWith('torch') ? 'info' : 'degraded',
-        blocking: 'no',
-        count: lines.length,
-        first: lines[0]?.at ?? null,
-        last: lines.at(-1)?.at ?? null,
-        level: lines[0]?.level ?? 'unknown',
-        text: lines.at(-1)?.text ?? '',
-        program: 'forge',
-        names: [],
-        open: true,
-      })),
-      unknown: [],
-      others: 0,
-    };
+    return runOf(this.lines);
   }
 
   search(

@@ -10,31 +10,11 @@ import type {
   ServiceState,
   Status,
 } from '../types';
+import type { Fault } from './faults';
 import type { FakeLog } from './logs';
+import { LOST_LINE, saidUnder } from './said';
 
-/** Names accepted in `?fault=`, separated by commas. */
-export const FAULTS = [
-  'container-stopped',
-  'program-fatal',
-  'api-unauthorized',
-  'engine-refused',
-  'first-start',
-  'nothing-found',
-  'settings-error',
-  'no-gpu',
-  'gpu-values-missing',
-  'many-services',
-  'not-measured',
-  'act-fails',
-  'blank-picture',
-  'generation-fails',
-  'no-keyring',
-  'disconnected',
-  'log-lost',
-  'demo',
-  'no-keeper',
-] as const;
-export type Fault = (typeof FAULTS)[number];
+export { FAULTS, type Fault } from './faults';
 
 /** One service as the fake knows it. */
 export interface FakeService {
@@ -162,6 +142,9 @@ export function judge(
           detail: 'Exited too quickly (process log may have details)',
         });
       }
+      if (fault('context-lost')) {
+        return with_(outcome('failing', 'program.context_lost', since, now), { line: LOST_LINE });
+      }
       return service.programUp
         ? with_(outcome('ok', null, since, now), { state: 'RUNNING' })
         : with_(outcome('degraded', 'program.starting', now, now), { state: 'STARTING' });
@@ -252,7 +235,7 @@ export function serviceState(
       programs: service.settings.kind === 'forge' ? ['forge', 'caddy', 'cron'] : [],
       error: lost ? 'the container does not run' : null,
       stored: { bytes: 4_200_000, oldest: service.log.lines[0]?.at ?? null, error: null, lost: 0 },
-      said: service.log.said(),
+      said: saidUnder(service.log.said(), faults, service.settings.id),
     },
     credentials: service.credentials,
   };
