@@ -112,7 +112,7 @@ pub(super) async fn comes_in(reader: &LogReader) -> Backlog {
     let begun = clock::now();
     let deadline = Instant::now() + FIRST_ROUND;
     let (mut seen, mut quiet_since) = (0, Instant::now());
-    let mut failing_since = None;
+    let (mut failing_since, mut connected) = (None, false);
     let mut pace = Pace::default();
     loop {
         let (meter, past, now) = (reader.meter(), reader.past(), Instant::now());
@@ -120,8 +120,9 @@ pub(super) async fn comes_in(reader: &LogReader) -> Backlog {
             return Backlog::Whole;
         }
         let lines = meter.held.wrapping_add(meter.rotated);
-        if lines != seen {
-            (seen, quiet_since) = (lines, now);
+        // A connection that took long has had no time to say anything yet.
+        if lines != seen || meter.connected != connected {
+            (seen, connected, quiet_since) = (lines, meter.connected, now);
         }
         if meter.connected {
             let live = meter
@@ -225,6 +226,9 @@ pub(super) fn say_not_held(query: &LogQuery, past: &LogPast, matched: usize) {
 
 #[cfg(test)]
 mod tests {
+    use forgekeeper_domain::logs::LogStream;
+    use forgekeeper_keeper::logs::ServiceLog;
+
     use super::*;
 
     #[test]
@@ -239,6 +243,21 @@ mod tests {
         assert!(!pace.is_the_clocks(at(3600), after(2000)));
         assert!(!pace.is_the_clocks(at(3600), after(2500)));
         assert!(pace.is_the_clocks(at(3601), after(3000)));
+    }
+
+    #[tokio::test]
+    async fn what_comes_soon_after_a_slow_connection_is_waited_for() {
+        let log = ServiceLog::new();
+        let reader = log.read(&LogQuery::default()).expect("a reader");
+        let speaks = async {
+            tokio::time::sleep(QUIET + LOOK).await;
+            log.connected();
+            tokio::time::sleep(QUIET / 2).await;
+            log.push(LogStream::Stdout, b"2025-10-11T10:34:00Z one\n");
+        };
+        let held = async { (comes_in(&reader).await, reader.meter().held) };
+        let (seen, ()) = tokio::join!(held, speaks);
+        assert_eq!(seen, (Backlog::Whole, 1));
     }
 
     #[test]
