@@ -116,7 +116,7 @@ enum View {
     /// Those that match, with those around them.
     Context {
         around: u8,
-        matching: LineFilter,
+        matching: Box<LineFilter>,
         neighbours: Neighbours,
         printer: Printer,
     },
@@ -132,7 +132,7 @@ impl View {
             None => Self::Lines(printer),
             Some(around) => Self::Context {
                 around,
-                matching,
+                matching: Box::new(matching),
                 neighbours: Neighbours::new(around),
                 printer,
             },
