@@ -35,7 +35,7 @@ pub(super) async fn run(
     let handle = session.handle();
     let probe = handle.logs(&args.service, &query)?;
     let backlog = interrupt
-        .unless(async { Ok(past::comes_in(&probe).await) })
+        .unless(async { Ok(past::comes_in(&probe, &service).await) })
         .await?;
     if args.known {
         return match backlog {

@@ -9,7 +9,7 @@ use forgekeeper_domain::{
     ids::ServiceId,
     ladder::Rung,
     logs::{LogLine, LogMeter, LogQuery},
-    outcome::Status,
+    outcome::{Outcome, Status},
 };
 use forgekeeper_keeper::{
     keeper::KeeperHandle,
@@ -29,6 +29,9 @@ const QUIET: Duration = Duration::from_millis(700);
 const STRETCH: Duration = Duration::from_secs(1);
 /// Older lines printed at most; they are held until the oldest is found.
 pub(super) const MOST_STORED: u32 = 200_000;
+/// The same where nothing is known to be broken: what is said may be older than the engine's
+/// answer, and a busy machine takes its time to open a log.
+const MORE_PATIENCE: Duration = Duration::from_secs(5);
 /// An error that stands for so long was not a moment's: the first attempts have failed.
 pub(super) const PATIENCE: Duration = Duration::from_millis(1500);
 
@@ -108,7 +111,15 @@ pub(super) enum Backlog {
 
 /// Waits until the past of a log is held. Lines that are written meanwhile do not prolong it: their
 /// times are of now, or run no faster than the clock (the engine's may be wrong).
-pub(super) async fn comes_in(reader: &LogReader) -> Backlog {
+pub(super) async fn comes_in(reader: &LogReader, service: &ServiceState) -> Backlog {
+    let patience = match broken(service) {
+        Some(_) => PATIENCE,
+        None => MORE_PATIENCE,
+    };
+    held(reader, patience).await
+}
+
+async fn held(reader: &LogReader, patience: Duration) -> Backlog {
     let begun = clock::now();
     let deadline = Instant::now() + FIRST_ROUND;
     let (mut seen, mut quiet_since) = (0, Instant::now());
@@ -135,7 +146,7 @@ pub(super) async fn comes_in(reader: &LogReader) -> Backlog {
         match (&meter.error, meter.connected) {
             (Some(reason), false) => {
                 let since = *failing_since.get_or_insert(now);
-                if now - since >= PATIENCE {
+                if now - since >= patience {
                     return Backlog::Failed(reason.clone());
                 }
             }
@@ -175,14 +186,18 @@ pub(super) fn failing<'a>(meter: &'a LogMeter, past: &LogPast) -> Option<&'a str
         .flatten()
 }
 
+/// What keeps the log from being read, as far as the ladder tells.
+fn broken(service: &ServiceState) -> Option<&Outcome> {
+    let rungs = service.ladder.rungs.iter();
+    rungs
+        .filter(|r| r.rung <= Rung::Container)
+        .map(|r| &r.outcome)
+        .find(|outcome| outcome.status != Status::Ok)
+}
+
 /// A log that could not be read, with the broken rung below it as the reason.
 pub(super) fn why(service: &ServiceState, reason: &str) -> ErrorInfo {
-    let broken = service
-        .ladder
-        .rungs
-        .iter()
-        .find(|r| r.rung <= Rung::Container && r.outcome.status != Status::Ok);
-    let cause = broken.and_then(|r| r.outcome.cause);
+    let cause = broken(service).and_then(|outcome| outcome.cause);
     let code = match cause {
         Some(Cause::ContainerMissing) => ErrorCode::ContainerMissing,
         // What was not read is not known, whatever kept it.
@@ -255,9 +270,24 @@ mod tests {
             tokio::time::sleep(QUIET / 2).await;
             log.push(LogStream::Stdout, b"2025-10-11T10:34:00Z one\n");
         };
-        let held = async { (comes_in(&reader).await, reader.meter().held) };
-        let (seen, ()) = tokio::join!(held, speaks);
+        let seen = async { (held(&reader, PATIENCE).await, reader.meter().held) };
+        let (seen, ()) = tokio::join!(seen, speaks);
         assert_eq!(seen, (Backlog::Whole, 1));
+    }
+
+    #[tokio::test]
+    async fn an_error_is_a_failure_when_it_stands() {
+        let log = ServiceLog::new();
+        log.disconnected("waiting");
+        let reader = log.read(&LogQuery::default()).expect("a reader");
+        let failed = held(&reader, LOOK).await;
+        assert_eq!(failed, Backlog::Failed("waiting".to_owned()));
+        let connects = async {
+            tokio::time::sleep(4 * LOOK).await;
+            log.connected();
+        };
+        let (seen, ()) = tokio::join!(held(&reader, PATIENCE), connects);
+        assert_eq!(seen, Backlog::Whole);
     }
 
     #[test]
