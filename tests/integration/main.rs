@@ -13,6 +13,7 @@ mod docker_foreign;
 mod docker_lab;
 mod docker_tls;
 mod faults;
+mod logs_cli;
 mod logs_timeline;
 mod pictures;
 mod rig;

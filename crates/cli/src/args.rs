@@ -95,7 +95,7 @@ pub(crate) struct LogsArgs {
     /// Only lines that match this regular expression
     #[arg(long, value_name = "RE")]
     pub(crate) filter: Option<String>,
-    /// Only warnings and worse
+    /// Only warnings and worse, by their words or by what they are known to mean
     #[arg(long)]
     pub(crate) problems: bool,
     /// Only this program of the container's log multiplexer
@@ -113,6 +113,24 @@ pub(crate) struct LogsArgs {
     /// Go on until interrupted
     #[arg(long, short)]
     pub(crate) follow: bool,
+    /// Also N lines before and after each matching line, 0 to 50
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=50))]
+    pub(crate) context: Option<u8>,
+    /// Say below each line that has a name what it means
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// Lines of the same shape as one, with their number, the most frequent first
+    #[arg(long, conflicts_with_all = ["follow", "context", "explain"])]
+    pub(crate) group: bool,
+    /// Instead of lines: what was said since the program started that is worth a look
+    #[arg(
+        long,
+        conflicts_with_all = [
+            "filter", "problems", "program", "since", "until", "tail", "follow", "context",
+            "explain", "group",
+        ]
+    )]
+    pub(crate) known: bool,
 }
 
 #[derive(Debug, Args)]

@@ -2,7 +2,10 @@
 
 use regex::{Regex, RegexBuilder};
 
-use super::{LogLevel, LogLine, LogQuery};
+use super::{
+    LogLevel, LogLine, LogQuery,
+    signature::{Severity, SignatureSet},
+};
 use crate::{
     Timestamp,
     error::{ErrorCode, ErrorInfo},
@@ -81,7 +84,7 @@ impl LineFilter {
         let marker = line.marker.is_some();
         // What happened to the container belongs to every program, and has no text.
         (!marker || self.text.is_none())
-            && (!self.problems || line.level >= LogLevel::Warning)
+            && (!self.problems || is_problem(line))
             && self
                 .program
                 .as_ref()
@@ -118,6 +121,15 @@ impl LineFilter {
             && self.program.is_none()
             && self.span() == (None, None)
     }
+}
+
+/// Whether a line's own words are a warning or worse, or the message is known to be one: many a
+/// failure is told in words without alarm.
+fn is_problem(line: &LogLine) -> bool {
+    let known = SignatureSet::built_in();
+    let severity = |id| Some(known.get(known.index_of(id)?)?.severity);
+    line.level >= LogLevel::Warning
+        || line.signature.as_deref().and_then(severity) >= Some(Severity::Warning)
 }
 
 /// Compiles an expression that comes from outside, within the limits of a filter.
@@ -271,6 +283,16 @@ mod tests {
         let filter = LineFilter::compile(&problems).unwrap();
         assert!(filter.matches(&warning));
         assert!(!filter.matches(&line("fine")));
+        // A known message is as grave as it is known to be, however calm its words.
+        for (signature, expected) in [
+            ("forge.public-url", true),
+            ("forge.launch", false),
+            ("no-such-signature", false),
+        ] {
+            let mut named = line("calm words");
+            named.signature = Some(signature.to_owned());
+            assert_eq!(filter.matches(&named), expected, "{signature}");
+        }
 
         let other = LogQuery {
             program: Some("caddy".to_owned()),
