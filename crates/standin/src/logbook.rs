@@ -161,31 +161,34 @@ impl Logbook {
         lock(&self.inner).source = None;
     }
 
-    /// Shows the last `count` lines once more, as a restarted tail does; the files keep theirs
-    /// single.
+    /// Shows the last `count` lines of every followed file once more, as a restarted tail does: file
+    /// after file. The files keep theirs single.
     pub fn replay(&self, count: usize) {
         let mut inner = lock(&self.inner);
-        let mut old: Vec<Entry> = inner
+        let lines: Vec<Entry> = inner
             .entries
             .iter()
-            .rev()
-            .filter(|e| !e.header && (e.shown || e.source.is_some()))
-            .take(count)
+            .filter(|e| !e.header && e.source.is_some())
             .cloned()
             .collect();
-        old.reverse();
+        let mut files: Vec<&Arc<str>> = Vec::new();
+        for source in lines.iter().filter_map(|e| e.source.as_ref()) {
+            if !files.contains(&source) {
+                files.push(source);
+            }
+        }
         let now = Timestamp::now();
-        for entry in old {
-            self.head(&mut inner, now, entry.stream, entry.source);
-            self.push(
-                &mut inner,
-                now,
-                entry.stream,
-                None,
-                entry.bytes,
-                true,
-                false,
-            );
+        inner.source = None;
+        for file in files {
+            let of: Vec<&Entry> = lines
+                .iter()
+                .filter(|e| e.source.as_ref() == Some(file))
+                .collect();
+            self.head(&mut inner, now, of[0].stream, Some(Arc::clone(file)));
+            for entry in &of[of.len().saturating_sub(count)..] {
+                let bytes = entry.bytes.clone();
+                self.push(&mut inner, now, entry.stream, None, bytes, true, false);
+            }
         }
     }
 

@@ -23,6 +23,8 @@ const MAX_PROGRAMS: usize = 64;
 const LEAST_LINES: usize = 16;
 /// And has at least so many different lines: a program may well say one thing a hundred times.
 const LEAST_DIFFERENT: usize = 8;
+/// A log without a pause settles after so many lines.
+const LONGEST_UNSETTLED: usize = 256;
 /// Lines further apart than this are not of one burst, milliseconds.
 const BURST_GAP_MS: i128 = 1_000;
 /// And a burst is over after so many: a lively log must not wait.
@@ -60,6 +62,8 @@ pub struct ReplayFold {
 struct Voice {
     program: String,
     said: VecDeque<u64>,
+    /// As many of them are older than the burst; what came in it is no end to reach.
+    settled: usize,
     /// Places in `said` that the burst may have come to.
     places: Vec<usize>,
     /// Waiting lines that agree with one of these places, and what they say.
@@ -73,7 +77,9 @@ impl ReplayFold {
     pub fn learn(&mut self, line: &PreparedLine) {
         if let Some(program) = &line.program {
             let hash = hash(line);
-            self.voice(program).remember(hash);
+            let voice = self.voice(program);
+            voice.remember(hash);
+            voice.settled = voice.said.len();
         }
     }
 
@@ -92,6 +98,11 @@ impl ReplayFold {
         let over = apart(self.last_at, BURST_GAP_MS) || apart(self.burst_from, LONGEST_BURST_MS);
         if over || self.waiting.len() >= MAX_WAITING {
             self.settle(out);
+        }
+        if over {
+            for voice in &mut self.voices {
+                voice.settled = voice.said.len();
+            }
         }
         self.last_at = line.at.or(self.last_at);
         let Some(program) = line.program.clone() else {
@@ -181,6 +192,7 @@ impl ReplayFold {
             None => Voice {
                 program: program.to_owned(),
                 said: VecDeque::new(),
+                settled: 0,
                 places: Vec::new(),
                 agreeing: Vec::new(),
                 complete: 0,
@@ -199,12 +211,20 @@ impl Voice {
     fn remember(&mut self, hash: u64) {
         if self.said.len() == REMEMBERED {
             self.said.pop_front();
+            self.settled = self.settled.saturating_sub(1);
         }
         self.said.push_back(hash);
+        if self.said.len() - self.settled > LONGEST_UNSETTLED {
+            self.settled = self.said.len();
+        }
+    }
+
+    fn settled(&self) -> impl Iterator<Item = (usize, u64)> {
+        self.said.iter().copied().enumerate().take(self.settled)
     }
 
     fn begins(&self, hash: u64) -> bool {
-        self.said.contains(&hash)
+        self.settled().any(|(_, said)| said == hash)
     }
 
     /// The line at this place among those that wait.
@@ -213,24 +233,21 @@ impl Voice {
             // What comes after the last word is new.
             return;
         }
-        let end = self.said.len().saturating_sub(1);
+        let end = self.settled.saturating_sub(1);
         let goes_on = self.places.iter().map(|at| at + 1);
         let mut places: Vec<usize> = goes_on
-            .filter(|at| self.said.get(*at) == Some(&hash))
+            .filter(|at| *at <= end && self.said.get(*at) == Some(&hash))
             .collect();
         if places.is_empty() && self.complete == 0 {
             // Lines from before what is remembered come first.
             self.agreeing.clear();
-            let said = self.said.iter().enumerate();
-            places = said
-                .filter(|(_, said)| **said == hash)
-                .map(|(at, _)| at)
-                .collect();
+            let same = |(at, said): (usize, u64)| (said == hash).then_some(at);
+            places = self.settled().filter_map(same).collect();
         }
         if !places.is_empty() {
             self.agreeing.push((place, hash));
         }
-        if places.contains(&end) && !self.said.is_empty() {
+        if places.contains(&end) {
             self.complete = self.agreeing.len();
             places.retain(|at| *at != end);
         }

@@ -101,7 +101,7 @@ impl Held {
 
     /// Takes up what was stored before, and stores from now on.
     pub(super) fn adopt(&mut self, archive: Option<Archive>, newest: Newest) {
-        if self.ring.is_empty() {
+        if !self.ready {
             self.ring
                 .begin_at(newest.lines.first().map_or(0, |line| line.seq));
             for line in newest.lines {
