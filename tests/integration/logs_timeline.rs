@@ -10,7 +10,7 @@ use std::{
 use forgekeeper_domain::logs::{LogLine, Marker};
 use forgekeeper_keeper::{
     keeper::{Keeper, KeeperOptions},
-    logs::archive,
+    logs::archive::{self, Archive, Keeping},
 };
 
 use crate::{
@@ -170,4 +170,93 @@ async fn the_timeline_equals_what_was_written() {
         markers.iter().filter(started).count(),
     );
     assert_eq!(told, (1, 2), "{markers:?}");
+}
+
+/// A disk of a few megabytes.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount() -> Self {
+        let disk = Self(tempfile::tempdir().expect("a folder"));
+        disk.resize("size=1m", &["-t", "tmpfs", "tmpfs"]);
+        disk
+    }
+
+    fn resize(&self, size: &str, what: &[&str]) {
+        let status = Command::new("mount")
+            .args(["-o", size])
+            .args(what)
+            .arg(self.0.path())
+            .status();
+        assert!(status.expect("mount").success(), "mount {size}");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("-l").arg(self.0.path()).status());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs root: a small disk is mounted"]
+async fn a_full_disk_is_said_and_what_is_live_goes_on() {
+    let disk = SmallDisk::mount();
+    let service = id("myia");
+    let archive = Archive::open(disk.0.path(), &service, Keeping::default())
+        .await
+        .expect("a folder")
+        .expect("nobody else writes");
+    let now = jiff::Timestamp::now();
+    // Hardly to be compressed, and far more than fits.
+    let line = |n: u64| LogLine {
+        text: format!("{:x} {n}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).repeat(8),
+        ..Marker::Lost { lines: 0 }.between_lines(now)
+    };
+    let mut written = 0;
+    while archive.kept().lost == 0 {
+        archive.add(&LogLine {
+            marker: None,
+            ..line(written)
+        });
+        written += 1;
+        tokio::time::timeout(10 * SECOND, archive.room())
+            .await
+            .expect("a full disk holds up nothing");
+        assert!(written < 10_000_000, "the disk never was full");
+    }
+    let kept = archive.kept();
+    let said = kept.error.expect("said");
+    assert!(said.contains("full"), "{said}");
+
+    // Room again: what comes is stored, and what is missing is said in its place.
+    disk.resize("remount,size=64m", &[]);
+    archive.add(&LogLine {
+        text: "after all".to_owned(),
+        marker: None,
+        ..line(0)
+    });
+    for _ in 0..400 {
+        if archive.kept().error.is_none() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    archive.close().await;
+    let lines = archive::newest(disk.0.path(), &service, usize::MAX)
+        .expect("readable")
+        .lines;
+    assert_eq!(
+        lines.last().map(|line| line.text.as_str()),
+        Some("after all")
+    );
+    let lost: u32 = lines
+        .iter()
+        .filter_map(|line| match line.marker {
+            Some(Marker::Lost { lines }) => Some(lines),
+            _ => None,
+        })
+        .sum();
+    assert_eq!(lost, kept.lost);
+    assert!(lines.windows(2).all(|pair| pair[0].seq < pair[1].seq));
 }

@@ -12,7 +12,7 @@ use std::{
 use forgekeeper_domain::{
     Timestamp,
     ids::ServiceId,
-    logs::{LogLine, StoredLog},
+    logs::{LogLine, Marker, StoredLog},
 };
 use tokio::sync::{Notify, oneshot};
 
@@ -158,13 +158,7 @@ impl Archive {
             return;
         }
         if pending.block.bytes() >= MOST_BYTES {
-            let lost = pending.block.len();
-            pending.first += i64::try_from(lost).unwrap_or(0);
-            pending.block = Block::default();
-            let mut kept = self.shared.kept();
-            kept.lost = kept
-                .lost
-                .saturating_add(u32::try_from(lost).unwrap_or(u32::MAX));
+            self.give_up(&mut pending, line.at);
         }
         let first = pending.block.is_empty();
         pending.block.push(line);
@@ -185,6 +179,20 @@ impl Archive {
     /// From now on the lines come from this container.
     pub fn comes_from(&self, container: &str) {
         self.shared.lock().container = Some(container.to_owned());
+    }
+
+    /// Nothing can be written for long: what waits is given up, and said in its place.
+    fn give_up(&self, pending: &mut Pending, at: Option<Timestamp>) {
+        let lines = u32::try_from(pending.block.len()).unwrap_or(u32::MAX);
+        let mut kept = self.shared.kept();
+        kept.lost = kept.lost.saturating_add(lines);
+        let at = at.or(kept.oldest).unwrap_or(Timestamp::UNIX_EPOCH);
+        // The mark takes the number of the last of them.
+        pending.first += i64::from(lines) - 1;
+        pending.block = Block::default();
+        pending
+            .block
+            .push(&Marker::Lost { lines }.between_lines(at));
     }
 
     /// Waits while too much waits to be written. A disk that is full does not hold up what is live.
