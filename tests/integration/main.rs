@@ -14,6 +14,7 @@ mod docker_lab;
 mod docker_tls;
 mod faults;
 mod logs_cli;
+mod logs_known;
 mod logs_timeline;
 mod pictures;
 mod rig;
