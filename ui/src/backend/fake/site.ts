@@ -10,31 +10,10 @@ import type {
   ServiceState,
   Status,
 } from '../types';
+import type { Fault } from './faults';
 import type { FakeLog } from './logs';
 
-/** Names accepted in `?fault=`, separated by commas. */
-export const FAULTS = [
-  'container-stopped',
-  'program-fatal',
-  'api-unauthorized',
-  'engine-refused',
-  'first-start',
-  'nothing-found',
-  'settings-error',
-  'no-gpu',
-  'gpu-values-missing',
-  'many-services',
-  'not-measured',
-  'act-fails',
-  'blank-picture',
-  'generation-fails',
-  'no-keyring',
-  'disconnected',
-  'log-lost',
-  'demo',
-  'no-keeper',
-] as const;
-export type Fault = (typeof FAULTS)[number];
+export { FAULTS, type Fault } from './faults';
 
 /** One service as the fake knows it. */
 export interface FakeService {

@@ -1,0 +1,25 @@
+/** Names accepted in `?fault=`, separated by commas. */
+export const FAULTS = [
+  'container-stopped',
+  'program-fatal',
+  'api-unauthorized',
+  'engine-refused',
+  'first-start',
+  'nothing-found',
+  'settings-error',
+  'no-gpu',
+  'gpu-values-missing',
+  'many-services',
+  'not-measured',
+  'act-fails',
+  'blank-picture',
+  'generation-fails',
+  'no-keyring',
+  'disconnected',
+  'log-lost',
+  'search-slow',
+  'search-fails',
+  'demo',
+  'no-keeper',
+] as const;
+export type Fault = (typeof FAULTS)[number];
