@@ -108,6 +108,71 @@ const SCENES = [
       await page.waitForTimeout(500);
     },
   ],
+  [
+    'logs-explained',
+    '',
+    async (page) => {
+      await go('logs')(page);
+      await page.waitForTimeout(500);
+      await page.getByTestId('log-signature').last().click();
+    },
+  ],
+  [
+    'logs-markers',
+    '',
+    async (page) => {
+      await go('logs')(page);
+      await page.waitForTimeout(500);
+      await page.getByTestId('log-row').last().hover();
+      for (let notch = 0; notch < 6; notch++) {
+        await page.mouse.wheel(0, -120);
+        await page.waitForTimeout(30);
+      }
+      await page.waitForTimeout(300);
+      await page.getByTestId('log-trace').first().click();
+    },
+  ],
+  [
+    'logs-search',
+    '?lines=4000',
+    async (page) => {
+      await go('logs')(page);
+      await page.getByTestId('log-filter').fill('attention');
+      await page.getByTestId('log-search-start').click();
+      await page.waitForTimeout(600);
+      await page.getByTestId('log-around').nth(1).click();
+    },
+  ],
+  [
+    'logs-searching',
+    '?lines=4000&fault=search-slow',
+    async (page) => {
+      await go('logs')(page);
+      await page.getByTestId('log-filter').fill('attention');
+      await page.getByTestId('log-search-start').click();
+      await page.waitForTimeout(2000);
+    },
+  ],
+  [
+    'logs-search-nothing',
+    '',
+    async (page) => {
+      await go('logs')(page);
+      await page.getByTestId('log-filter').fill('no such words');
+      await page.getByTestId('log-search-start').click();
+      await page.waitForTimeout(600);
+    },
+  ],
+  [
+    'logs-search-failed',
+    '?fault=search-fails',
+    async (page) => {
+      await go('logs')(page);
+      await page.getByTestId('log-filter').fill('Device');
+      await page.getByTestId('log-search-start').click();
+      await page.waitForTimeout(600);
+    },
+  ],
   ['bench', '', go('bench')],
   [
     'bench-progress',

@@ -63,6 +63,16 @@ for (const theme of ['dark', 'light']) {
           await page.waitForTimeout(350);
           assert.deepEqual(await violations(page), [], name);
         }
+        await page.getByTestId('nav-logs').click();
+        await page.getByTestId('log-signature').last().click();
+        await page.getByTestId('log-follow').waitFor();
+        assert.deepEqual(await violations(page), [], 'a known message explained');
+        await page.keyboard.press('Control+Shift+F');
+        await page.locator('[data-testid=log-search] [data-phase=done]').waitFor();
+        await page.getByTestId('log-around').first().click();
+        await page.locator('[data-testid=log-around-lines] .chosen').waitFor();
+        assert.deepEqual(await violations(page), [], 'results');
+        await page.keyboard.press('Escape');
         await page.getByTestId('nav-overview').click();
         await page.getByTestId('message-myia-ext.script-load').getByRole('button').click();
         await page.getByTestId('unknown-myia').getByRole('button').click();
@@ -236,10 +246,10 @@ test('ten thousand lines scroll, stop following, and follow again', async () => 
 test('a wrong expression keeps the log alive, and clearing it brings every line back', async () => {
   await story({}, async (page) => {
     await page.getByTestId('nav-logs').click();
-    await page.getByTestId('log-filter').fill('startup');
+    await page.getByTestId('log-filter').fill('device');
     await page.waitForFunction(() => {
       const rows = [...document.querySelectorAll('[data-testid=log-row]')];
-      return rows.length > 0 && rows.every((row) => /startup/i.test(row.textContent));
+      return rows.length > 0 && rows.every((row) => /device/i.test(row.textContent));
     });
     await page.getByTestId('log-filter').fill('');
     await page.getByTestId('log-regex').click();
@@ -258,6 +268,45 @@ test('a wrong expression keeps the log alive, and clearing it brings every line 
         new Set([...document.querySelectorAll('[data-testid=log-row]')].map((r) => r.textContent))
           .size > 3,
     );
+  });
+});
+
+test('a search through everything stored, lines around a result, and back with Escape', async () => {
+  await story({ query: '?lines=4000' }, async (page) => {
+    await page.getByTestId('nav-logs').click();
+    await page.getByTestId('log-filter').fill('Startup');
+    await page.keyboard.press('Control+Shift+F');
+    await page.locator('[data-testid=log-search] [data-phase=done]').waitFor();
+    await page.getByTestId('log-around').first().click();
+    const box = page.getByTestId('log-around-lines');
+    await box.locator('.chosen').waitFor();
+    const seen = await box.evaluate((element) => {
+      const chosen = element.querySelector('.chosen').getBoundingClientRect();
+      const { top, bottom } = element.getBoundingClientRect();
+      return chosen.top >= top && chosen.bottom <= bottom;
+    });
+    assert.ok(seen, 'the result is in sight among its neighbours');
+    await page.keyboard.press('Escape');
+    await page.getByTestId('log-search').waitFor({ state: 'detached' });
+    assert.equal(
+      await page.evaluate(() => document.activeElement?.getAttribute('data-testid')),
+      'log-filter',
+    );
+  });
+});
+
+test('a known message is explained in sight, and following stops for it', async () => {
+  await story({}, async (page) => {
+    await page.getByTestId('nav-logs').click();
+    await page.getByTestId('log-signature').last().click();
+    const told = page.getByText('What to do');
+    await told.waitFor();
+    await page.getByTestId('log-follow').waitFor();
+    const place = await settled(async () => JSON.stringify(await told.boundingBox()));
+    await page.waitForTimeout(2_300);
+    assert.equal(JSON.stringify(await told.boundingBox()), place, 'what is read does not move');
+    const { y, height } = JSON.parse(place);
+    assert.ok(y > 0 && y + height < 900, 'it is in the window');
   });
 });
 

@@ -27,7 +27,7 @@ export type Release = () => void;
 export interface Preferences {
   theme: 'system' | 'dark' | 'light';
   language: 'system' | 'en' | 'fr';
-  logs: { wrap: boolean; times: boolean };
+  logs: { wrap: boolean; times: 'off' | 'local' | 'utc' | 'relative' };
   bench: Partial<GenerationRequest> & { service?: string };
 }
 

@@ -111,7 +111,10 @@ export class FakeBackend extends FakeSite implements Backend {
   }
 
   async searchLogs(...[id, query, before, most, receive]: Parameters<Backend['searchLogs']>) {
-    return this.find(id).log.search(query, before, most, receive);
+    return this.find(id).log.search(query, before, most, receive, {
+      pace: this.faults.has('search-slow') ? 1_500 : 60,
+      fails: this.faults.has('search-fails'),
+    });
   }
 
   async signatures() {

@@ -11,10 +11,11 @@ export function gigabytes(bytes: number): string {
 
 export const percent = (value: number): string => `${number(value)}${NBSP}%`;
 
-type Style = 'time' | 'day' | 'full';
+type Style = 'time' | 'day' | 'day_utc' | 'full';
 const STYLES: Record<Style, Intl.DateTimeFormatOptions> = {
   time: { hour: '2-digit', minute: '2-digit' },
   day: { day: 'numeric', month: 'short' },
+  day_utc: { day: 'numeric', month: 'short', timeZone: 'UTC' },
   full: { dateStyle: 'medium', timeStyle: 'medium' },
 };
 const formats = new Map<string, Intl.DateTimeFormat>();
@@ -45,9 +46,17 @@ export function clockTime(iso: string, today: number): string {
 /** Time of a log line to the millisecond, in the reader's own zone. */
 export function logTime(iso: string): string {
   const at = new Date(iso);
-  const two = (value: number) => String(value).padStart(2, '0');
-  const ms = String(at.getMilliseconds()).padStart(3, '0');
-  return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${ms}`;
+  // As if the reader's zone were UTC, which alone is printed to the millisecond.
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(11, 23);
+}
+
+/** When a log line was written: to the millisecond on the present day, with the day on others. */
+export function stamp(iso: string, utc: boolean, today: number): string {
+  const at = new Date(iso);
+  const time = utc ? at.toISOString().slice(11, 23) : logTime(iso);
+  const zone = utc ? 'Z' : '';
+  if (dayOf(at) === today) return `${time}${zone}`;
+  return `${dated(utc ? 'day_utc' : 'day', at)}${NBSP}${time.slice(0, 8)}${zone}`;
 }
 
 /** A moment in full, for tooltips. */

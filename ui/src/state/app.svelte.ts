@@ -25,7 +25,7 @@ export type PageId = 'overview' | 'logs' | 'bench' | 'settings';
 const DEFAULTS: Preferences = {
   theme: 'system',
   language: 'system',
-  logs: { wrap: true, times: true },
+  logs: { wrap: true, times: 'local' },
   bench: {},
 };
 
@@ -172,7 +172,11 @@ export class App {
   }
 
   private adoptPreferences(kept: Partial<Preferences>): void {
-    const all = { ...structuredClone(DEFAULTS), ...kept, logs: { ...DEFAULTS.logs, ...kept.logs } };
+    const logs = { ...DEFAULTS.logs, ...kept.logs };
+    // It was a yes or no once.
+    const times: unknown = logs.times;
+    if (typeof times === 'boolean') logs.times = times ? 'local' : 'off';
+    const all = { ...structuredClone(DEFAULTS), ...kept, logs };
     this.preferences = reuse(this.preferences, all);
     this.applyPreferences();
   }

@@ -19,6 +19,8 @@ export const FAULTS = [
   'log-lost',
   'context-lost',
   'log-noisy',
+  'search-slow',
+  'search-fails',
   'demo',
   'no-keeper',
 ] as const;

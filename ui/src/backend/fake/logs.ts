@@ -3,6 +3,7 @@ import type {
   LogBatch,
   LogLevel,
   LogLine,
+  LogMarker,
   LogQuery,
   LogRun,
   LogSearchBatch,
@@ -19,6 +20,7 @@ type Sample = [
   text: string,
   signature?: string,
   trace?: TracePart,
+  spans?: LogLine['spans'],
 ];
 
 const LIFE: Sample[] = [
@@ -45,8 +47,20 @@ const LIFE: Sample[] = [
     'torch.load-futurewarning',
   ],
   ['forge', 'error', '*** Error loading script: attention.py', 'ext.script-load'],
-  ['forge', 'error', "ModuleNotFoundError: No module named 'ldm'", 'ext.ldm-missing-cause'],
   ['forge', 'error', 'Traceback (most recent call last):', undefined, 'head'],
+  [
+    'caddy',
+    'info',
+    'été 🔥 INFO ready: 4 workers, 0 errors',
+    undefined,
+    undefined,
+    [
+      // In bytes: each accented letter takes two, the picture four.
+      { start: 11, end: 15, colour: 'green', bold: true },
+      { start: 23, end: 24, colour: 'cyan', bold: false },
+      { start: 34, end: 35, colour: 'magenta', bold: false },
+    ],
+  ],
   [
     'forge',
     'info',
@@ -61,11 +75,65 @@ const LIFE: Sample[] = [
   ],
 ];
 
+/** What follows the head of a traceback, one line at a time. */
+const FRAMES: Sample[] = [
+  [
+    'forge',
+    'unknown',
+    '  File "/opt/forge/modules/scripts.py", line 525, in load_scripts',
+    '',
+    'body',
+  ],
+  [
+    'forge',
+    'unknown',
+    '    script_module = script_loading.load_module(scriptfile.path)',
+    '',
+    'body',
+  ],
+  [
+    'forge',
+    'unknown',
+    '  File "/opt/forge/modules/script_loading.py", line 13, in load_module',
+    '',
+    'body',
+  ],
+  ['forge', 'unknown', '    module_spec.loader.exec_module(module)', '', 'body'],
+  [
+    'forge',
+    'unknown',
+    '  File "extensions/attention/scripts/attention.py", line 4, in <module>',
+    '',
+    'body',
+  ],
+  ['forge', 'unknown', '    from ldm.modules.attention import CrossAttention', '', 'body'],
+  [
+    'forge',
+    'error',
+    "ModuleNotFoundError: No module named 'ldm'",
+    'ext.ldm-missing-cause',
+    'cause',
+  ],
+];
+
+/** What happened to the container in the middle of what is held. */
+const HAPPENED: LogMarker[] = [
+  { stopped: { exit_code: 137 } },
+  { recreated: { container: '4f1c0d7e9a2b', other_image: true } },
+  { started: { container: '4f1c0d7e9a2b' } },
+  { replayed: { lines: 512 } },
+  { lost: { lines: 3 } },
+];
+/** Lines before now at which it happened. */
+const HAPPENED_AT = 40;
+
 /** One service's log, growing as time moves. */
 export class FakeLog {
   lines: LogLine[] = [];
   rotated = 0;
   private seq = 0;
+  /** What is left of a traceback. */
+  private frames: Sample[] = [];
   private readonly random: () => number;
   private readonly readers = new Set<(lines: LogLine[]) => void>();
 
@@ -74,28 +142,38 @@ export class FakeLog {
     // One line in the middle is an error that no rule knows.
     const unknown = Math.floor(count / 2);
     for (let index = count; index > 0; index--) {
-      const sample: Sample | undefined =
-        index === unknown ? ['forge', 'error', UNKNOWN_LINE] : undefined;
-      this.write(start - index * 700, sample);
+      const marker = HAPPENED[HAPPENED_AT - index];
+      const at = start - index * 700;
+      if (count > HAPPENED_AT && marker) this.add(at, ['', 'unknown', ''], marker);
+      else this.write(at, index === unknown ? ['forge', 'error', UNKNOWN_LINE] : undefined);
     }
   }
 
   write(at: number, sample?: Sample): void {
-    const pick = LIFE[Math.floor(this.random() ** 1.6 * LIFE.length)] ?? LIFE[0];
-    const [program, level, text, signature, trace] = sample ?? (pick as Sample);
+    const next = sample ?? this.frames.shift() ?? this.pick();
+    if (next[4] === 'head') this.frames = [...FRAMES];
+    this.add(at, next);
+  }
+
+  private pick(): Sample {
+    return LIFE[Math.floor(this.random() ** 1.6 * LIFE.length)] ?? (LIFE[0] as Sample);
+  }
+
+  private add(at: number, sample: Sample, marker: LogMarker | null = null): void {
+    const [program, level, text, signature, trace, spans] = sample;
     this.seq += 1;
     const line: LogLine = {
       seq: this.seq,
       at: new Date(at).toISOString(),
-      stream: level === 'error' ? 'stderr' : 'stdout',
-      program,
+      stream: level === 'error' || trace ? 'stderr' : 'stdout',
+      program: program || null,
       level,
       text,
-      spans: [],
+      spans: spans ?? [],
       cut_bytes: 0,
-      signature: signature ?? null,
+      signature: signature || null,
       trace: trace ?? null,
-      marker: null,
+      marker,
     };
     this.lines.push(line);
     if (this.lines.length > CAPACITY) {
@@ -115,6 +193,7 @@ export class FakeLog {
     before: number | null,
     most: number,
     receive: (batch: LogSearchBatch) => void,
+    { pace = 60, fails = false } = {},
   ): () => void {
     const matches = matcher(query);
     const rounds = 4;
@@ -128,6 +207,18 @@ export class FakeLog {
       const found = lines.slice(0, left);
       left -= found.length;
       const done = round === rounds || left === 0;
+      if (fails && round > 1) {
+        clearInterval(timer);
+        receive({
+          lines: [],
+          looked: size,
+          all: old.length,
+          back_to: old[size]?.at ?? null,
+          done: true,
+          error: 'the stored log of `myia-turbo` cannot be read: disk I/O error',
+        });
+        return;
+      }
       receive({
         lines: found,
         looked: Math.min(old.length, round * size),
@@ -137,7 +228,7 @@ export class FakeLog {
         error: null,
       });
       if (done) clearInterval(timer);
-    }, 60);
+    }, pace);
     return () => clearInterval(timer);
   }
 
@@ -162,7 +253,10 @@ function matcher(query: LogQuery): (line: LogLine) => boolean {
   let test = (line: string) => text === '' || line.toLowerCase().includes(text);
   if (query.regex && query.filter !== '') {
     try {
-      const expression = new RegExp(query.filter, 'i');
+      const expression = new RegExp(
+        query.filter.replace('(?i)', ''),
+        query.filter.startsWith('(?i)') ? 'i' : '',
+      );
       test = (line) => expression.test(line);
     } catch (cause) {
       const error: ErrorInfo = {
@@ -175,9 +269,10 @@ function matcher(query: LogQuery): (line: LogLine) => boolean {
     }
   }
   return (line) =>
-    test(line.text) &&
+    // What happened to the container belongs to every program, and has no text.
+    (line.marker ? query.filter === '' : test(line.text)) &&
     (query.since === null || (line.at ?? query.since) >= query.since) &&
     (query.until === null || (line.at ?? query.until) <= query.until) &&
     (!query.problems || ['warning', 'error', 'fatal'].includes(line.level)) &&
-    (query.program === null || line.program === query.program);
+    (query.program === null || line.marker !== null || line.program === query.program);
 }

@@ -82,3 +82,164 @@ test('the reader is closed when the page goes', async () => {
   await settled();
   expect(held.readers.size, 'no reader outlives its page').toBe(0);
 });
+
+const searched = async () => {
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  await settled();
+};
+/** Searches all that is stored for a text. */
+async function search(text: string) {
+  await typed();
+  await fireEvent.input(screen.getByTestId('log-filter'), { target: { value: text } });
+  await userEvent.setup().click(screen.getByTestId('log-search-start'));
+}
+
+test('a known message is explained where it stands, and Escape closes it', async () => {
+  const user = userEvent.setup();
+  await open('logs');
+  await typed();
+  await fireEvent.input(screen.getByTestId('log-filter'), { target: { value: 'FutureWarn' } });
+  await typed();
+  const tag = screen.getAllByTestId('log-signature')[0] ?? expect.fail('no known message');
+  expect(tag).toHaveAccessibleName(/: ./);
+  tag.focus();
+  await user.keyboard('{Enter}');
+  expect(tag).toHaveAttribute('aria-expanded', 'true');
+  expect(screen.getByText('Pictures and jobs go on.')).toBeInTheDocument();
+  expect(screen.getByText('What to do')).toBeInTheDocument();
+  await user.keyboard('{Escape}');
+  expect(tag).toHaveAttribute('aria-expanded', 'false');
+  await user.click(tag);
+  await user.click(screen.getByRole('button', { name: 'Close' }));
+  expect(tag).toHaveAttribute('aria-expanded', 'false');
+  expect(tag).toHaveFocus();
+});
+
+test('a title is in the language in use', async () => {
+  const { app } = await open('logs');
+  await typed();
+  await fireEvent.input(screen.getByTestId('log-filter'), { target: { value: 'FutureWarn' } });
+  await typed();
+  const titles = () =>
+    screen.getAllByTestId('log-signature').map((tag) => tag.getAttribute('title'));
+  expect(titles()).toContain('PyTorch announces a new default');
+  app.prefer({ language: 'fr' });
+  await settled();
+  expect(titles()).toContain('PyTorch annonce un nouveau défaut');
+});
+
+test('everything stored is searched, newest first, and one click goes back', async () => {
+  const user = userEvent.setup();
+  await open('logs');
+  await search('startup');
+  expect(screen.getByTestId('log-search-title')).toHaveTextContent('Searching…');
+  expect(screen.getByTestId('log-search-progress')).toHaveTextContent('Opening what is stored…');
+  await searched();
+  expect(screen.getByTestId('log-search-title')).toHaveTextContent(/^\d+ lines found$/);
+  expect(screen.getByTestId('log-search-progress')).toHaveTextContent(
+    /^120 of 120 lines looked at, back to .+/,
+  );
+  const rows = screen.getAllByTestId('log-row');
+  const numbers = rows.map((row) => Number(row.dataset['seq']));
+  expect(numbers).toEqual([...numbers].sort((a, b) => b - a));
+  for (const row of rows) expect(row.querySelector('mark')).toHaveTextContent('Startup');
+  await user.click(screen.getByTestId('log-search-back'));
+  expect(screen.queryByTestId('log-search')).toBeNull();
+  expect(screen.getByRole('log')).toBeInTheDocument();
+});
+
+test('a result shows the lines around it, and itself among them', async () => {
+  const user = userEvent.setup();
+  await open('logs');
+  await search('startup');
+  await searched();
+  const last = screen.getAllByTestId('log-around').at(-1) ?? expect.fail('nothing found');
+  await user.click(last);
+  await searched();
+  const around = screen.getByTestId('log-around-lines');
+  const numbers = [...around.querySelectorAll<HTMLElement>('[data-seq]')].map((row) =>
+    Number(row.dataset['seq']),
+  );
+  expect(numbers).toEqual([...numbers].sort((a, b) => a - b));
+  expect(numbers.length).toBeGreaterThan(20);
+  const chosen = around.querySelector<HTMLElement>('.chosen');
+  expect(chosen?.dataset['seq']).toBe(String(numbers[numbers.length - 21]));
+  await user.click(last);
+  expect(screen.queryByTestId('log-around-lines')).toBeNull();
+});
+
+test('nothing found says how much was looked at; Escape goes back to live', async () => {
+  const user = userEvent.setup();
+  await open('logs');
+  await search('no such words');
+  await searched();
+  expect(screen.getByTestId('log-search-title')).toHaveTextContent('Nothing found');
+  expect(screen.getByTestId('log-search-progress')).toHaveTextContent('120 of 120 lines looked at');
+  await user.keyboard('{Escape}');
+  expect(screen.queryByTestId('log-search')).toBeNull();
+  expect(screen.getByTestId('log-filter'), 'the filter stays').toHaveValue('no such words');
+});
+
+test('a search can be cancelled, and keeps what it found', async () => {
+  const user = userEvent.setup();
+  await open('logs', { faults: ['search-slow'] });
+  await search('');
+  await new Promise((resolve) => setTimeout(resolve, 1_700));
+  await settled();
+  await user.click(screen.getByTestId('log-search-cancel'));
+  expect(screen.getByTestId('log-search-progress')).toHaveTextContent('Cancelled');
+  expect(screen.getAllByTestId('log-row').length).toBeGreaterThan(0);
+  expect(screen.queryByTestId('log-search-cancel')).toBeNull();
+});
+
+test('a search that cannot go on says so, and keeps what it found', async () => {
+  await open('logs', { faults: ['search-fails'] });
+  await search('');
+  await searched();
+  expect(screen.getByTestId('log-search-title')).toHaveTextContent('Ended early');
+  expect(screen.getByTestId('log-search-error')).toHaveTextContent('disk I/O error');
+  expect(screen.getAllByTestId('log-row').length).toBeGreaterThan(0);
+});
+
+test('a wrong expression is no search', async () => {
+  const user = userEvent.setup();
+  await open('logs');
+  await typed();
+  await user.click(screen.getByTestId('log-regex'));
+  await search('[unclosed');
+  await searched();
+  expect(screen.getByTestId('log-search-error')).toHaveTextContent('This expression is not valid.');
+});
+
+test('times were a yes or no once, and are a choice now', async () => {
+  for (const [kept, expected] of [
+    [true, 'local'],
+    [false, 'off'],
+    ['utc', 'utc'],
+  ] as const) {
+    const json = JSON.stringify({ logs: { wrap: false, times: kept } });
+    const storage = {
+      getItem: () => json,
+      setItem: () => undefined,
+    } as Partial<Storage> as Storage;
+    const { unmount } = await open('logs', { storage });
+    await typed();
+    expect(screen.getByTestId('log-times')).toHaveValue(expected);
+    unmount();
+  }
+});
+
+test('the time of a line is told as one likes', async () => {
+  const user = userEvent.setup();
+  const { app, backend } = await open('logs');
+  await typed();
+  const first = () => screen.getAllByTestId('log-row')[0] ?? expect.fail('no line');
+  const at = backend['services'][0]?.log.lines[0]?.at ?? expect.fail('no line');
+  await user.selectOptions(screen.getByTestId('log-times'), 'utc');
+  expect(first()).toHaveTextContent(`${at.slice(11, 23)}Z`);
+  await user.selectOptions(screen.getByTestId('log-times'), 'relative');
+  expect(first()).toHaveTextContent(/1 min ago/);
+  await user.selectOptions(screen.getByTestId('log-times'), 'off');
+  expect(first()).not.toHaveTextContent(/\d\d:\d\d|ago/);
+  expect(app.preferences.logs.times).toBe('off');
+});
