@@ -1,6 +1,6 @@
-import type { Backend } from '../../backend/backend';
-import type { Signature } from '../../backend/types';
-import { Task } from '../../shared/task.svelte';
+import type { Backend } from '../backend/backend';
+import type { LogLine, Signature } from '../backend/types';
+import { Task } from '../shared/task.svelte';
 
 /** What the ids of messages mean: asked once, and once more for an id that nobody knows. */
 export class Signatures {
@@ -21,6 +21,14 @@ export class Signatures {
   }
 
   find = (id: string): Signature | undefined => this.task.value?.find((one) => one.id === id);
+
+  of = (line: LogLine): Signature | null =>
+    line.signature === null ? null : (this.find(line.signature) ?? null);
+
+  /** Asks when nothing was asked yet. */
+  load(): void {
+    if (this.task.value === null && !this.task.busy) this.again();
+  }
 
   again = (): void => void this.task.again();
 
