@@ -1441,6 +1441,8 @@ export type LogMeter_Deserialize = {
 	held: number,
 	/**  Lines dropped from the ring since the start, oldest first. */
 	rotated: number,
+	/**  Old lines that were sent again and folded, since the start. */
+	replayed: number,
 	/**  Time of the newest line. */
 	last_line_at?: string | null,
 	/**  Programs seen in the multiplexer. */
@@ -1461,6 +1463,8 @@ export type LogMeter_Serialize = {
 	held: number,
 	/**  Lines dropped from the ring since the start, oldest first. */
 	rotated: number,
+	/**  Old lines that were sent again and folded, since the start. */
+	replayed: number,
 	/**  Time of the newest line. */
 	last_line_at: string | null,
 	/**  Programs seen in the multiplexer. */

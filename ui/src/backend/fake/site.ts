@@ -231,6 +231,7 @@ export function serviceState(
       connected: !lost,
       held: service.log.lines.length,
       rotated: service.log.rotated,
+      replayed: 0,
       last_line_at: service.log.lines.at(-1)?.at ?? null,
       programs: service.settings.kind === 'forge' ? ['forge', 'caddy', 'cron'] : [],
       error: lost ? 'the container does not run' : null,

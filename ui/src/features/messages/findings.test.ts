@@ -52,6 +52,7 @@ const meter = (rest: Partial<LogMeter> = {}): LogMeter => ({
   connected: true,
   held: 10,
   rotated: 0,
+  replayed: 0,
   last_line_at: null,
   programs: [],
   error: null,

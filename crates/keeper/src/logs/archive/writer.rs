@@ -55,6 +55,7 @@ pub(super) fn run(shared: &Arc<Shared>, path: &Path, keeping: Keeping, mut ready
                     ready(Ok(()));
                 }
                 shared.set_error(None);
+                shared.written(writer.bytes, writer.oldest());
                 match writer.serve(shared) {
                     Ok(()) => return,
                     Err(error) => shared.set_error(Some(error.to_string())),
