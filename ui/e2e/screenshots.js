@@ -173,6 +173,27 @@ const SCENES = [
       await page.waitForTimeout(600);
     },
   ],
+  [
+    'logs-groups',
+    '',
+    async (page) => {
+      await go('logs')(page);
+      await page.getByTestId('log-grouped').click();
+      await page.waitForTimeout(400);
+    },
+  ],
+  [
+    'logs-range',
+    '',
+    async (page) => {
+      await go('logs')(page);
+      await page.getByTestId('log-range').click();
+      await page.getByTestId('log-range-run').click();
+      await page.waitForTimeout(400);
+      await page.getByTestId('log-range').click();
+      await page.waitForTimeout(400);
+    },
+  ],
   ['bench', '', go('bench')],
   [
     'bench-progress',

@@ -73,6 +73,16 @@ for (const theme of ['dark', 'light']) {
         await page.locator('[data-testid=log-around-lines] .chosen').waitFor();
         assert.deepEqual(await violations(page), [], 'results');
         await page.keyboard.press('Escape');
+        await page.getByTestId('log-grouped').click();
+        await page.getByTestId('log-group').first().waitFor();
+        assert.deepEqual(await violations(page), [], 'groups');
+        await page.getByTestId('log-range').click();
+        await page.getByTestId('log-range-hour').click();
+        await page.getByTestId('log-range-chip').waitFor();
+        await page.getByTestId('log-range').click();
+        await page.getByTestId('log-range-apply').waitFor();
+        assert.deepEqual(await violations(page), [], 'time range');
+        await page.keyboard.press('Escape');
         await page.getByTestId('nav-overview').click();
         await page.getByTestId('message-myia-ext.script-load').getByRole('button').click();
         await page.getByTestId('unknown-myia').getByRole('button').click();

@@ -1,5 +1,6 @@
 import type { LogQuery } from '../../backend/types';
 import { marker } from './highlight';
+import type { Range } from './range';
 
 /** What of a log is asked for on the page. */
 export class LogView {
@@ -8,17 +9,25 @@ export class LogView {
   problems = $state(false);
   program = $state<string | null>(null);
 
+  range = $state.raw<Range | null>(null);
+  /** Whether lines that say the same stand together. */
+  grouped = $state(false);
+  /** The filter that a group set; it covers whole lines, so nothing in them is marked. */
+  private grouping = $state<string | null>(null);
+
   readonly query = $derived<LogQuery>({
     filter: this.filter,
     regex: this.regex,
     problems: this.problems,
     program: this.program,
-    since: null,
-    until: null,
+    since: this.range?.since ?? null,
+    until: this.range?.until ?? null,
     tail: null,
   });
-  readonly filtered = $derived(this.filter !== '' || this.problems || this.program !== null);
-  readonly mark = $derived(marker(this.filter, this.regex));
+  readonly filtered = $derived(
+    this.filter !== '' || this.problems || this.program !== null || this.range !== null,
+  );
+  readonly mark = $derived(this.filter === this.grouping ? null : marker(this.filter, this.regex));
   /** Where only some lines of a traceback match, none of them may be hidden. */
   readonly folded = $derived(this.filter === '' && !this.problems);
 
@@ -30,5 +39,14 @@ export class LogView {
     this.filter = '';
     this.problems = false;
     this.program = null;
+    this.range = null;
+  };
+
+  /** Leaves the groups for the lines of one. */
+  find = (expression: string): void => {
+    this.filter = expression;
+    this.grouping = expression;
+    this.regex = true;
+    this.grouped = false;
   };
 }

@@ -243,3 +243,44 @@ test('the time of a line is told as one likes', async () => {
   expect(first()).not.toHaveTextContent(/\d\d:\d\d|ago/);
   expect(app.preferences.logs.times).toBe('off');
 });
+
+test('a time range is chosen, shown as a chip, and put away again', async () => {
+  const user = userEvent.setup();
+  const { backend } = await open('logs');
+  await typed();
+  const asked: (string | null)[] = [];
+  const real = backend.logs.bind(backend);
+  backend.logs = (...given) => {
+    asked.push(given[1].since);
+    return real(...given);
+  };
+  await user.click(screen.getByTestId('log-range'));
+  await settled();
+  await user.click(screen.getByTestId('log-range-minutes'));
+  await typed();
+  const minutes = (Date.now() - Date.parse(asked.at(-1) ?? '')) / 60_000;
+  expect(minutes).toBeGreaterThan(14.9);
+  expect(minutes).toBeLessThan(15.1);
+  const chip = screen.getByTestId('log-range-chip');
+  expect(chip).toHaveTextContent(/^since \d\d:\d\d|^since \d+ \w+/);
+  await user.click(chip);
+  await typed();
+  expect(asked.at(-1)).toBeNull();
+  expect(screen.queryByTestId('log-range-chip')).toBeNull();
+});
+
+test('a group leads to its lines', async () => {
+  const user = userEvent.setup();
+  await open('logs');
+  await typed();
+  await user.click(screen.getByTestId('log-grouped'));
+  await settled();
+  const groups = screen.getAllByTestId('log-group');
+  const counts = groups.map((group) => Number(group.querySelector('.count')?.textContent));
+  expect(counts).toEqual([...counts].sort((a, b) => b - a));
+  expect(counts[0]).toBeGreaterThan(1);
+  await user.click(groups[0] ?? expect.fail('no group'));
+  await typed();
+  expect(screen.queryByTestId('log-groups')).toBeNull();
+  expect(screen.getByTestId('log-count')).toHaveTextContent(`${counts[0]} match`);
+});
