@@ -8,6 +8,8 @@ use crate::repo::Repo;
 
 mod build;
 mod engine;
+// It reads the engine's Unix socket itself.
+#[cfg(unix)]
 mod logs;
 mod opening;
 mod processes;
@@ -84,6 +86,7 @@ const MEASURES: &[Measure] = &[
         window: false,
         run: restart::run,
     },
+    #[cfg(unix)]
     Measure {
         id: "logs",
         window: false,

@@ -53,6 +53,7 @@ pub(super) fn ours(repo: &Repo) -> Result<PathBuf, String> {
 }
 
 /// The program that takes in and searches logs as the keeper does.
+#[cfg(unix)]
 pub(super) fn log_bench(repo: &Repo) -> Result<PathBuf, String> {
     cargo(
         repo,
