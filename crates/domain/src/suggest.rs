@@ -41,11 +41,13 @@ mod tests {
 
     #[test]
     fn finds_what_was_meant_and_nothing_far_fetched() {
-        let known = ["id", "pattern", "severity", "near_miss"];
+        let known = ["id", "pattern", "severity", "near_miss", "public_url"];
         for (word, expected) in [
             ("patern", Some("pattern")),
             ("Severity", Some("severity")),
             ("near-miss", Some("near_miss")),
+            ("publicurl", Some("public_url")),
+            ("x", None),
             ("serevity", Some("severity")),
             ("colour", None),
             ("", None),

@@ -16,7 +16,6 @@ mod check;
 mod edit;
 mod file;
 mod parse;
-mod suggest;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -5,6 +5,7 @@ use std::{collections::HashMap, hash::Hash, ops::Range};
 use forgekeeper_domain::{
     ids::{HostId, IdError, ServiceId},
     service::{KINDS, KindId},
+    suggest::nearest,
 };
 use toml::{
     Spanned,
@@ -14,7 +15,6 @@ use toml::{
 use super::{
     AUTO_ENGINE, HostSettings, LOCAL_HOST, ServiceSettings, Settings, SettingsProblem,
     check::{self, Objection},
-    suggest::nearest,
     text::{place, syntax_problem, text_of},
 };
 
@@ -225,7 +225,7 @@ impl Reader {
                 && host.as_str() != LOCAL_HOST
                 && !declared.contains(&host.as_str())
             {
-                let meant = nearest(host.as_str(), declared)
+                let meant = nearest(host.as_str(), declared.iter().copied())
                     .map(|known| format!("did you mean `{known}`? Otherwise "))
                     .unwrap_or_default();
                 self.object(
@@ -275,7 +275,7 @@ impl Reader {
             .map(|kind| kind.id())
             .find(|kind| kind.as_str() == text);
         if found.is_none() {
-            let meant = nearest(&text, &known)
+            let meant = nearest(&text, known.iter().copied())
                 .map(|kind| format!("did you mean `{kind}`? "))
                 .unwrap_or_default();
             self.object(
@@ -389,7 +389,7 @@ impl Reader {
             .filter(|key| !known.contains(&key.get_ref().as_ref()))
         {
             let name = key.get_ref().as_ref();
-            let remedy = match nearest(name, known) {
+            let remedy = match nearest(name, known.iter().copied()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("remove it; {place} has `{}`", known.join("`, `")),
             };
