@@ -224,11 +224,6 @@ impl Archive {
             ended.await;
         }
     }
-
-    /// The place of its file, for readers.
-    pub fn path(&self) -> &Path {
-        &self.shared.path
-    }
 }
 
 impl Shared {
