@@ -168,6 +168,9 @@ pub struct LogQuery {
     /// The newest so many matching lines of what is held; `None` is all.
     #[serde(default)]
     pub tail: Option<u32>,
+    /// Lines that do not match `filter` are handed on too; those that do are named apart.
+    #[serde(default)]
+    pub mark: bool,
 }
 
 /// Lines for a reader, with the truth about what is not among them.
@@ -176,6 +179,8 @@ pub struct LogQuery {
 pub struct LogBatch {
     /// Matching lines, oldest first.
     pub lines: Vec<LogLine>,
+    /// Where the query only marks: the numbers of those lines that match the filter.
+    pub hits: Vec<u32>,
     /// Lines held for this service at this moment.
     pub held: u32,
     /// Of these, how many match.
@@ -190,6 +195,8 @@ pub struct LogBatch {
 pub struct LogSearchBatch {
     /// Matching lines, newest first.
     pub lines: Vec<LogLine>,
+    /// Where the query only marks: the numbers of those lines that match the filter.
+    pub hits: Vec<u32>,
     /// Lines looked at so far.
     pub looked: u32,
     /// Lines to look at in all.

@@ -27,7 +27,14 @@ export type Release = () => void;
 export interface Preferences {
   theme: 'system' | 'dark' | 'light';
   language: 'system' | 'en' | 'fr';
-  logs: { wrap: boolean; times: 'off' | 'local' | 'utc' | 'relative' };
+  logs: {
+    wrap: boolean;
+    times: 'off' | 'local' | 'utc' | 'relative';
+    /** Lines that do not match the filter stay, and those that do are marked. */
+    keep: boolean;
+    /** Services whose lines stand in one list; with fewer than two only one is shown. */
+    together: string[];
+  };
   bench: Partial<GenerationRequest> & { service?: string };
 }
 

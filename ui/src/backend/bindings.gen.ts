@@ -1334,6 +1334,8 @@ export type LogBatch = LogBatch_Serialize | LogBatch_Deserialize;
 export type LogBatch_Deserialize = {
 	/**  Matching lines, oldest first. */
 	lines: LogLine_Deserialize[],
+	/**  Where the query only marks: the numbers of those lines that match the filter. */
+	hits: number[],
 	/**  Lines held for this service at this moment. */
 	held: number,
 	/**  Of these, how many match. */
@@ -1346,6 +1348,8 @@ export type LogBatch_Deserialize = {
 export type LogBatch_Serialize = {
 	/**  Matching lines, oldest first. */
 	lines: LogLine_Serialize[],
+	/**  Where the query only marks: the numbers of those lines that match the filter. */
+	hits: number[],
 	/**  Lines held for this service at this moment. */
 	held: number,
 	/**  Of these, how many match. */
@@ -1496,6 +1500,8 @@ export type LogQuery_Deserialize = {
 	until?: string | null,
 	/**  The newest so many matching lines of what is held; `None` is all. */
 	tail?: number | null,
+	/**  Lines that do not match `filter` are handed on too; those that do are named apart. */
+	mark?: boolean,
 };
 
 /**  What of a log is asked for. */
@@ -1514,6 +1520,8 @@ export type LogQuery_Serialize = {
 	until: string | null,
 	/**  The newest so many matching lines of what is held; `None` is all. */
 	tail: number | null,
+	/**  Lines that do not match `filter` are handed on too; those that do are named apart. */
+	mark: boolean,
 };
 
 /**  What one round of a search through a stored log found. */
@@ -1523,6 +1531,8 @@ export type LogSearchBatch = LogSearchBatch_Serialize | LogSearchBatch_Deseriali
 export type LogSearchBatch_Deserialize = {
 	/**  Matching lines, newest first. */
 	lines: LogLine_Deserialize[],
+	/**  Where the query only marks: the numbers of those lines that match the filter. */
+	hits: number[],
 	/**  Lines looked at so far. */
 	looked: number,
 	/**  Lines to look at in all. */
@@ -1539,6 +1549,8 @@ export type LogSearchBatch_Deserialize = {
 export type LogSearchBatch_Serialize = {
 	/**  Matching lines, newest first. */
 	lines: LogLine_Serialize[],
+	/**  Where the query only marks: the numbers of those lines that match the filter. */
+	hits: number[],
 	/**  Lines looked at so far. */
 	looked: number,
 	/**  Lines to look at in all. */

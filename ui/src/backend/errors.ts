@@ -51,3 +51,11 @@ export function asErrorInfo(thrown: unknown): ErrorInfo {
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return { code: 'internal', message, hint: null, detail: null };
 }
+
+/** Something that began and could not go on: what is stored could not be read. */
+export const unreadable = (message: string): ErrorInfo => ({
+  code: 'store',
+  message,
+  hint: null,
+  detail: null,
+});

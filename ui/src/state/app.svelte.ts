@@ -22,10 +22,17 @@ const KEY = Symbol('forgekeeper');
 
 export type PageId = 'overview' | 'logs' | 'bench' | 'settings';
 
+/** Where in a log something happened. */
+export interface LogAim {
+  at: string;
+  /** How its line begins, when that is known. */
+  text: string | null;
+}
+
 const DEFAULTS: Preferences = {
   theme: 'system',
   language: 'system',
-  logs: { wrap: true, times: 'local' },
+  logs: { wrap: true, times: 'local', keep: false, together: [] },
   bench: {},
 };
 
@@ -46,6 +53,8 @@ export class App {
   logService = $state<string | null>(null);
   /** Text that the Logs page, when it opens, takes up once as its filter. */
   logFilter = '';
+  /** The line that the Logs page, when it opens, goes to once. */
+  logAim: LogAim | null = null;
   /** Service chosen on the test bench. */
   benchService = $state<string | null>(null);
   /** What the test bench's form holds, also while another page is shown. */
@@ -198,10 +207,17 @@ export class App {
     language.use(wanted === 'system' ? (french ? 'fr' : 'en') : wanted);
   }
 
-  openLogs(service: string, filter = ''): void {
+  openLogs(service: string, filter = '', aim: LogAim | null = null): void {
     this.logService = service;
     this.logFilter = filter;
+    this.logAim = aim;
     this.page = 'logs';
+  }
+
+  takeLogAim(): LogAim | null {
+    const aim = this.logAim;
+    this.logAim = null;
+    return aim;
   }
 
   takeLogFilter(): string {

@@ -249,6 +249,7 @@ fn query(args: &LogsArgs) -> Result<LogQuery, ErrorInfo> {
         since: args.since.as_deref().map(parse_since).transpose()?,
         until: args.until.as_deref().map(parse_since).transpose()?,
         tail: args.tail,
+        mark: false,
     })
 }
 

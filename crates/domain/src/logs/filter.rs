@@ -45,6 +45,8 @@ pub struct LineFilter {
     text: Option<Regex>,
     /// The same over many lines at once, where a line's beginning and end can be told.
     texts: Option<Regex>,
+    /// Whether `text` only marks lines and keeps none away.
+    mark: bool,
     problems: bool,
     program: Option<String>,
     since: Option<Timestamp>,
@@ -72,6 +74,7 @@ impl LineFilter {
         Ok(Self {
             text,
             texts,
+            mark: query.mark,
             problems: query.problems,
             program: query.program.clone(),
             since: query.since,
@@ -83,7 +86,7 @@ impl LineFilter {
     pub fn matches(&self, line: &LogLine) -> bool {
         let marker = line.marker.is_some();
         // What happened to the container belongs to every program, and has no text.
-        (!marker || self.text.is_none())
+        (self.mark || !marker || self.text.is_none())
             && (!self.problems || is_problem(line))
             && self
                 .program
@@ -95,18 +98,33 @@ impl LineFilter {
             && self
                 .until
                 .is_none_or(|until| line.at.is_none_or(|at| at <= until))
-            && self
-                .text
-                .as_ref()
-                .is_none_or(|regex| regex.is_match(&line.text))
+            && (self.mark || self.finds(line))
+    }
+
+    /// Whether the text only marks lines, and keeps none away.
+    pub fn marks(&self) -> bool {
+        self.mark && self.text.is_some()
+    }
+
+    /// Whether this is a line to mark.
+    pub fn is_hit(&self, line: &LogLine) -> bool {
+        self.marks() && line.marker.is_none() && self.finds(line)
+    }
+
+    fn finds(&self, line: &LogLine) -> bool {
+        self.text
+            .as_ref()
+            .is_none_or(|regex| regex.is_match(&line.text))
     }
 
     /// Whether a line among `texts`, one after the other with a line end between two, may match.
     /// Cheap, and never wrong where it says no.
     pub fn may_match(&self, texts: &str) -> bool {
-        self.texts
-            .as_ref()
-            .is_none_or(|regex| regex.is_match(texts))
+        self.mark
+            || self
+                .texts
+                .as_ref()
+                .is_none_or(|regex| regex.is_match(texts))
     }
 
     /// Earliest and latest time asked for.
@@ -116,7 +134,7 @@ impl LineFilter {
 
     /// Whether every line matches.
     pub fn is_open(&self) -> bool {
-        self.text.is_none()
+        (self.mark || self.text.is_none())
             && !self.problems
             && self.program.is_none()
             && self.span() == (None, None)
@@ -252,6 +270,31 @@ mod tests {
                 "{filter:?} in {among:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_only_marks_keeps_nothing_away() {
+        let marking = LogQuery {
+            mark: true,
+            ..query("cuda", false)
+        };
+        let filter = LineFilter::compile(&marking).unwrap();
+        let (hit, other) = (line("CUDA error"), line("fine"));
+        assert!(filter.matches(&hit) && filter.matches(&other) && filter.may_match("fine"));
+        assert!(filter.is_hit(&hit) && !filter.is_hit(&other));
+        let started = Marker::Started {
+            container: "cuda".to_owned(),
+        };
+        let between = started.between_lines(Timestamp::UNIX_EPOCH);
+        assert!(filter.matches(&between) && !filter.is_hit(&between));
+
+        let narrow = LineFilter::compile(&query("cuda", false)).unwrap();
+        assert!(!narrow.is_hit(&hit), "what matches is not marked apart");
+        let nothing = LogQuery {
+            mark: true,
+            ..query("", false)
+        };
+        assert!(!LineFilter::compile(&nothing).unwrap().is_hit(&hit));
     }
 
     #[test]

@@ -15,7 +15,7 @@ const GATHER: Duration = Duration::from_millis(250);
 /// New numbers without matching lines may wait longer.
 const GATHER_NUMBERS: Duration = Duration::from_secs(1);
 /// Or until there are so many.
-const MAX_BATCH: usize = 500;
+const MAX_BATCH: usize = 2_000;
 /// Lines of the past looked at in one go: an expression over all that is held takes a while, in
 /// which neither the follower nor other tasks of this thread may wait.
 const LOOK_AT: usize = 500;
@@ -35,6 +35,8 @@ pub struct LogReader {
     /// Numbers of the lines held that match, as far as looked at.
     matched: VecDeque<u32>,
     gathered: Vec<LogLine>,
+    /// Numbers of the lines among them that are marked.
+    hits: Vec<u32>,
     dropped: u32,
     /// When the first new line since the last batch was seen.
     news_since: Option<Instant>,
@@ -59,6 +61,7 @@ impl LogReader {
             next_seq: 0,
             matched: VecDeque::new(),
             gathered: Vec::new(),
+            hits: Vec::new(),
             dropped: 0,
             news_since: None,
         }
@@ -137,10 +140,7 @@ impl LogReader {
             let left = (left - missed) as usize;
             for line in lines.take(left.min(LOOK_AT)) {
                 self.next_seq = line.seq.wrapping_add(1);
-                if self.filter.matches(line) {
-                    self.matched.push_back(line.seq);
-                    self.gathered.push(line.clone());
-                }
+                self.look_at(line);
             }
             if let Some(tail) = self.tail {
                 let superfluous = self.gathered.len().saturating_sub(tail as usize);
@@ -164,10 +164,7 @@ impl LogReader {
                 }
                 news = true;
                 self.next_seq = line.seq.wrapping_add(1);
-                if self.filter.matches(line) {
-                    self.matched.push_back(line.seq);
-                    self.gathered.push(line.clone());
-                }
+                self.look_at(line);
             }
             if news && self.news_since.is_none() {
                 self.news_since = Some(Instant::now());
@@ -188,10 +185,24 @@ impl LogReader {
         })
     }
 
+    fn look_at(&mut self, line: &LogLine) {
+        if !self.filter.matches(line) {
+            return;
+        }
+        if !self.filter.marks() {
+            self.matched.push_back(line.seq);
+        } else if self.filter.is_hit(line) {
+            self.matched.push_back(line.seq);
+            self.hits.push(line.seq);
+        }
+        self.gathered.push(line.clone());
+    }
+
     fn batch(&mut self, held: u32) -> LogBatch {
         self.news_since = None;
         LogBatch {
             lines: std::mem::take(&mut self.gathered),
+            hits: std::mem::take(&mut self.hits),
             held,
             matched: u32::try_from(self.matched.len()).unwrap_or(u32::MAX),
             dropped: std::mem::take(&mut self.dropped),

@@ -195,7 +195,7 @@ export class FakeLog {
     receive: (batch: LogSearchBatch) => void,
     { pace = 60, fails = false } = {},
   ): () => void {
-    const matches = matcher(query);
+    const { matches, hits } = matcher(query);
     const rounds = 4;
     const old = this.lines.filter((line) => before === null || line.seq < before).reverse();
     let round = 0;
@@ -211,6 +211,7 @@ export class FakeLog {
         clearInterval(timer);
         receive({
           lines: [],
+          hits: [],
           looked: size,
           all: old.length,
           back_to: old[size]?.at ?? null,
@@ -221,6 +222,7 @@ export class FakeLog {
       }
       receive({
         lines: found,
+        hits: hits(found),
         looked: Math.min(old.length, round * size),
         all: old.length,
         back_to: old[Math.min(old.length, round * size) - 1]?.at ?? null,
@@ -233,11 +235,12 @@ export class FakeLog {
   }
 
   subscribe(query: LogQuery, receive: (batch: LogBatch) => void): () => void {
-    const matches = matcher(query);
+    const { matches, hits } = matcher(query);
     const batch = (lines: LogLine[]): LogBatch => ({
       lines,
+      hits: hits(lines),
       held: this.lines.length,
-      matched: this.lines.filter(matches).length,
+      matched: query.mark ? hits(this.lines).length : this.lines.filter(matches).length,
       dropped: 0,
     });
     const held = this.lines.filter(matches);
@@ -248,7 +251,7 @@ export class FakeLog {
   }
 }
 
-function matcher(query: LogQuery): (line: LogLine) => boolean {
+function matcher(query: LogQuery) {
   const text = query.filter.toLowerCase();
   let test = (line: string) => text === '' || line.toLowerCase().includes(text);
   if (query.regex && query.filter !== '') {
@@ -268,11 +271,17 @@ function matcher(query: LogQuery): (line: LogLine) => boolean {
       throw error;
     }
   }
-  return (line) =>
-    // What happened to the container belongs to every program, and has no text.
-    (line.marker ? query.filter === '' : test(line.text)) &&
+  // What happened to the container belongs to every program, and has no text.
+  const found = (line: LogLine) => (line.marker ? query.filter === '' : test(line.text));
+  const matches = (line: LogLine) =>
+    (query.mark || found(line)) &&
     (query.since === null || (line.at ?? query.since) >= query.since) &&
     (query.until === null || (line.at ?? query.until) <= query.until) &&
     (!query.problems || ['warning', 'error', 'fatal'].includes(line.level)) &&
     (query.program === null || line.marker !== null || line.program === query.program);
+  const hits = (lines: LogLine[]) =>
+    query.mark && query.filter !== ''
+      ? lines.filter((line) => !line.marker && found(line)).map((line) => line.seq)
+      : [];
+  return { matches, hits };
 }

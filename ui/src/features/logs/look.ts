@@ -9,3 +9,21 @@ export interface Look {
   now: number;
   today: number;
 }
+
+/** A service among several whose lines stand in one list. */
+export interface Voice {
+  name: string;
+  /** The end of the name of its colour: `--voice-0` and so on. */
+  colour: number;
+}
+
+/** What a row of the list is to the person. */
+export interface Place {
+  /** Whose line it is, where several are shown. */
+  voice: Voice | null;
+  selected: boolean;
+  /** One to jump to. */
+  hit: boolean;
+}
+
+export const PLAIN: Place = { voice: null, selected: false, hit: false };

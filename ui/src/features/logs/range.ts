@@ -45,3 +45,10 @@ export function fieldTime(iso: string | null): string {
   const at = new Date(iso);
   return new Date(at.getTime() - at.getTimezoneOffset() * MINUTE_MS).toISOString().slice(0, 16);
 }
+
+/** The minutes around a moment. */
+export function rangeAround(iso: string): Range {
+  const at = Date.parse(iso);
+  const moment = (ms: number) => new Date(at + ms).toISOString();
+  return { since: moment(-5 * MINUTE_MS), until: moment(5 * MINUTE_MS), run: false };
+}

@@ -1,91 +1,9 @@
 import { describe, expect, test } from 'vitest';
 
-import type { LogLine, TracePart } from '../../backend/types';
+import type { LogLine } from '../../backend/types';
 import { language } from '../../shared/i18n.svelte';
-import { Folds, isFold, type LogRow } from './folds';
 import { marker, parts } from './highlight';
 import { markerSentence } from './markers';
-
-let seq = 0;
-const line = (text: string, change: Partial<LogLine> = {}): LogLine => ({
-  seq: ++seq,
-  at: null,
-  stream: 'stderr',
-  program: 'forge',
-  level: 'unknown',
-  text,
-  spans: [],
-  cut_bytes: 0,
-  signature: null,
-  trace: null,
-  marker: null,
-  ...change,
-});
-/** `h` head, `b` body, `c` cause, `l` later cause, `-` any other; capitals are of another program. */
-const PARTS: Record<string, TracePart | null> = {
-  h: 'head',
-  b: 'body',
-  c: 'cause',
-  l: 'later_cause',
-  '-': null,
-};
-const lines = (kinds: string) =>
-  [...kinds].map((kind) =>
-    line(kind, {
-      trace: PARTS[kind.toLowerCase()] ?? null,
-      program: kind === kind.toLowerCase() ? 'forge' : 'comfy',
-    }),
-  );
-/** As it is shown: a closed traceback as `[cause count]`, an open one with `(`. */
-const shown = (rows: LogRow[]) =>
-  rows
-    .map((row) => {
-      if (!isFold(row)) return row.marker ? '=' : row.text;
-      const text = `${(row.cause ?? row.head).text}${row.count}`;
-      return row.open ? `(${text})` : `[${text}]`;
-    })
-    .join(' ');
-
-describe('tracebacks', () => {
-  const CASES: [name: string, kinds: string, expected: string][] = [
-    ['no traceback', '---', '- - -'],
-    ['one that ended is one row', '-hbbc-', '- [c4] -'],
-    ['one that still comes is open', '-hbb', '- (h3) b b'],
-    ['a chain is one, named by what was seen in the end', 'hbcbhbl-', '[l7] -'],
-    ['two in a row are two', 'hbchbc', '[c3] [c3]'],
-    ['a chain that goes on stays closed', 'hbcb', '[c4]'],
-    ['lines of others stand where they came', 'h-bHBc-C', '[c3] - [C3] -'],
-    ['without its head it is not hidden', 'bbc-', 'b b c -'],
-    ['a head by itself is a line', 'h-', 'h -'],
-  ];
-  test.each(CASES)('%s', (_, kinds, expected) => {
-    expect(shown(new Folds().rows(lines(kinds), false))).toBe(expected);
-  });
-
-  test('a marker ends what never got its cause', () => {
-    const all = [...lines('hb'), line('', { marker: { started: { container: 'a' } } })];
-    expect(shown(new Folds().rows([...all, ...lines('bc')], false))).toBe('(h2) b = b c');
-  });
-
-  test('one that ends folds, but not under the eyes of somebody who reads', () => {
-    const all = lines('hbbc-');
-    const folds = new Folds();
-    expect(shown(folds.rows(all.slice(0, 3), true))).toBe('(h3) b b');
-    expect(shown(folds.rows(all, true))).toBe('(c4) h b b -');
-    expect(shown(folds.rows(all, false))).toBe('[c4] -');
-    expect(shown(folds.rows(all, true)), 'it does not open again').toBe('[c4] -');
-  });
-
-  test('what a person opened or closed stays so', () => {
-    const all = lines('hbbc');
-    const folds = new Folds();
-    const toggle = (rows: LogRow[]) => folds.toggle(rows.find(isFold) ?? expect.fail('no fold'));
-    toggle(folds.rows(all.slice(0, 2), false));
-    expect(shown(folds.rows(all.slice(0, 3), false))).toBe('[h3]');
-    toggle(folds.rows(all, false));
-    expect(shown(folds.rows(all, false))).toBe('(c4) h b b');
-  });
-});
 
 describe('colours', () => {
   const span = (

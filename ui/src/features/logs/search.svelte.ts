@@ -1,41 +1,13 @@
-import { SvelteMap } from 'svelte/reactivity';
-
 import type { Backend, Release } from '../../backend/backend';
-import { asErrorInfo } from '../../backend/errors';
+import { asErrorInfo, unreadable } from '../../backend/errors';
 import type { ErrorInfo, LogLine, LogQuery } from '../../backend/types';
+import { LinesAround } from './around.svelte';
 
 /** Results asked for at a time. */
 const PAGE = 200;
-/** Lines shown before and after a result. */
-export const AROUND = 20;
-
-const EVERYTHING: LogQuery = {
-  filter: '',
-  regex: false,
-  problems: false,
-  program: null,
-  since: null,
-  until: null,
-  tail: null,
-};
 
 export const sameQuery = (a: LogQuery, b: LogQuery) =>
-  (Object.keys(EVERYTHING) as (keyof LogQuery)[]).every((key) => a[key] === b[key]);
-
-/** The lines around a result, oldest first. */
-export interface Around {
-  lines: LogLine[];
-  loading: boolean;
-  error: ErrorInfo | null;
-}
-
-/** A search that began and could not go on: what is stored could not be read. */
-const unreadable = (message: string): ErrorInfo => ({
-  code: 'store',
-  message,
-  hint: null,
-  detail: null,
-});
+  (Object.keys(a) as (keyof LogQuery)[]).every((key) => a[key] === b[key]);
 
 /** One search through all that is stored of a service's log, newest first. */
 export class LogSearch {
@@ -48,23 +20,21 @@ export class LogSearch {
   error = $state.raw<ErrorInfo | null>(null);
   /** Whether it ended because enough was found. */
   more = $state(false);
-  /** Opened results by their numbers. */
-  readonly around = new SvelteMap<number, Around>();
+  /** What was opened around results. */
+  readonly around: LinesAround;
 
   readonly service: string;
   readonly query: LogQuery;
   private readonly backend: Backend;
   private release: Release | null = null;
-  /** Of the lines around results. */
-  private readonly releases: Release[] = [];
   /** The round that is listened to. */
   private round = 0;
-  private over = false;
 
   constructor(backend: Backend, service: string, query: LogQuery) {
     this.backend = backend;
     this.service = service;
     this.query = query;
+    this.around = new LinesAround(backend);
     void this.look(null);
   }
 
@@ -83,18 +53,9 @@ export class LogSearch {
 
   /** Ends for good. */
   end = (): void => {
-    this.over = true;
     this.round += 1;
     this.release?.();
-    for (const release of this.releases) release();
-    this.releases.length = 0;
-  };
-
-  /** Opens or closes the lines around a result. */
-  toggle = (line: LogLine): void => {
-    if (this.around.delete(line.seq)) return;
-    this.around.set(line.seq, { lines: [], loading: true, error: null });
-    void this.open(line.seq);
+    this.around.end();
   };
 
   private async look(before: number | null): Promise<void> {
@@ -132,34 +93,6 @@ export class LogSearch {
       if (round !== this.round) return;
       this.error = asErrorInfo(thrown);
       this.phase = 'failed';
-    }
-  }
-
-  private async open(seq: number): Promise<void> {
-    const most = 2 * AROUND + 1;
-    const tell = (change: Partial<Around>) => {
-      const held = this.around.get(seq);
-      // Closed meanwhile.
-      if (held) this.around.set(seq, { ...held, ...change });
-    };
-    let lines: LogLine[] = [];
-    try {
-      const release = await this.backend.searchLogs(
-        this.service,
-        EVERYTHING,
-        seq + AROUND + 1,
-        most,
-        (batch) => {
-          lines = [...lines, ...batch.lines];
-          if (!batch.done) return;
-          const error = batch.error === null ? null : unreadable(batch.error);
-          tell({ lines: [...lines].reverse(), loading: false, error });
-        },
-      );
-      if (this.over) release();
-      else this.releases.push(release);
-    } catch (thrown) {
-      tell({ loading: false, error: asErrorInfo(thrown) });
     }
   }
 }

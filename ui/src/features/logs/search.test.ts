@@ -12,6 +12,7 @@ const QUERY: LogQuery = {
   since: null,
   until: null,
   tail: null,
+  mark: false,
 };
 
 /** Lines with falling numbers. */
@@ -37,6 +38,7 @@ function asked() {
         tell: (batch: Partial<LogSearchBatch>) =>
           receive({
             lines: [],
+            hits: [],
             looked: 0,
             all: 1_000,
             back_to: null,
@@ -99,19 +101,19 @@ test('a cancel that comes before the first answer is told too', async () => {
 test('the lines around a result are asked for without the filter, and shown oldest first', async () => {
   const { search, call, turn } = asked();
   const line = { seq: 500 } as LogLine;
-  search.toggle(line);
-  expect(search.around.get(500)).toMatchObject({ loading: true });
+  search.around.toggle('myia', line);
+  expect(search.around.of('myia', line)).toMatchObject({ loading: true });
   expect(call(1)).toMatchObject({ before: 521, most: 41 });
   expect(call(1).query).toEqual({ ...QUERY, filter: '', problems: false, program: null });
   call(1).tell({ lines: lines(520, 510) });
   call(1).tell({ lines: lines(509, 480), done: true });
-  expect(search.around.get(500)?.lines.map((l) => l.seq)).toEqual(
+  expect(search.around.of('myia', line)?.lines.map((l) => l.seq)).toEqual(
     lines(520, 480)
       .map((l) => l.seq)
       .reverse(),
   );
-  search.toggle(line);
-  expect(search.around.size).toBe(0);
+  search.around.toggle('myia', line);
+  expect(search.around.of('myia', line)).toBeUndefined();
   await turn();
   search.end();
   expect(call(1).released).toBe(true);

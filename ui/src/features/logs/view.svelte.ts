@@ -9,12 +9,16 @@ export class LogView {
   problems = $state(false);
   program = $state<string | null>(null);
 
+  /** Whether lines that do not match stay, and those that do are marked. */
+  keep = $state(false);
   range = $state.raw<Range | null>(null);
   /** Whether lines that say the same stand together. */
   grouped = $state(false);
   /** The filter that a group set; it covers whole lines, so nothing in them is marked. */
   private grouping = $state<string | null>(null);
 
+  /** Whether there is something to jump to. */
+  readonly marking = $derived(this.keep && this.filter !== '');
   readonly query = $derived<LogQuery>({
     filter: this.filter,
     regex: this.regex,
@@ -23,16 +27,21 @@ export class LogView {
     since: this.range?.since ?? null,
     until: this.range?.until ?? null,
     tail: null,
+    mark: this.marking,
   });
   readonly filtered = $derived(
-    this.filter !== '' || this.problems || this.program !== null || this.range !== null,
+    (this.filter !== '' && !this.keep) ||
+      this.problems ||
+      this.program !== null ||
+      this.range !== null,
   );
   readonly mark = $derived(this.filter === this.grouping ? null : marker(this.filter, this.regex));
   /** Where only some lines of a traceback match, none of them may be hidden. */
   readonly folded = $derived(this.filter === '' && !this.problems);
 
-  constructor(filter: string) {
+  constructor(filter: string, keep: boolean) {
     this.filter = filter;
+    this.keep = keep;
   }
 
   clear = (): void => {
@@ -47,6 +56,7 @@ export class LogView {
     this.filter = expression;
     this.grouping = expression;
     this.regex = true;
+    this.keep = false;
     this.grouped = false;
   };
 }

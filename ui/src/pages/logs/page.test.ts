@@ -45,6 +45,7 @@ test('a pause holds the page still and goes on counting', async () => {
   await typed();
   await user.click(screen.getByTestId('log-pause'));
   await pass(3_000);
+  await typed();
   expect(screen.getByText(/3 new lines/)).toBeInTheDocument();
   await user.click(screen.getByTestId('log-pause'));
   await settled();

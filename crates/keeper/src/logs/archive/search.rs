@@ -26,8 +26,11 @@ use super::{
     number,
 };
 
-/// Blocks looked at between two reports; about four million characters.
+/// Blocks looked at between two reports, at most; about four million characters.
 const ROUND: usize = 16;
+/// Each round is so many times longer than the one before: who wants a few of the newest lines
+/// gets them from the first block.
+const GROWTH: usize = 4;
 /// Threads at most: a search must not take the machine away from what it looks after.
 const THREADS: usize = 4;
 /// Reports that wait for a slow reader.
@@ -87,12 +90,18 @@ impl Search {
             .fold(0, |all, row| all.saturating_add(row.lines));
         let mut missing = self.most;
         if let Some(connection) = &connection {
-            for round in rows.chunks(ROUND) {
+            let (mut rest, mut size) = (rows.as_slice(), 1);
+            while !rest.is_empty() {
+                let round;
+                (round, rest) = rest.split_at(size.min(rest.len()));
+                size = (size * GROWTH).min(ROUND);
                 let packed = packed(connection, round)?;
                 for (row, lines) in round.iter().zip(self.look(&packed)) {
                     let mut lines = lines?;
                     lines.truncate(missing);
                     missing -= lines.len();
+                    let hits = lines.iter().filter(|line| self.filter.is_hit(line));
+                    batch.hits.extend(hits.map(|line| line.seq));
                     batch.lines.append(&mut lines);
                     batch.looked = batch.looked.saturating_add(row.lines);
                     let oldest = row.span.map(|span| span.0);
@@ -111,6 +120,7 @@ impl Search {
                 }
                 let report = LogSearchBatch {
                     lines: std::mem::take(&mut batch.lines),
+                    hits: std::mem::take(&mut batch.hits),
                     ..batch.clone()
                 };
                 if found.blocking_send(Ok(report)).is_err() {

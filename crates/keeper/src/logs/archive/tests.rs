@@ -239,6 +239,15 @@ async fn a_search_finds_all_newest_first_and_tells_how_far_it_is() {
     };
     let early = found(folder.path(), &until, 10).await;
     assert_eq!(texts(&early), ["needle 100007", "needle 7"]);
+
+    let marked = LogQuery {
+        mark: true,
+        ..text("needle")
+    };
+    let all = found(folder.path(), &marked, 100_000).await;
+    assert_eq!(texts(&all).len(), 100_000, "what does not match comes too");
+    let hits: Vec<u32> = all.iter().flat_map(|batch| batch.hits.clone()).collect();
+    assert_eq!(hits, [200_007]);
 }
 
 #[tokio::test]
