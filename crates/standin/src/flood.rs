@@ -1,13 +1,40 @@
 //! A log to measure with: the mixture of lines that a busy Forge writes, each one different.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    time::{Duration, Instant},
+};
+
+/// How often a paced log is written.
+const TICKS_PER_SECOND: u32 = 20;
 
 /// One in so many lines holds a rare word.
 const RARE: u64 = 1_000_003;
 
 /// Writes `count` lines of about a hundred bytes, one in fifty of which is a trouble.
 pub fn write_lines(out: &mut impl Write, count: u64) -> io::Result<()> {
-    for n in 0..count {
+    write_range(out, 0..count)
+}
+
+/// The same, `rate` lines a second; who is late catches up.
+pub fn write_paced(out: &mut impl Write, count: u64, rate: u64) -> io::Result<()> {
+    let began = Instant::now();
+    let per_tick = rate.div_ceil(TICKS_PER_SECOND.into()).max(1);
+    let mut next = 0;
+    let mut tick = 0;
+    while next < count {
+        let end = count.min(next + per_tick);
+        write_range(out, next..end)?;
+        next = end;
+        tick += 1;
+        let due = began + Duration::from_secs(1) * tick / TICKS_PER_SECOND;
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+    }
+    Ok(())
+}
+
+fn write_range(out: &mut impl Write, range: std::ops::Range<u64>) -> io::Result<()> {
+    for n in range {
         match n % 100 {
             7 => writeln!(
                 out,
@@ -52,6 +79,14 @@ pub fn write_lines(out: &mut impl Write, count: u64) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_paced_log_holds_the_same_lines() {
+        let (mut paced, mut all) = (Vec::new(), Vec::new());
+        write_paced(&mut paced, 250, 2_000).expect("memory takes all");
+        write_lines(&mut all, 250).expect("memory takes all");
+        assert!(paced == all);
+    }
 
     #[test]
     fn as_many_lines_as_asked_for_and_their_share_of_trouble() {

@@ -96,6 +96,9 @@ enum Command {
     Lines {
         /// How many.
         count: u64,
+        /// So many a second, instead of as fast as they are read.
+        #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+        rate: Option<u64>,
     },
     /// Lists the faults.
     Faults,
@@ -190,10 +193,13 @@ async fn command(command: Command) -> Result<(), Failure> {
             let binary = std::fs::read(std::env::current_exe()?)?;
             rootfs::write(&mut std::io::stdout().lock(), &binary)?;
         }
-        Command::Lines { count } => forgekeeper_standin::flood::write_lines(
-            &mut std::io::BufWriter::new(std::io::stdout().lock()),
-            count,
-        )?,
+        Command::Lines { count, rate } => {
+            let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+            match rate {
+                None => forgekeeper_standin::flood::write_lines(&mut out, count)?,
+                Some(rate) => forgekeeper_standin::flood::write_paced(&mut out, count, rate)?,
+            }
+        }
         Command::Forge(one) => program::forge(one.options(17_860)?).await?,
         Command::Comfyui(one) => program::comfyui(one.options(8_188)?).await?,
         #[cfg(unix)]

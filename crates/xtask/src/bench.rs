@@ -8,6 +8,7 @@ use crate::repo::Repo;
 
 mod build;
 mod engine;
+mod frames;
 // It reads the engine's Unix socket itself.
 #[cfg(unix)]
 mod logs;
@@ -101,6 +102,11 @@ const MEASURES: &[Measure] = &[
         id: "memory",
         window: true,
         run: rest::memory,
+    },
+    Measure {
+        id: "frames",
+        window: true,
+        run: frames::run,
     },
     Measure {
         id: "cpu",

@@ -41,13 +41,17 @@ export class LinesAround {
   of = (service: string, line: LogLine): Around | undefined =>
     this.opened.get(key(service, line.seq));
 
-  /** Opens or closes the lines around a line. */
-  toggle = (service: string, line: LogLine): void => {
+  /** Opens or closes the lines around a line; tells whether they are open now. */
+  toggle = (service: string, line: LogLine): boolean => {
     const at = key(service, line.seq);
-    if (this.opened.delete(at)) return;
+    if (this.opened.delete(at)) return false;
     this.opened.set(at, { lines: [], loading: true, error: null });
     void this.open(service, line.seq, at);
+    return true;
   };
+
+  /** Closes all. */
+  clear = (): void => this.opened.clear();
 
   /** Ends for good. */
   end(): void {

@@ -1,4 +1,5 @@
 import type { Preferences } from '../../backend/backend';
+import type { LogLine } from '../../backend/types';
 
 /** How lines are shown. */
 export interface Look {
@@ -27,3 +28,6 @@ export interface Place {
 }
 
 export const PLAIN: Place = { voice: null, selected: false, hit: false };
+
+/** Tells a line from every other one in the list; `source` is the number of its service. */
+export const lineKey = (line: LogLine, source: number): string => `${line.seq} ${source}`;
