@@ -232,6 +232,10 @@ export class FakeLog {
     return () => clearInterval(timer);
   }
 
+  matching(query: LogQuery): (line: LogLine) => boolean {
+    return matcher(query);
+  }
+
   subscribe(query: LogQuery, receive: (batch: LogBatch) => void): () => void {
     const matches = matcher(query);
     const batch = (lines: LogLine[]): LogBatch => ({

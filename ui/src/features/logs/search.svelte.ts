@@ -30,7 +30,7 @@ export interface Around {
 }
 
 /** A search that began and could not go on: what is stored could not be read. */
-const unreadable = (message: string): ErrorInfo => ({
+export const unreadable = (message: string): ErrorInfo => ({
   code: 'store',
   message,
   hint: null,
