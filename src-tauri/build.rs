@@ -11,6 +11,8 @@ const COMMANDS: &[&str] = &[
     "generation_list",
     "logs_open",
     "logs_search",
+    "logs_groups",
+    "logs_save",
     "logs_close",
     "log_signatures",
     "discover",

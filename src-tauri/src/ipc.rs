@@ -23,6 +23,8 @@ pub fn builder() -> Builder<tauri::Wry> {
             generations::generation_list,
             logs::logs_open,
             logs::logs_search,
+            logs::logs_groups,
+            logs::logs_save,
             logs::logs_close,
             logs::log_signatures,
             settings::discover,

@@ -64,6 +64,8 @@ fn run(args: args::Args) -> tauri::Result<()> {
                 .build(),
         )
         .plugin(tauri_plugin_store::Builder::new().build())
+        // Asked by the shell alone; the page has no permission for it.
+        .plugin(tauri_plugin_dialog::init())
         .register_asynchronous_uri_scheme_protocol("picture", pictures::answer)
         .manage(Arc::clone(&session))
         .invoke_handler(commands)

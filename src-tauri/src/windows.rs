@@ -1,12 +1,15 @@
 //! The one window: opened, shown again, and its failure explained.
 
-use std::{fmt::Display, sync::Arc, time::Duration};
+use std::{fmt::Display, path::PathBuf, sync::Arc, time::Duration};
 
+use forgekeeper_domain::error::{ErrorCode, ErrorInfo};
 use tauri::{
     App, AppHandle, Manager as _, Theme, WebviewUrl, WebviewWindow, WebviewWindowBuilder,
     webview::PageLoadEvent, window::Color,
 };
+use tauri_plugin_dialog::{DialogExt as _, FilePath};
 use tauri_plugin_store::StoreExt as _;
+use tokio::sync::oneshot;
 
 use crate::session::Session;
 
@@ -20,6 +23,36 @@ const LIGHT: Color = Color(0xf5, 0xf6, 0xf8, 0xff);
 
 /// The longest that a window stays unseen while its page loads.
 const SHOWN_AFTER: Duration = Duration::from_secs(2);
+
+/// Asks with the system's own dialog where a file shall stand; `None` when it was cancelled.
+pub(crate) async fn ask_where_to_save(
+    app: &AppHandle,
+    name: &str,
+    extension: &str,
+) -> Result<Option<PathBuf>, ErrorInfo> {
+    let (answer, answered) = oneshot::channel();
+    let mut dialog = app
+        .dialog()
+        .file()
+        // The same in every language.
+        .set_title("Forgekeeper")
+        .set_file_name(name)
+        .add_filter(format!("*.{extension}"), &[extension]);
+    if let Some(window) = app.get_webview_window(MAIN) {
+        dialog = dialog.set_parent(&window);
+    }
+    dialog.save_file(move |path| {
+        // The page that asked is gone: nobody wants to know.
+        let _ = answer.send(path);
+    });
+    let chosen = answered.await.ok().flatten();
+    chosen
+        .map(FilePath::into_path)
+        .transpose()
+        .map_err(|error| {
+            ErrorInfo::new(ErrorCode::Io, "no file can be written there").detail(error.to_string())
+        })
+}
 
 /// Opens the window, with what its person prefers already in it.
 pub(crate) fn open_main(app: &App) -> tauri::Result<()> {

@@ -211,8 +211,10 @@ async fn lines_of_one_shape_are_one_group() {
         let starts = |line: &&Value| line["text"].as_str().is_some_and(|t| t.starts_with(words));
         let newest = lines.iter().rfind(starts).expect("such a line");
         assert_eq!(group["last"], newest["at"], "{group}");
-        let oldest = lines.iter().find(starts).expect("such a line");
-        assert_eq!(group["sample"], oldest["text"], "{group}");
+        assert_eq!(group["sample"], newest["text"], "{group}");
+        let finder = group["finder"].as_str().expect("an expression");
+        let found = documents(&place, "myia", &["--program", "forge", "--filter", finder]).await;
+        assert_eq!(group["count"], found.len(), "{group} finds {found:#?}");
     }
     // The same for people, with a heading.
     let table = logs(&place, "myia", &["--program", "forge", "--group"]).await;

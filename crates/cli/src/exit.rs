@@ -53,6 +53,8 @@ pub(crate) fn of_error(error: &ErrorInfo) -> u8 {
         | ErrorCode::PictureMissing
         | ErrorCode::KeyringUnavailable
         | ErrorCode::Io
+        | ErrorCode::DiskFull
+        | ErrorCode::NotAllowed
         | ErrorCode::Store
         | ErrorCode::Internal => NOT_OK,
     }

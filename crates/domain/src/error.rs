@@ -68,6 +68,10 @@ error_codes! {
     KeyringUnavailable = "keyring_unavailable",
     /// A file could not be read or written.
     Io = "io",
+    /// A file could not be written for want of room.
+    DiskFull = "disk_full",
+    /// The system does not allow a file to be written there.
+    NotAllowed = "not_allowed",
     /// The history database failed.
     Store = "store",
     /// The filter expression is no regular expression.

@@ -1,17 +1,21 @@
 //! Log lines: preparing raw bytes, guessing levels, filtering.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub mod events;
 pub mod filter;
 pub mod findings;
+pub mod groups;
 pub mod level;
 mod prefilter;
 pub mod prepare;
 pub mod replay;
 pub mod ring;
 pub mod rules;
+pub mod saved;
 pub mod shape;
 pub mod signature;
 pub mod traceback;
@@ -115,6 +119,31 @@ pub enum Marker {
     },
 }
 
+impl fmt::Display for Marker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Marker::Started { container } => write!(f, "container {container} started"),
+            Marker::Stopped {
+                exit_code: Some(code),
+            } => write!(f, "container ended, exit code {code}"),
+            Marker::Stopped { exit_code: None } => write!(f, "container ended"),
+            Marker::Recreated {
+                container,
+                other_image,
+            } => {
+                let image = match other_image {
+                    Some(true) => ", from another image",
+                    Some(false) => ", from the same image",
+                    None => "",
+                };
+                write!(f, "another container: {container}{image}")
+            }
+            Marker::Replayed { lines } => write!(f, "{lines} old lines were sent again"),
+            Marker::Lost { lines } => write!(f, "{lines} lines could not be stored"),
+        }
+    }
+}
+
 impl Marker {
     /// The line that tells it.
     pub fn between_lines(self, at: Timestamp) -> LogLine {
@@ -205,6 +234,27 @@ pub struct LogSearchBatch {
     #[cfg_attr(feature = "specta", specta(type = Option<String>))]
     pub back_to: Option<Timestamp>,
     /// Nothing more comes; with fewer looked at than there are, enough was found.
+    pub done: bool,
+    /// Why it ended early.
+    pub error: Option<String>,
+}
+
+/// What counting a log by the shapes of its lines has found so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct LogGroupBatch {
+    /// The most frequent shapes so far, at most 1 000.
+    pub groups: Vec<groups::Group>,
+    /// Lines of further shapes.
+    pub others: u32,
+    /// Lines looked at so far, whether they match or not.
+    pub looked: u32,
+    /// Lines to look at in all.
+    pub all: u32,
+    /// How far back it has come.
+    #[cfg_attr(feature = "specta", specta(type = Option<String>))]
+    pub back_to: Option<Timestamp>,
+    /// Nothing more comes.
     pub done: bool,
     /// Why it ended early.
     pub error: Option<String>,

@@ -5,6 +5,7 @@
 //!   and stores each line, then filters all of them for `fatal|critical`.
 //! - `fill FOLDER`: stores the lines of standard input.
 //! - `search FOLDER WORD`: searches the stored lines.
+//! - `groups FOLDER`: counts the stored lines by their shapes; the matches are the groups.
 //!
 //! Prints one line of JSON: lines, matches.
 
@@ -26,7 +27,7 @@ use forgekeeper_keeper::{
     },
     logs::{
         ServiceLog,
-        archive::{Archive, Keeping, Newest, Search},
+        archive::{Archive, Counting, Keeping, Newest, Search},
     },
 };
 use futures_util::StreamExt as _;
@@ -53,6 +54,7 @@ fn main() -> Result<(), Failure> {
         }
         ["fill", folder] => runtime.block_on(fill(Path::new(folder)))?,
         ["search", folder, word] => runtime.block_on(search(Path::new(folder), word, false))?,
+        ["groups", folder] => runtime.block_on(groups(Path::new(folder)))?,
         _ => return Err("see the first lines of this file for what may be asked".into()),
     };
     println!("{{\"lines\":{lines},\"matched\":{matched}}}");
@@ -136,4 +138,19 @@ async fn search(folder: &Path, filter: &str, regex: bool) -> Result<(u32, usize)
         matched += batch.lines.len();
     }
     Ok((all, matched))
+}
+
+async fn groups(folder: &Path) -> Result<(u32, usize), Failure> {
+    let counting = Counting {
+        filter: LineFilter::compile(&LogQuery::default())?,
+    };
+    let mut batches = counting.start(folder, &service()?, Vec::new, CancellationToken::new())?;
+    let (mut all, mut groups) = (0, 0);
+    while let Some(batch) = batches.recv().await {
+        if let Some(error) = batch.error {
+            return Err(error.into());
+        }
+        (all, groups) = (batch.all, batch.groups.len());
+    }
+    Ok((all, groups))
 }

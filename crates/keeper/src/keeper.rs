@@ -29,11 +29,15 @@ use crate::{
 mod doors;
 mod handle;
 mod history;
+mod log_groups;
+mod log_save;
 mod log_search;
 mod roster;
 
 pub use crate::sys::paths::Paths;
 pub use handle::KeeperHandle;
+pub use log_groups::LogGroups;
+pub use log_save::{LogSave, LogToSave};
 pub use log_search::LogSearch;
 
 use handle::Inner;

@@ -10,7 +10,7 @@ use forgekeeper_domain::{
     Timestamp,
     error::ErrorInfo,
     logs::{
-        LineFilter, LogMeter, LogQuery, LogStream, Marker, prepare::LinePreparer,
+        LineFilter, LogLine, LogMeter, LogQuery, LogStream, Marker, prepare::LinePreparer,
         replay::ReplayFold, ring::LineRing,
     },
 };
@@ -224,6 +224,11 @@ impl ServiceLog {
             whole: held.entries < u64::from(HELD_LINES) && held.ring.rotated() == 0,
             at_end: held.at_end,
         })
+    }
+
+    /// The lines held at this moment, oldest first.
+    pub fn lines(&self) -> Vec<LogLine> {
+        self.look(|held| held.ring.iter().cloned().collect())
     }
 
     /// The meter as it changes, at most twice a second while lines come; [`follow`] sees to it

@@ -1,18 +1,23 @@
-//! Log tails: a Channel with an owner who closes it.
+//! Logs: Channels with an owner who closes them, and files.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use forgekeeper_domain::{
-    error::ErrorInfo,
+    error::{ErrorCode, ErrorInfo},
     ids::ServiceId,
     logs::{
-        LogBatch, LogQuery, LogSearchBatch,
+        LogBatch, LogGroupBatch, LogQuery, LogSearchBatch,
+        saved::{SaveFormat, SavedLog},
         signature::{Signature, SignatureSet},
     },
 };
-use tauri::{State, ipc::Channel};
+use futures_util::{Stream, StreamExt as _, stream};
+use tauri::{
+    AppHandle, State,
+    ipc::{Channel, IpcResponse},
+};
 
-use crate::session::Session;
+use crate::{session::Session, windows};
 
 /// Opens a log; the first batch is what is held already.
 #[tauri::command]
@@ -23,23 +28,11 @@ pub(super) async fn logs_open(
     query: LogQuery,
     channel: Channel<LogBatch>,
 ) -> Result<u32, ErrorInfo> {
-    let mut reader = session.keeper().await?.logs(&service, &query)?;
-    let (id, stop) = session.add_reader();
-    let session = Arc::clone(&session);
-    tauri::async_runtime::spawn(async move {
-        loop {
-            let batch = tokio::select! {
-                () = stop.cancelled() => break,
-                batch = reader.next() => batch,
-            };
-            // No batch: the service was taken out. No receiver: the page is gone.
-            if batch.is_none_or(|batch| channel.send(batch).is_err()) {
-                break;
-            }
-        }
-        session.end_reader(id);
+    let reader = session.keeper().await?.logs(&service, &query)?;
+    let batches = stream::unfold(reader, async |mut reader| {
+        Some((reader.next().await?, reader))
     });
-    Ok(id)
+    Ok(hand_on(&session, batches, channel))
 }
 
 /// Searches what is stored of a log, newest first; closed like a log.
@@ -54,26 +47,83 @@ pub(super) async fn logs_search(
     channel: Channel<LogSearchBatch>,
 ) -> Result<u32, ErrorInfo> {
     let keeper = session.keeper().await?;
-    let mut search = keeper.search_logs(&service, &query, before, most)?;
+    let search = keeper.search_logs(&service, &query, before, most)?;
+    let batches = stream::unfold(search, async |mut search| {
+        Some((search.next().await?, search))
+    });
+    Ok(hand_on(&session, batches, channel))
+}
+
+/// Counts what is stored of a log by the shapes of its lines; closed like a log.
+#[tauri::command]
+#[specta::specta]
+pub(super) async fn logs_groups(
+    session: State<'_, Arc<Session>>,
+    service: ServiceId,
+    query: LogQuery,
+    channel: Channel<LogGroupBatch>,
+) -> Result<u32, ErrorInfo> {
+    let groups = session.keeper().await?.group_logs(&service, &query)?;
+    let batches = stream::unfold(groups, async |mut groups| {
+        Some((groups.next().await?, groups))
+    });
+    Ok(hand_on(&session, batches, channel))
+}
+
+/// Saves what is stored of logs to a file that the system's own dialog asks for; `None` when that
+/// was cancelled. The page names no path.
+#[tauri::command]
+#[specta::specta]
+pub(super) async fn logs_save(
+    app: AppHandle,
+    session: State<'_, Arc<Session>>,
+    services: Vec<ServiceId>,
+    query: LogQuery,
+    format: SaveFormat,
+) -> Result<Option<SavedLog>, ErrorInfo> {
+    let keeper = session.keeper().await?;
+    let log = keeper.save_log(&services, &query, None, format)?;
+    let Some(path) = windows::ask_where_to_save(&app, &log.name(), format.extension()).await?
+    else {
+        return Ok(None);
+    };
+    let save = log.write_to(path)?;
+    // A page that is loaded anew, or another host, ends it.
     let (id, stop) = session.add_reader();
-    let session = Arc::clone(&session);
+    let saved = tokio::select! {
+        () = stop.cancelled() => Err(ErrorInfo::new(ErrorCode::Cancelled, "the log was not saved")),
+        saved = save.done() => saved,
+    };
+    session.end_reader(id);
+    saved.map(Some)
+}
+
+/// Hands batches on until their owner closes it by the id that is returned.
+fn hand_on<T: IpcResponse + Send + 'static>(
+    session: &Arc<Session>,
+    batches: impl Stream<Item = T> + Send + 'static,
+    channel: Channel<T>,
+) -> u32 {
+    let (id, stop) = session.add_reader();
+    let session = Arc::clone(session);
     tauri::async_runtime::spawn(async move {
+        let mut batches = pin!(batches);
         loop {
             let batch = tokio::select! {
                 () = stop.cancelled() => break,
-                batch = search.next() => batch,
+                batch = batches.next() => batch,
             };
-            // No batch: all was said. No receiver: the page is gone.
+            // No batch: all was said, or the service was taken out. No receiver: the page is gone.
             if batch.is_none_or(|batch| channel.send(batch).is_err()) {
                 break;
             }
         }
         session.end_reader(id);
     });
-    Ok(id)
+    id
 }
 
-/// Closes a log or a search.
+/// Closes a log, a search or a count.
 #[tauri::command]
 #[specta::specta]
 pub(super) fn logs_close(session: State<'_, Arc<Session>>, id: u32) {

@@ -12,8 +12,11 @@ import type {
   Incident,
   KeeperState,
   LogBatch,
+  LogGroupBatch,
   LogQuery,
   LogSearchBatch,
+  SavedLog,
+  SaveFormat,
   SecretPlace,
   ServiceSettings,
   SettingsView,
@@ -76,6 +79,20 @@ export interface Backend {
     most: number,
     receive: (batch: LogSearchBatch) => void,
   ): Promise<Release>;
+  /**
+   * Groups all that is stored of a log by the shapes of its lines; each report has all groups so
+   * far. Reports come until one is `done`, or after `Release`.
+   */
+  groupLogs(
+    service: string,
+    query: LogQuery,
+    receive: (batch: LogGroupBatch) => void,
+  ): Promise<Release>;
+  /**
+   * Saves all that is stored of logs and asked for, oldest first, to a file that the system's own
+   * dialog asks for; `null` when that was cancelled.
+   */
+  saveLog(services: string[], query: LogQuery, format: SaveFormat): Promise<SavedLog | null>;
   /** What the ids on lines mean. */
   signatures(): Promise<Signature[]>;
 

@@ -23,7 +23,14 @@ export const commands = {
 	logsOpen: (service: ServiceId, query: LogQuery_Deserialize, channel: Channel<LogBatch_Deserialize>) => typedError<number, ErrorInfo_Serialize>(__TAURI_INVOKE("logs_open", { service, query, channel })),
 	/**  Searches what is stored of a log, newest first; closed like a log. */
 	logsSearch: (service: ServiceId, query: LogQuery_Deserialize, before: number | null, most: number, channel: Channel<LogSearchBatch_Deserialize>) => typedError<number, ErrorInfo_Serialize>(__TAURI_INVOKE("logs_search", { service, query, before, most, channel })),
-	/**  Closes a log or a search. */
+	/**  Counts what is stored of a log by the shapes of its lines; closed like a log. */
+	logsGroups: (service: ServiceId, query: LogQuery_Deserialize, channel: Channel<LogGroupBatch_Deserialize>) => typedError<number, ErrorInfo_Serialize>(__TAURI_INVOKE("logs_groups", { service, query, channel })),
+	/**
+	 *  Saves what is stored of logs to a file that the system's own dialog asks for; `None` when that
+	 *  was cancelled. The page names no path.
+	 */
+	logsSave: (services: ServiceId[], query: LogQuery_Deserialize, format: SaveFormat) => typedError<SavedLog | null, ErrorInfo_Serialize>(__TAURI_INVOKE("logs_save", { services, query, format })),
+	/**  Closes a log, a search or a count. */
 	logsClose: (id: number) => __TAURI_INVOKE<void>("logs_close", { id }),
 	/**  Every known message, with its words: what the ids on lines mean. */
 	logSignatures: () => __TAURI_INVOKE<Signature_Serialize[]>("log_signatures"),
@@ -589,6 +596,10 @@ export type ErrorCode =
 "keyring_unavailable" | 
 /**  A file could not be read or written. */
 "io" | 
+/**  A file could not be written for want of room. */
+"disk_full" | 
+/**  The system does not allow a file to be written there. */
+"not_allowed" | 
 /**  The history database failed. */
 "store" | 
 /**  The filter expression is no regular expression. */
@@ -1077,6 +1088,53 @@ export type GpuView_Serialize = {
 	error: string | null,
 };
 
+/**  Lines of one shape. */
+export type Group = Group_Serialize | Group_Deserialize;
+
+/**  Lines of one shape. */
+export type Group_Deserialize = {
+	/**  What they have in common. */
+	shape: string,
+	/**  How many. */
+	count: number,
+	/**  Time of the first, when known. */
+	first?: string | null,
+	/**  Time of the last, when known. */
+	last?: string | null,
+	/**  Number of the last line. */
+	last_seq: number,
+	/**  The last of them, shortened. */
+	sample: string,
+	/**  The worst level among them. */
+	level: LogLevel,
+	/**  Id of the signature that names the last of them that has a name. */
+	signature?: string | null,
+	/**  An expression that finds them. */
+	finder: string,
+};
+
+/**  Lines of one shape. */
+export type Group_Serialize = {
+	/**  What they have in common. */
+	shape: string,
+	/**  How many. */
+	count: number,
+	/**  Time of the first, when known. */
+	first: string | null,
+	/**  Time of the last, when known. */
+	last: string | null,
+	/**  Number of the last line. */
+	last_seq: number,
+	/**  The last of them, shortened. */
+	sample: string,
+	/**  The worst level among them. */
+	level: LogLevel,
+	/**  Id of the signature that names the last of them that has a name. */
+	signature: string | null,
+	/**  An expression that finds them. */
+	finder: string,
+};
+
 /**  `State.Health.Status`, absent when the image has no health check. */
 export type Health = 
 /**  Within its start period. */
@@ -1356,6 +1414,45 @@ export type LogBatch_Serialize = {
 	matched: number,
 	/**  Lines this reader was too slow for since the last batch. */
 	dropped: number,
+};
+
+/**  What counting a log by the shapes of its lines has found so far. */
+export type LogGroupBatch = LogGroupBatch_Serialize | LogGroupBatch_Deserialize;
+
+/**  What counting a log by the shapes of its lines has found so far. */
+export type LogGroupBatch_Deserialize = {
+	/**  The most frequent shapes so far, at most 1 000. */
+	groups: Group_Deserialize[],
+	/**  Lines of further shapes. */
+	others: number,
+	/**  Lines looked at so far, whether they match or not. */
+	looked: number,
+	/**  Lines to look at in all. */
+	all: number,
+	/**  How far back it has come. */
+	back_to?: string | null,
+	/**  Nothing more comes. */
+	done: boolean,
+	/**  Why it ended early. */
+	error?: string | null,
+};
+
+/**  What counting a log by the shapes of its lines has found so far. */
+export type LogGroupBatch_Serialize = {
+	/**  The most frequent shapes so far, at most 1 000. */
+	groups: Group_Serialize[],
+	/**  Lines of further shapes. */
+	others: number,
+	/**  Lines looked at so far, whether they match or not. */
+	looked: number,
+	/**  Lines to look at in all. */
+	all: number,
+	/**  How far back it has come. */
+	back_to: string | null,
+	/**  Nothing more comes. */
+	done: boolean,
+	/**  Why it ended early. */
+	error: string | null,
 };
 
 /**  Severity as far as the words tell. */
@@ -1881,6 +1978,23 @@ export type RungOutcome_Serialize = {
 	check: string,
 	/**  The verdict. */
 	outcome: Outcome_Serialize,
+};
+
+/**  How lines are written to a file. */
+export type SaveFormat = 
+/**  Plain text, one line each: `TIME [service] program LEVEL text`. */
+"log" | 
+/**  One JSON object on each line: the line's fields and its `service`. */
+"jsonl";
+
+/**  A log that was saved. */
+export type SavedLog = {
+	/**  The file. */
+	path: string,
+	/**  Lines in it. */
+	lines: number,
+	/**  Its length. */
+	bytes: number | null,
 };
 
 /**  Whose message it is. */

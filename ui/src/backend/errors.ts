@@ -27,6 +27,8 @@ export const ERRORS: Record<ErrorCode, Severity> = {
   picture_missing: 'warning',
   keyring_unavailable: 'warning',
   io: 'failure',
+  disk_full: 'failure',
+  not_allowed: 'failure',
   store: 'failure',
   bad_filter: 'warning',
   internal: 'failure',

@@ -5,6 +5,7 @@ import { actionJob, cancelGeneration, generationJob } from './fake/jobs';
 import type { FakeOptions } from './fake/life';
 import { FakeSite } from './fake/life';
 import { plan } from './fake/plan';
+import { countGroups } from './fake/groups';
 import { settingsOf } from './fake/site';
 import type {
   Action,
@@ -115,6 +116,21 @@ export class FakeBackend extends FakeSite implements Backend {
       pace: this.faults.has('search-slow') ? 1_500 : 60,
       fails: this.faults.has('search-fails'),
     });
+  }
+
+  async groupLogs(...[id, query, receive]: Parameters<Backend['groupLogs']>) {
+    return countGroups(this.find(id).log.matching(query), this.find(id).log.lines, receive, {
+      pace: this.faults.has('search-slow') ? 1_500 : 60,
+      fails: this.faults.has('search-fails'),
+    });
+  }
+
+  async saveLog(...[services, query, format]: Parameters<Backend['saveLog']>) {
+    this.calls.push(`save log ${services.join(' ')} ${format}`);
+    const logs = services.map((id) => this.find(id).log);
+    const lines = logs.flatMap((log) => log.lines.filter(log.matching(query)));
+    const bytes = lines.reduce((sum, line) => sum + line.text.length + 60, 0);
+    return { path: `/home/admin/${services.join('-')}.${format}`, lines: lines.length, bytes };
   }
 
   async signatures() {

@@ -2,9 +2,20 @@ import { Channel, convertFileSrc } from '@tauri-apps/api/core';
 import { LazyStore } from '@tauri-apps/plugin-store';
 
 import type { Backend, Preferences, Release } from './backend';
-import type { LogBatch_Deserialize, LogSearchBatch_Deserialize } from './bindings.gen';
+import type {
+  LogBatch_Deserialize,
+  LogGroupBatch_Deserialize,
+  LogSearchBatch_Deserialize,
+} from './bindings.gen';
 import { commands, events } from './bindings.gen';
-import type { ErrorInfo, LogBatch, LogSearchBatch, Signature } from './types';
+import type {
+  ErrorInfo,
+  LogBatch,
+  LogGroupBatch,
+  LogSearchBatch,
+  SavedLog,
+  Signature,
+} from './types';
 
 declare global {
   interface Window {
@@ -82,6 +93,13 @@ export function tauriBackend(): Backend {
         (channel) => commands.logsSearch(service, query, before, most, channel),
         (batch) => receive(batch as LogSearchBatch),
       ),
+    groupLogs: (service, query, receive) =>
+      streamed<LogGroupBatch_Deserialize>(
+        (channel) => commands.logsGroups(service, query, channel),
+        (batch) => receive(batch as LogGroupBatch),
+      ),
+    saveLog: async (services, query, format) =>
+      (await given(commands.logsSave(services, query, format))) as SavedLog | null,
     signatures: async () => (await commands.logSignatures()) as Signature[],
 
     discover: () => given(commands.discover()),

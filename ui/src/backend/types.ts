@@ -53,6 +53,11 @@ export type LogQuery = wire.LogQuery_Serialize;
 export type LogBatch = wire.LogBatch_Serialize;
 export type LogMeter = wire.LogMeter_Serialize;
 export type LogSearchBatch = wire.LogSearchBatch_Serialize;
+export type LogGroup = wire.Group_Serialize;
+export type LogGroupBatch = wire.LogGroupBatch_Serialize;
+/** Its length is always a number. */
+export type SavedLog = wire.SavedLog & { bytes: number };
+export type SaveFormat = wire.SaveFormat;
 export type LogMarker = wire.Marker_Serialize;
 export type TracePart = wire.TracePart;
 export type Finding = wire.Finding_Serialize;
@@ -163,6 +168,8 @@ export const ERROR_CODES = [
   'picture_missing',
   'keyring_unavailable',
   'io',
+  'disk_full',
+  'not_allowed',
   'store',
   'bad_filter',
   'internal',

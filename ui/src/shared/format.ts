@@ -60,7 +60,7 @@ export function stamp(iso: string, utc: boolean, today: number): string {
 }
 
 /** A moment in full, for tooltips. */
-export const fullTime = (iso: string): string => dated('full', new Date(iso));
+export const fullTime = (at: string | number): string => dated('full', new Date(at));
 
 /** A length of time in at most two units: `41 s`, `12 min`, `21 h 04`, `3 d 2 h`. */
 export function duration(ms: number): string {

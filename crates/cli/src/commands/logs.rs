@@ -157,7 +157,7 @@ impl View {
             }
             Self::Groups { json } => {
                 let older = stored.asked_for(held.len()).await?;
-                groups::print(older.iter().rev().chain(&held), *json);
+                groups::print(held.iter().rev().chain(&older), *json);
                 Ok(older.len() + held.len())
             }
             Self::Context {

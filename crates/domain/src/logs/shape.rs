@@ -1,22 +1,20 @@
 //! What lines have in common: their words, without the numbers, names and addresses in them.
 
-use std::collections::HashMap;
-
-use serde::{Deserialize, Serialize};
-
-use super::{LogLevel, LogLine};
-use crate::Timestamp;
-
 /// How much of a line is looked at, in bytes.
-const LOOKED_AT: usize = 1_024;
+pub(super) const LOOKED_AT: usize = 1_024;
 /// Longest shape in bytes.
 const MAX_SHAPE_BYTES: usize = 240;
 /// Longest text in quotes that is taken out as one, in bytes.
 const MAX_QUOTED_BYTES: usize = 400;
-/// Most groups of one reading; lines of further shapes are counted together.
-const MAX_GROUPS: usize = 1_000;
-/// Longest kept sample in bytes.
-const MAX_SAMPLE_BYTES: usize = 1_024;
+
+const NUMBER: &str = "<n>";
+const TIME: &str = "<time>";
+const SIZE: &str = "<size>";
+const HEX: &str = "<hex>";
+const PATH: &str = "<path>";
+const URL: &str = "<url>";
+const TEXT: &str = "<text>";
+const BAR: &str = "|<bar>|";
 
 const SIZES: &[&str] = &[
     "B", "KB", "MB", "GB", "TB", "kB", "KiB", "MiB", "GiB", "TiB", "bytes", "byte",
@@ -56,37 +54,106 @@ const ENDINGS: &[&str] = &[
 /// `<hex>`, paths and files `<path>`, addresses `<url>`, texts in quotes `<text>`, progress bars
 /// `<bar>`.
 pub fn shape(text: &str) -> String {
-    let text = text[..text.floor_char_boundary(LOOKED_AT)].trim();
     let mut out = String::with_capacity(text.len().min(MAX_SHAPE_BYTES));
-    let mut rest = text;
-    let mut inside_word = false;
-    let mut before = ' ';
-    while let Some(first) = rest.chars().next() {
+    for piece in pieces(text) {
         if out.len() >= MAX_SHAPE_BYTES {
-            out.truncate(out.floor_char_boundary(MAX_SHAPE_BYTES));
             break;
         }
+        match piece {
+            Piece::Blank if out.ends_with(' ') => {}
+            Piece::Blank => out.push(' '),
+            Piece::Words(words) => out.push_str(words),
+            Piece::Varying(placeholder) => out.push_str(placeholder),
+        }
+    }
+    out.truncate(out.floor_char_boundary(MAX_SHAPE_BYTES));
+    out
+}
+
+/// An expression that finds the lines that have the shape of this one, in the form that a filter
+/// takes, and short enough for one.
+pub fn finder(text: &str) -> String {
+    let mut found = "^\\s*".to_owned();
+    let (mut room, mut after_blank) = (MAX_SHAPE_BYTES, false);
+    for piece in pieces(text) {
+        let blank = matches!(piece, Piece::Blank);
+        if blank && after_blank {
+            continue;
+        }
+        let length = match piece {
+            Piece::Blank => 1,
+            Piece::Words(text) | Piece::Varying(text) => text.len(),
+        };
+        // Shapes end here, too; what follows may differ.
+        if length > room {
+            if let Piece::Words(words) = piece {
+                let shared = &words[..words.floor_char_boundary(room)];
+                found.push_str(&regex::escape(shared));
+            }
+            return found;
+        }
+        match piece {
+            Piece::Blank => found.push_str("\\s+"),
+            Piece::Words(words) => found.push_str(&regex::escape(words)),
+            Piece::Varying(placeholder) => found.push_str(stands_for(placeholder)),
+        }
+        room -= length;
+        after_blank = blank;
+    }
+    if room > 0 && text.len() <= LOOKED_AT {
+        found.push_str("\\s*$");
+    }
+    found
+}
+
+/// What a placeholder may stand for, as an expression.
+fn stands_for(placeholder: &str) -> &'static str {
+    match placeholder {
+        NUMBER => "[0-9]\\S*",
+        // A unit or the time of a date may stand apart. A filter is fastest without `(?`.
+        TIME | SIZE => "[0-9]\\S*( \\S+)?",
+        HEX => "[0-9A-Fa-fx-]+",
+        URL => "[0-9A-Za-z]+://\\S*",
+        TEXT => "['\"].*['\"]",
+        BAR => "\\|[^|]+\\|",
+        _ => "\\S+",
+    }
+}
+
+/// A part of a line.
+#[derive(Debug, Clone, Copy)]
+enum Piece<'t> {
+    /// White space.
+    Blank,
+    /// What lines of one shape have in common.
+    Words(&'t str),
+    /// Stands for what they have not.
+    Varying(&'static str),
+}
+
+/// The parts of as much of a line as is looked at.
+fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
+    let mut rest = text[..text.floor_char_boundary(LOOKED_AT)].trim();
+    let mut inside_word = false;
+    let mut before = ' ';
+    std::iter::from_fn(move || {
+        let first = rest.chars().next()?;
         let (length, stands) = if inside_word {
-            (first.len_utf8(), None)
+            (run(rest, is_word), None)
         } else {
             next(rest, first, before)
         };
         let (taken, after) = rest.split_at(length);
-        match stands {
-            Some(placeholder) => out.push_str(placeholder),
-            None if first.is_whitespace() => {
-                if !out.ends_with(' ') {
-                    out.push(' ');
-                }
-            }
-            None => out.push_str(taken),
-        }
         // What directly follows a word of letters belongs to it; a placeholder ends one.
         inside_word = stands.is_none() && taken.ends_with(is_word) && after.starts_with(is_word);
         before = taken.chars().next_back().unwrap_or(' ');
         rest = after;
-    }
-    out
+        Some(match stands {
+            Some(placeholder) => Piece::Varying(placeholder),
+            None if first.is_whitespace() => Piece::Blank,
+            None => Piece::Words(taken),
+        })
+    })
 }
 
 fn is_word(c: char) -> bool {
@@ -97,9 +164,9 @@ fn is_word(c: char) -> bool {
 /// `before` tells `it/s` from a path.
 fn next(rest: &str, first: char, before: char) -> (usize, Option<&'static str>) {
     let found = match first {
-        '\'' | '"' => quoted(rest, first).map(|length| (length, "<text>")),
-        '/' | '~' | '.' if !is_path_char(before) => path(rest).map(|length| (length, "<path>")),
-        '|' => bar(rest).map(|length| (length, "|<bar>|")),
+        '\'' | '"' => quoted(rest, first).map(|length| (length, TEXT)),
+        '/' | '~' | '.' if !is_path_char(before) => path(rest).map(|length| (length, PATH)),
+        '|' => bar(rest).map(|length| (length, BAR)),
         c if c.is_ascii_alphanumeric() => word(rest),
         _ => None,
     };
@@ -165,28 +232,28 @@ fn word(rest: &str) -> Option<(usize, &'static str)> {
         let length = run(rest, |c| {
             !c.is_whitespace() && !matches!(c, '"' | '\'' | '<' | '>' | ')' | ',' | ';')
         });
-        return Some((length, "<url>"));
+        return Some((length, URL));
     }
     if token.len() == 1 && (after.starts_with(":\\") || after.starts_with(":/")) {
-        return Some((2 + run(&rest[2..], is_path_char), "<path>"));
+        return Some((2 + run(&rest[2..], is_path_char), PATH));
     }
     let long = rest[..run(rest, is_path_char)].trim_end_matches(['.', '-']);
     if is_uuid(long) {
-        return Some((long.len(), "<hex>"));
+        return Some((long.len(), HEX));
     }
     if is_path(long) {
-        return Some((long.len(), "<path>"));
+        return Some((long.len(), PATH));
     }
     let digits = token.bytes().filter(u8::is_ascii_digit).count();
     let hexadecimal = token.bytes().all(|byte| byte.is_ascii_hexdigit());
     if token.len() >= 6 && hexadecimal && digits > 0 && digits < token.len() {
-        return Some((token.len(), "<hex>"));
+        return Some((token.len(), HEX));
     }
     if let Some(number) = token.strip_prefix("0x")
         && !number.is_empty()
         && number.bytes().all(|byte| byte.is_ascii_hexdigit())
     {
-        return Some((token.len(), "<hex>"));
+        return Some((token.len(), HEX));
     }
     rest.starts_with(|c: char| c.is_ascii_digit())
         .then(|| number(rest))
@@ -213,7 +280,7 @@ fn is_path(text: &str) -> bool {
 /// A number with what belongs to it: a date, a time, an address, a size, a duration.
 fn number(rest: &str) -> (usize, &'static str) {
     if let Some(length) = date(rest) {
-        return (length, "<time>");
+        return (length, TIME);
     }
     let bytes = rest.as_bytes();
     let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
@@ -234,7 +301,7 @@ fn number(rest: &str) -> (usize, &'static str) {
         end += 1;
     }
     if colons > 0 && dots < 2 {
-        return (end, "<time>");
+        return (end, TIME);
     }
     let blank = usize::from(bytes.get(end) == Some(&b' '));
     let unit_at = &rest[end + blank..];
@@ -242,11 +309,11 @@ fn number(rest: &str) -> (usize, &'static str) {
     // `s/it` is no duration.
     let whole = !unit_at[unit.len()..].starts_with('/');
     if SIZES.contains(&unit) && whole {
-        (end + blank + unit.len(), "<size>")
+        (end + blank + unit.len(), SIZE)
     } else if DURATIONS.contains(&unit) && whole {
-        (end + blank + unit.len(), "<time>")
+        (end + blank + unit.len(), TIME)
     } else {
-        (end, "<n>")
+        (end, NUMBER)
     }
 }
 
@@ -275,70 +342,6 @@ fn date(rest: &str) -> Option<usize> {
     Some(10 + time)
 }
 
-/// Lines of one shape.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "specta", derive(specta::Type))]
-pub struct Group {
-    /// What they have in common.
-    pub shape: String,
-    /// How many.
-    pub count: u32,
-    /// Time of the first, when known.
-    #[cfg_attr(feature = "specta", specta(type = Option<String>))]
-    pub first: Option<Timestamp>,
-    /// Time of the last, when known.
-    #[cfg_attr(feature = "specta", specta(type = Option<String>))]
-    pub last: Option<Timestamp>,
-    /// Number of the last line.
-    pub last_seq: u32,
-    /// The first of them, shortened.
-    pub sample: String,
-    /// The worst level among them.
-    pub level: LogLevel,
-}
-
-/// Lines by their shapes.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "specta", derive(specta::Type))]
-pub struct Groups {
-    /// The most frequent first; equally frequent ones in the order of the log.
-    pub groups: Vec<Group>,
-    /// Lines of further shapes.
-    pub others: u32,
-}
-
-/// Groups lines by their shapes, at most 1 000 of them.
-pub fn group<'l>(lines: impl IntoIterator<Item = &'l LogLine>) -> Groups {
-    let mut found = Groups::default();
-    let mut places: HashMap<String, usize> = HashMap::new();
-    for line in lines {
-        let shape = shape(&line.text);
-        if let Some(group) = places.get(&shape).and_then(|at| found.groups.get_mut(*at)) {
-            group.count = group.count.saturating_add(1);
-            group.last = line.at.or(group.last);
-            group.last_seq = line.seq;
-            group.level = group.level.max(line.level);
-        } else if found.groups.len() < MAX_GROUPS {
-            places.insert(shape.clone(), found.groups.len());
-            found.groups.push(Group {
-                shape,
-                count: 1,
-                first: line.at,
-                last: line.at,
-                last_seq: line.seq,
-                sample: shortened(&line.text, MAX_SAMPLE_BYTES),
-                level: line.level,
-            });
-        } else {
-            found.others = found.others.saturating_add(1);
-        }
-    }
-    found
-        .groups
-        .sort_by_key(|group| std::cmp::Reverse(group.count));
-    found
-}
-
 /// At most so many bytes of a text.
 pub(crate) fn shortened(text: &str, bytes: usize) -> String {
     text[..text.floor_char_boundary(bytes)].to_owned()
@@ -347,7 +350,7 @@ pub(crate) fn shortened(text: &str, bytes: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logs::LogStream;
+    use crate::logs::{LineFilter, LogLine, LogQuery, Marker};
 
     #[test]
     fn real_lines_have_the_shape_of_their_words() {
@@ -452,45 +455,77 @@ mod tests {
     }
 
     #[test]
-    fn the_same_apart_from_numbers_is_one_group() {
-        let line = |seq: u32, text: &str, level| LogLine {
-            seq,
-            at: Some(Timestamp::from_second(i64::from(seq)).unwrap()),
-            stream: LogStream::Stderr,
-            program: None,
-            level,
-            text: text.to_owned(),
-            cut_bytes: 0,
-            spans: Vec::new(),
-            signature: None,
-            trace: None,
-            marker: None,
+    fn a_finder_finds_lines_of_its_shape_and_no_others() {
+        let finds = |of: &str, text: &str| {
+            let query = LogQuery {
+                filter: finder(of),
+                regex: true,
+                ..LogQuery::default()
+            };
+            let filter = LineFilter::compile(&query).expect("a filter");
+            let found = filter.matches(&LogLine {
+                text: text.to_owned(),
+                marker: None,
+                ..Marker::Lost { lines: 1 }.between_lines(crate::Timestamp::UNIX_EPOCH)
+            });
+            assert!(filter.may_match(text) || !found, "{text:?}");
+            found
         };
-        let lines = [
-            line(1, "took 1.0s", LogLevel::Info),
-            line(2, "failed", LogLevel::Error),
-            line(3, "took 22.5s", LogLevel::Warning),
+        for (one, other) in [
+            ("took 1.92 seconds", "took 12 s"),
+            ("took 1.92s", "  took  12 s  "),
+            (
+                "2025-10-11 10:11:12,131 INFO up",
+                "2025-10-11T10:11:12Z INFO up",
+            ),
+            ("commit 29be1da7cf", "commit a01b77c3d2"),
+            ("at 0x7f00aa", "at 123e4567-e89b-12d3-a456-426614174000"),
+            ("Load /a/b.py now", "Load ../c.py now"),
+            ("Load C:\\a\\b.py now", "Load D:\\c.py now"),
+            ("key 'a b' missing", "key \"c\" missing"),
+            ("GET http://a/b?c=1 200", "GET https://d 404"),
+            (
+                " 35%|███▌      | 7/20 [00:04<00:07,  1.65it/s]",
+                "5%|##| 1/20 [00:01<00:19, 2it/s]",
+            ),
+            ("(a+)+$ [x] {2} 1", "(a+)+$ [x] {3} 2"),
+            ("été 5", "été 17"),
+        ] {
+            assert_eq!(shape(one), shape(other));
+            for (of, text) in [(one, one), (one, other), (other, one), (other, other)] {
+                assert!(
+                    finds(of, text),
+                    "{of:?} has to find {text:?}: {}",
+                    finder(of)
+                );
+            }
+        }
+        for (one, other) in [
+            ("tick", "ticking"),
+            ("", "a"),
+            ("step 1", "step one"),
+            ("step 1", "step 1 of it all"),
+            ("a.b", "aXb"),
+        ] {
+            assert!(!finds(one, other), "{one:?} must not find {other:?}");
+        }
+        let dense = [
+            "( ", "1/", "1 ", "1s ", "a1 'x' ", "|##|", "\u{202e}", "été ", "...",
         ];
-        let found = group(&lines);
-        assert_eq!(found.groups.len(), 2);
-        let took = &found.groups[0];
-        assert_eq!((took.shape.as_str(), took.count), ("took <time>", 2));
-        assert_eq!((took.first, took.last), (lines[0].at, lines[2].at));
-        assert_eq!(
-            (took.sample.as_str(), took.level, took.last_seq),
-            ("took 1.0s", LogLevel::Warning, 3)
-        );
-
-        let letters = |n: u32| {
-            n.to_string()
-                .bytes()
-                .map(|b| char::from(b + 49))
-                .collect::<String>()
-        };
-        let many: Vec<LogLine> = (0..3_000)
-            .map(|n| line(n, &format!("w{}z", letters(n)), LogLevel::Info))
-            .collect();
-        let found = group(&many);
-        assert_eq!((found.groups.len(), found.others), (1_000, 2_000));
+        let long = dense.map(|part| part.repeat(2_000));
+        let samples = crate::logs::signature::samples();
+        for text in samples.into_iter().chain(long) {
+            assert!(finds(&text, &text), "{text:?}: {}", finder(&text));
+            let longer = format!("{text} and so on");
+            assert!(
+                text.len() < 1_000 || finds(&text, &longer),
+                "a long line may go on: {text:?}"
+            );
+            assert!(
+                !finds(&text, "Something else."),
+                "{text:?}: {}",
+                finder(&text)
+            );
+        }
     }
 }

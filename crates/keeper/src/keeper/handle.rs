@@ -27,7 +27,7 @@ use crate::{
     clients::{forge::ForgeClient, http::Http},
     event::KeeperEvent,
     jobs::{Jobs, act},
-    logs::LogReader,
+    logs::{LogReader, ServiceLog},
     media::{
         pictures::{PictureFile, PictureStore},
         preview::Previews,
@@ -346,19 +346,18 @@ impl KeeperHandle {
 
     /// Opens a log: what is held at once, then what comes.
     pub fn logs(&self, id: &ServiceId, query: &LogQuery) -> Result<LogReader, ErrorInfo> {
-        self.inner
-            .roster
-            .log(id)
-            .ok_or_else(|| self.unknown_service(id))?
-            .read(query)
+        self.log_of(id)?.read(query)
+    }
+
+    /// The log of a service that the settings name.
+    pub(super) fn log_of(&self, id: &ServiceId) -> Result<ServiceLog, ErrorInfo> {
+        let log = self.inner.roster.log(id);
+        log.ok_or_else(|| self.unknown_service(id))
     }
 
     /// Whether the settings name such a service.
     pub(super) fn check_known(&self, id: &ServiceId) -> Result<(), ErrorInfo> {
-        match self.inner.roster.log(id) {
-            Some(_) => Ok(()),
-            None => Err(self.unknown_service(id)),
-        }
+        self.log_of(id).map(drop)
     }
 
     /// Where logs are stored.

@@ -18,10 +18,16 @@ use tokio::sync::{Notify, oneshot};
 
 mod block;
 mod file;
+mod forward;
+mod groups;
+mod rounds;
+mod save;
 mod search;
 mod writer;
 
 pub use block::BlockError;
+pub use groups::Counting;
+pub use save::{Outcome, SaveError, SaveProgress, Saving};
 pub use search::Search;
 
 use block::Block;

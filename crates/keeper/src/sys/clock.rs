@@ -1,6 +1,7 @@
 //! The only clock.
 
 use forgekeeper_domain::Timestamp;
+use jiff::civil::DateTime;
 
 /// The present moment.
 #[expect(
@@ -9,4 +10,9 @@ use forgekeeper_domain::Timestamp;
 )]
 pub fn now() -> Timestamp {
     Timestamp::now()
+}
+
+/// The present time of the day on this machine.
+pub fn local() -> DateTime {
+    jiff::ZonedDateTime::now().datetime()
 }

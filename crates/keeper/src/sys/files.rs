@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, BufWriter, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -12,6 +12,9 @@ const RENAME_ATTEMPTS: u32 = 5;
 /// Readings of a file that keeps changing; the last one counts (the system's own pseudo files never
 /// have the length they claim).
 const READ_ATTEMPTS: u32 = 4;
+
+/// Bytes of a draft that are gathered before they are written.
+const WRITTEN_AT_ONCE: usize = 256 * 1024;
 
 /// Makes a folder and those above it.
 pub fn ensure_dir(path: &Path) -> io::Result<()> {
@@ -59,32 +62,88 @@ fn read_once(path: &Path, max: u64) -> io::Result<(Vec<u8>, bool)> {
     Ok((bytes, torn))
 }
 
-/// Writes a file so that a crash at any moment leaves the old one or the new one, never half.
-/// A symbolic link is followed: what it points to is replaced.
-pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let parent = match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    ensure_dir(&parent)?;
-    let name = target
-        .file_name()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
-    let mut temporary_name = OsString::from(".");
-    temporary_name.push(name);
-    temporary_name.push(format!(".{}.tmp", uuid::Uuid::new_v4().simple()));
-    let temporary = parent.join(temporary_name);
-    let written = write_and_sync(&temporary, bytes)
-        .and_then(|()| keep_permissions(&target, &temporary))
-        .and_then(|()| rename(&temporary, &target));
-    if written.is_err() {
-        // Nothing depends on the leftover; the first error is the one worth telling.
-        let _ = fs::remove_file(&temporary);
-        return written;
+/// A file that is written piece by piece, and takes its place only when it is whole: a crash at
+/// any moment leaves the old one or the new one, never half. Dropped before, it leaves nothing.
+#[derive(Debug)]
+pub struct Draft {
+    /// Closed before the file is moved.
+    file: Option<BufWriter<File>>,
+    temporary: PathBuf,
+    target: PathBuf,
+    parent: PathBuf,
+}
+
+impl Draft {
+    /// Begins to write. A symbolic link is followed: what it points to is replaced.
+    pub fn begin(path: &Path) -> io::Result<Self> {
+        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let parent = match target.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        ensure_dir(&parent)?;
+        let name = target
+            .file_name()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
+        let mut temporary_name = OsString::from(".");
+        temporary_name.push(name);
+        temporary_name.push(format!(".{}.tmp", uuid::Uuid::new_v4().simple()));
+        let temporary = parent.join(temporary_name);
+        Ok(Self {
+            file: Some(BufWriter::with_capacity(
+                WRITTEN_AT_ONCE,
+                new_file(&temporary)?,
+            )),
+            temporary,
+            target,
+            parent,
+        })
     }
-    sync_dir(&parent);
-    Ok(())
+
+    /// Puts the file in its place.
+    pub fn finish(mut self) -> io::Result<()> {
+        if let Some(file) = &mut self.file {
+            file.flush()?;
+            file.get_ref().sync_all()?;
+        }
+        self.file = None;
+        keep_permissions(&self.target, &self.temporary)?;
+        rename(&self.temporary, &self.target)?;
+        sync_dir(&self.parent);
+        Ok(())
+    }
+}
+
+impl Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.file {
+            Some(file) => file.write(bytes),
+            None => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if let Some(file) = self.file.take() {
+            // What was not written yet is not wanted any more.
+            let _ = file.into_parts();
+        }
+        // After the move there is nothing left under this name; before it nothing depends on the
+        // leftover, and the first error is the one worth telling.
+        let _ = fs::remove_file(&self.temporary);
+    }
+}
+
+/// Writes a file whole or not at all.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut draft = Draft::begin(path)?;
+    draft.write_all(bytes)?;
+    draft.finish()
 }
 
 /// Writes a file that must not exist yet (`AlreadyExists` otherwise); none is left behind by a
@@ -102,6 +161,13 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn write_and_sync(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = new_file(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// A file that was not there before; the owner's alone.
+fn new_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -109,9 +175,7 @@ fn write_and_sync(path: &Path, bytes: &[u8]) -> io::Result<()> {
         use std::os::unix::fs::OpenOptionsExt;
         options.mode(0o600);
     }
-    let mut file = options.open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    options.open(path)
 }
 
 /// A replaced file keeps its mode; a new one is the owner's alone.
@@ -168,6 +232,23 @@ mod tests {
         write_atomic(&path, b"two").unwrap();
         assert_eq!(read_limited(&path, 3).unwrap(), b"two");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_draft_takes_its_place_when_it_is_whole_and_leaves_nothing_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.log");
+        write_atomic(&path, b"old").unwrap();
+        let mut draft = Draft::begin(&path).unwrap();
+        draft.write_all(&vec![b'x'; 2 * WRITTEN_AT_ONCE]).unwrap();
+        assert_eq!(read_limited(&path, 9).unwrap(), b"old");
+        drop(draft);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        let mut draft = Draft::begin(&path).unwrap();
+        draft.write_all(b"new").unwrap();
+        draft.finish().unwrap();
+        assert_eq!(read_limited(&path, 9).unwrap(), b"new");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

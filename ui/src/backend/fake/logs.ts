@@ -234,6 +234,10 @@ export class FakeLog {
     return () => clearInterval(timer);
   }
 
+  matching(query: LogQuery): (line: LogLine) => boolean {
+    return matcher(query).matches;
+  }
+
   subscribe(query: LogQuery, receive: (batch: LogBatch) => void): () => void {
     const { matches, hits } = matcher(query);
     const batch = (lines: LogLine[]): LogBatch => ({

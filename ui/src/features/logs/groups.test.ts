@@ -1,83 +1,176 @@
+import { fireEvent, render, screen } from '@testing-library/svelte';
+import userEvent from '@testing-library/user-event';
 import { expect, test } from 'vitest';
 
-import type { LogLine } from '../../backend/types';
-import { finder, Grouping, ordered, shape } from './groups';
-import { customRange, fieldTime } from './range';
+import type { Backend } from '../../backend/backend';
+import type { ErrorInfo, LogGroup, LogGroupBatch, LogQuery } from '../../backend/types';
+import { settled } from '../../test-kit';
+import { signaturesOf } from '../../state/signatures.svelte';
+import GroupView from './GroupView.svelte';
 
-const line = (seq: number, text: string, level: LogLine['level'] = 'info') =>
-  ({ seq, text, level, at: `2026-01-01T00:00:0${seq}Z`, marker: null }) as LogLine;
+const QUERY: LogQuery = {
+  filter: '',
+  regex: false,
+  problems: true,
+  program: 'forge',
+  since: null,
+  until: null,
+  tail: null,
+  mark: false,
+};
 
-const SAME: [name: string, one: string, other: string][] = [
-  ['numbers', 'took 1.92 seconds', 'took 12 seconds'],
-  ['hexadecimal', 'commit 29be1da7cf', 'commit a01b77c3d2'],
-  ['paths', 'Load /a/b.py now', 'Load ../c.py now'],
-  ['windows paths', 'Load C:\\a\\b.py now', 'Load D:\\c.py now'],
-  ['quotes', "key 'a b' missing", "key 'c' missing"],
-  ['addresses', 'GET http://a/b?c=1 200', 'GET https://d 404'],
-  ['progress', '100%| 20/20 [00:06<00:00]', '5%| 1/20 [00:01<00:19]'],
-];
-test.each(SAME)('lines that differ in %s have one shape, and it finds both', (_, one, other) => {
-  expect(shape(one)).toBe(shape(other));
-  const found = new RegExp(finder({ shape: shape(one), sample: line(1, one) }));
-  expect(one).toMatch(found);
-  expect(other).toMatch(found);
+const group = (shape: string, count: number, last_seq: number): LogGroup => ({
+  shape,
+  count,
+  first: '2026-01-01T00:00:01Z',
+  last: '2026-01-02T00:00:03Z',
+  last_seq,
+  sample: `${shape} <b>7</b>`,
+  level: 'error',
+  signature: null,
+  finder: `^\\s*${shape}`,
 });
 
-test('lines that say something else do not', () => {
-  expect(shape('took 3 seconds')).not.toBe(shape('took 3 minutes'));
-  expect(shape("it isn't a, it's b"), 'an apostrophe quotes nothing').toContain("isn't");
-  const found = new RegExp(finder({ shape: 'tick', sample: line(1, 'tick') }));
-  expect('ticking').not.toMatch(found);
-  expect('a').not.toMatch(new RegExp(finder({ shape: '', sample: line(1, '') })));
-});
-
-test('a long line makes an expression that is one', () => {
-  const long = '(['.repeat(2_000);
-  expect(() => new RegExp(finder({ shape: shape(long), sample: line(1, long) }))).not.toThrow();
-  expect(finder({ shape: shape(long), sample: line(1, long) }).length).toBeLessThanOrEqual(900);
-});
-
-test('groups count, keep the worst level, first and last, and order two ways', () => {
-  const { groups } = new Grouping().group([
-    line(1, 'step 1'),
-    line(2, 'step 2', 'error'),
-    line(3, 'step 3'),
-    line(4, 'done'),
-  ]);
-  expect(ordered(groups, 'count').map((g) => [g.shape, g.count, g.level])).toEqual([
-    ['step …', 3, 'error'],
-    ['done', 1, 'info'],
-  ]);
-  expect(ordered(groups, 'last').map((g) => g.shape)).toEqual(['done', 'step …']);
-  expect(groups[0]).toMatchObject({
-    first: '2026-01-01T00:00:01Z',
-    last: '2026-01-01T00:00:03Z',
-    sample: { text: 'step 3' },
-  });
-});
-
-test('ten thousand lines are grouped fast, and faster the next time', () => {
-  const lines = Array.from({ length: 10_000 }, (_, i) =>
-    line(
-      i,
-      `[Memory] Target: KModel ${i}, Free GPU: ${i}.26 MB at /opt/forge/${i}.py 'a' ${i % 50}`,
-    ),
-  );
-  const grouping = new Grouping();
-  const took = () => {
-    const begun = performance.now();
-    grouping.group(lines);
-    return performance.now() - begun;
+/** The view over a backend that is asked and answers by hand. */
+async function shown(refused?: ErrorInfo) {
+  const calls: {
+    query: LogQuery;
+    service: string;
+    tell: (batch: Partial<LogGroupBatch>) => Promise<void>;
+    released: boolean;
+  }[] = [];
+  const backend = {
+    signatures: async () => [],
+    groupLogs: async (service, query, receive) => {
+      if (refused && calls.length === 0) {
+        calls.push({ service, query, released: true, tell: () => expect.fail('refused') });
+        throw refused;
+      }
+      const tell = (batch: Partial<LogGroupBatch>) => {
+        receive({
+          groups: [],
+          others: 0,
+          looked: 0,
+          all: 1_000,
+          back_to: null,
+          done: false,
+          error: null,
+          ...batch,
+        });
+        return settled();
+      };
+      const call = { service, query, tell, released: false };
+      calls.push(call);
+      return () => (call.released = true);
+    },
+  } as Partial<Backend> as Backend;
+  const chosen: string[] = [];
+  const props = {
+    backend,
+    service: 'myia',
+    query: QUERY,
+    today: 0,
+    signatures: signaturesOf(backend, false),
+    onchoose: (expression: string) => chosen.push(expression),
   };
-  expect(took()).toBeLessThan(1_000);
-  expect(took()).toBeLessThan(200);
+  const view = render(GroupView, { props });
+  await settled();
+  const call = (index: number) => calls[index] ?? expect.fail(`no call ${index}`);
+  const rows = () => screen.queryAllByTestId('log-group').map((row) => row.textContent);
+  return { ...view, calls, call, chosen, props, rows };
+}
+
+test('groups are shown as they are counted, with how far the count is', async () => {
+  const { call, rows } = await shown();
+  expect(call(0)).toMatchObject({ service: 'myia', query: QUERY });
+  expect(screen.getByTestId('log-groups-title')).toHaveTextContent('Counting…');
+  expect(screen.getByTestId('log-groups-progress')).toHaveTextContent('Opening what is stored…');
+  await call(0).tell({
+    groups: [group('step', 1_234, 7)],
+    looked: 400,
+    back_to: '2026-01-02T00:00:00Z',
+  });
+  expect(rows()).toHaveLength(1);
+  expect(rows()[0]).toContain('1,234');
+  const progress = screen.getByTestId('log-groups-progress');
+  expect(progress).toHaveTextContent(/^400 of 1,000 lines looked at, back to .+/);
+  await call(0).tell({
+    groups: [group('step', 3_000, 7), group('done', 2, 9)],
+    others: 5,
+    looked: 1_000,
+    done: true,
+  });
+  expect(screen.getByTestId('log-groups-title')).toHaveTextContent(
+    '2 shapes of lines · 5 lines of further shapes',
+  );
+  expect(progress).toHaveTextContent(/as of .*\d\d:\d\d:\d\d/);
+  expect(screen.queryByTestId('log-groups-cancel')).toBeNull();
 });
 
-test('a range is one only when it has an end and the ends are in order', () => {
-  expect(customRange('', '')).toBe('empty');
-  expect(customRange('2026-01-02T00:00', '2026-01-01T00:00')).toBe('order');
-  expect(customRange('2026-01-01T00:00', '2026-01-01T00:00')).toBe('order');
-  const range = customRange('2026-01-01T10:00', '');
-  expect(range).toMatchObject({ until: null, run: false });
-  expect(typeof range === 'string' ? range : fieldTime(range.since)).toBe('2026-01-01T10:00');
+test('a group is text, and leads to its lines', async () => {
+  const { call, chosen, container } = await shown();
+  await call(0).tell({ groups: [group('step', 2, 7)], looked: 1_000, done: true });
+  expect(container.querySelector('.sample b'), 'what a program prints is text').toBeNull();
+  expect(screen.getByTestId('log-group')).toHaveTextContent('step <b>7</b>');
+  await fireEvent.click(screen.getByTestId('log-group'));
+  expect(chosen).toEqual(['^\\s*step']);
+});
+
+test('the order is by number or by the newest line', async () => {
+  const { call, rows } = await shown();
+  await call(0).tell({ groups: [group('often', 9, 3), group('late', 2, 8)], done: true });
+  const order = () => rows().map((row) => /often|late/.exec(row ?? '')?.[0]);
+  expect(order()).toEqual(['often', 'late']);
+  await fireEvent.click(screen.getByTestId('log-groups-last'));
+  expect(order()).toEqual(['late', 'often']);
+});
+
+test('it is counted again on demand and when something else is asked for', async () => {
+  const user = userEvent.setup();
+  const { calls, call, props, rerender } = await shown();
+  await call(0).tell({ groups: [group('step', 2, 7)], done: true });
+  await user.click(screen.getByTestId('log-groups-again'));
+  expect(calls).toHaveLength(2);
+  await rerender({ ...props, query: { ...QUERY, filter: 'x' } });
+  await new Promise((resolve) => setTimeout(resolve, 220));
+  expect(call(2).query.filter).toBe('x');
+  expect(call(1).released, 'the count before is ended').toBe(true);
+  await rerender({ ...props, query: { ...QUERY, filter: 'x' }, service: 'other' });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(call(3).service).toBe('other');
+});
+
+test('a count can be cancelled and keeps what it has; it ends with the view', async () => {
+  const user = userEvent.setup();
+  const { call, unmount, rows } = await shown();
+  await call(0).tell({ groups: [group('step', 2, 7)], looked: 5 });
+  await user.click(screen.getByTestId('log-groups-cancel'));
+  expect(call(0).released).toBe(true);
+  await call(0).tell({ groups: [], done: true });
+  expect(rows()).toHaveLength(1);
+  expect(screen.getByTestId('log-groups-progress')).toHaveTextContent('Cancelled');
+  await user.click(screen.getByTestId('log-groups-again'));
+  unmount();
+  expect(call(1).released).toBe(true);
+});
+
+test('nothing to count and nothing that matches are told apart', async () => {
+  const { call } = await shown();
+  await call(0).tell({ all: 0, done: true });
+  expect(screen.getByTestId('log-groups-empty')).toHaveTextContent('Nothing of this log is stored');
+  await fireEvent.click(screen.getByTestId('log-groups-again'));
+  await call(1).tell({ looked: 1_000, done: true });
+  expect(screen.getByTestId('log-groups-empty')).toHaveTextContent('No line matches');
+});
+
+test('a failure is told with what was counted, and can be tried again', async () => {
+  const user = userEvent.setup();
+  const refused: ErrorInfo = { code: 'bad_filter', message: 'x', hint: null, detail: null };
+  const { call, rows } = await shown(refused);
+  expect(screen.getByTestId('log-groups-error')).toHaveTextContent('not valid');
+  await user.click(screen.getByTestId('log-groups-again'));
+  expect(screen.queryByTestId('log-groups-error')).toBeNull();
+  await call(1).tell({ groups: [group('step', 2, 7)], looked: 5, done: true, error: 'disk I/O' });
+  expect(screen.getByTestId('log-groups-error')).toHaveTextContent('disk I/O');
+  expect(rows()).toHaveLength(1);
 });

@@ -136,15 +136,6 @@ export class Timeline {
     return found;
   }
 
-  /** The newest lines that need not be unpacked. */
-  atHand(most: number): LogLine[] {
-    void this.version;
-    return this.rows
-      .slice(-most)
-      .flatMap((row) => this.idsOf(row).map((id) => this.store.at(id)))
-      .filter((line) => line !== null);
-  }
-
   private take(arrived: Arrived[], reading: boolean): RowId[] {
     const fresh: RowId[] = [];
     for (const { line, source, hit } of arrived) {

@@ -275,7 +275,8 @@ test('a group leads to its lines', async () => {
   await open('logs');
   await typed();
   await user.click(screen.getByTestId('log-grouped'));
-  await settled();
+  await searched();
+  expect(screen.getByTestId('log-groups-progress')).toHaveTextContent('120 of 120 lines');
   const groups = screen.getAllByTestId('log-group');
   const counts = groups.map((group) => Number(group.querySelector('.count')?.textContent));
   expect(counts).toEqual([...counts].sort((a, b) => b - a));

@@ -2,15 +2,17 @@
 
 use forgekeeper_domain::logs::{
     LogLevel, LogLine,
-    shape::{Group, Groups, group},
+    groups::{Group, Grouping},
 };
 
 use super::known::time;
 use crate::text::{print_json, print_line, printable};
 
-/// Prints how often lines of each shape came, the most frequent first.
+/// Prints how often lines of each shape came, the most frequent first. The lines come newest first.
 pub(super) fn print<'l>(lines: impl IntoIterator<Item = &'l LogLine>, json: bool) {
-    let found = of(lines);
+    let mut grouping = Grouping::default();
+    lines.into_iter().for_each(|line| grouping.take(line));
+    let found = grouping.groups();
     if json {
         found.groups.iter().for_each(print_json);
     } else if !found.groups.is_empty() {
@@ -23,11 +25,6 @@ pub(super) fn print<'l>(lines: impl IntoIterator<Item = &'l LogLine>, json: bool
         let (shapes, others) = (found.groups.len(), found.others);
         eprintln!("forgekeeperctl: {others} lines have other shapes than these {shapes}");
     }
-}
-
-/// Groups of what has words: neither what happened to the container nor an empty line has.
-fn of<'l>(lines: impl IntoIterator<Item = &'l LogLine>) -> Groups {
-    group(lines.into_iter().filter(|l| !l.text.trim().is_empty()))
 }
 
 fn in_words(group: &Group) -> String {
@@ -60,25 +57,17 @@ mod tests {
     use super::{super::print::tests::line, *};
 
     #[test]
-    fn the_most_frequent_shape_is_first_and_has_its_worst_level() {
-        let mut lines = vec![
-            line(1, "once"),
-            line(2, "took 3 s"),
-            line(3, "took 45.1 s"),
-            line(4, ""),
-            line(5, "  "),
-        ];
-        lines[2].level = LogLevel::Error;
-        lines[2].at = "2026-11-23T10:00:07.25Z".parse().ok();
-        let found = of(&lines);
-        let rows: Vec<String> = found.groups.iter().map(in_words).collect();
+    fn a_row_tells_how_often_when_last_how_bad_and_what() {
+        let mut newest = line(3, " took 45.1\u{7} s");
+        newest.level = LogLevel::Error;
+        newest.at = "2026-11-23T10:00:07.25Z".parse().ok();
+        let mut grouping = Grouping::default();
+        grouping.take(&newest);
+        grouping.take(&line(2, " took 3\u{7} s"));
+        let rows: Vec<String> = grouping.groups().groups.iter().map(in_words).collect();
         assert_eq!(
             rows,
-            [
-                "      2  2026-11-23T10:00:07Z  error    took 3 s",
-                "      1  2026-11-23T10:00:00Z  info     once",
-            ]
+            ["      2  2026-11-23T10:00:07Z  error    took 45.1\u{fffd} s"]
         );
-        assert_eq!(found.others, 0);
     }
 }

@@ -1,7 +1,7 @@
 //! How lines are printed.
 
 use forgekeeper_domain::logs::{
-    LogLine, Marker,
+    LogLine,
     signature::{Blocking, Severity, Signature, SignatureSet},
 };
 use serde::Serialize;
@@ -79,7 +79,7 @@ impl Printer {
 fn text(line: &LogLine) -> String {
     let at = line.at.map_or_else(|| "-".to_owned(), |at| at.to_string());
     if let Some(marker) = &line.marker {
-        return format!("{at} --- {} ---", in_words(marker));
+        return format!("{at} --- {} ---", printable(&marker.to_string()));
     }
     let program = line
         .program
@@ -126,29 +126,6 @@ fn effect(signature: &Signature) -> &'static str {
         (Blocking::No, Severity::Degraded) => "works, but a part is missing or slower",
         (Blocking::No, Severity::Error) => "one part failed; the service goes on",
         (Blocking::No, Severity::Fatal) => "the service cannot start or has ended",
-    }
-}
-
-fn in_words(marker: &Marker) -> String {
-    match marker {
-        Marker::Started { container } => format!("container {} started", printable(container)),
-        Marker::Stopped {
-            exit_code: Some(code),
-        } => format!("container ended, exit code {code}"),
-        Marker::Stopped { exit_code: None } => "container ended".to_owned(),
-        Marker::Recreated {
-            container,
-            other_image,
-        } => {
-            let image = match other_image {
-                Some(true) => ", from another image",
-                Some(false) => ", from the same image",
-                None => "",
-            };
-            format!("another container: {}{image}", printable(container))
-        }
-        Marker::Replayed { lines } => format!("{lines} old lines were sent again"),
-        Marker::Lost { lines } => format!("{lines} lines could not be stored"),
     }
 }
 

@@ -152,6 +152,12 @@ pub(super) fn open_to_read(path: &Path) -> Result<Option<Connection>, ArchiveErr
     Ok(Some(connection))
 }
 
+/// From the first look on, shows what the file holds at that moment, whatever is written meanwhile.
+pub(super) fn hold_still(connection: &Connection) -> Result<(), ArchiveError> {
+    // Ends with the connection.
+    Ok(connection.execute_batch("BEGIN DEFERRED")?)
+}
+
 /// All rows, oldest first, without their content.
 pub(super) fn rows(connection: &Connection) -> Result<Vec<Row>, ArchiveError> {
     let mut statement = connection.prepare(

@@ -1,21 +1,12 @@
 //! Searching a whole timeline, newest first: blocks are unpacked and looked through on several
 //! threads, their matches handed on in order.
 
-use std::{
-    path::Path,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
-};
+use std::{path::Path, thread};
 
 use forgekeeper_domain::{
-    Timestamp,
     ids::ServiceId,
     logs::{LineFilter, LogLine, LogSearchBatch},
 };
-use rusqlite::Connection;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -24,15 +15,12 @@ use super::{
     block::Block,
     file::{self, Row},
     number,
+    rounds::{self, ROUND},
 };
 
-/// Blocks looked at between two reports, at most; about four million characters.
-const ROUND: usize = 16;
 /// Each round is so many times longer than the one before: who wants a few of the newest lines
 /// gets them from the first block.
 const GROWTH: usize = 4;
-/// Threads at most: a search must not take the machine away from what it looks after.
-const THREADS: usize = 4;
 /// Reports that wait for a slow reader.
 const QUEUE: usize = 4;
 
@@ -85,9 +73,7 @@ impl Search {
             Some(connection) => self.rows(file::rows(connection)?),
             None => Vec::new(),
         };
-        batch.all = rows
-            .iter()
-            .fold(0, |all, row| all.saturating_add(row.lines));
+        batch.all = rounds::lines(&rows);
         let mut missing = self.most;
         if let Some(connection) = &connection {
             let (mut rest, mut size) = (rows.as_slice(), 1);
@@ -95,8 +81,9 @@ impl Search {
                 let round;
                 (round, rest) = rest.split_at(size.min(rest.len()));
                 size = (size * GROWTH).min(ROUND);
-                let packed = packed(connection, round)?;
-                for (row, lines) in round.iter().zip(self.look(&packed)) {
+                let packed = rounds::packed(connection, round)?;
+                let matches = rounds::look(&packed, |(first, packed)| self.matches(*first, packed));
+                for (row, lines) in round.iter().zip(matches) {
                     let mut lines = lines?;
                     lines.truncate(missing);
                     missing -= lines.len();
@@ -104,10 +91,7 @@ impl Search {
                     batch.hits.extend(hits.map(|line| line.seq));
                     batch.lines.append(&mut lines);
                     batch.looked = batch.looked.saturating_add(row.lines);
-                    let oldest = row.span.map(|span| span.0);
-                    batch.back_to = oldest
-                        .and_then(|ns| Timestamp::from_nanosecond(ns.into()).ok())
-                        .or(batch.back_to);
+                    batch.back_to = rounds::oldest(row).or(batch.back_to);
                     if missing == 0 {
                         break;
                     }
@@ -136,51 +120,10 @@ impl Search {
 
     /// The rows that may hold what is looked for, newest first.
     fn rows(&self, mut rows: Vec<Row>) -> Vec<Row> {
-        let (since, until) = self.filter.span();
-        let ns = |at: Timestamp| i64::try_from(at.as_nanosecond()).ok();
-        let (since, until) = (since.and_then(ns), until.and_then(ns));
-        rows.retain(|row| {
-            let times = row.span.is_none_or(|(first, last)| {
-                since.is_none_or(|since| last >= since) && until.is_none_or(|until| first <= until)
-            });
-            times && self.before.is_none_or(|before| number(row.first) < before)
-        });
+        rounds::within(&self.filter, &mut rows);
+        rows.retain(|row| self.before.is_none_or(|before| number(row.first) < before));
         rows.reverse();
         rows
-    }
-
-    /// Looks through blocks at once; the results are in their order.
-    fn look(&self, packed: &[(i64, Vec<u8>)]) -> Vec<Matches> {
-        let results: Vec<Mutex<Option<Matches>>> =
-            packed.iter().map(|_| Mutex::new(None)).collect();
-        let next = AtomicUsize::new(0);
-        let work = || {
-            while let Some((place, (first, packed))) = {
-                let place = next.fetch_add(1, Ordering::Relaxed);
-                packed.get(place).map(|packed| (place, packed))
-            } {
-                let found = self.matches(*first, packed);
-                *results[place]
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner) = Some(found);
-            }
-        };
-        let threads = thread::available_parallelism()
-            .map_or(1, usize::from)
-            .min(THREADS);
-        thread::scope(|scope| {
-            for _ in 1..threads {
-                scope.spawn(work);
-            }
-            work();
-        });
-        results
-            .into_iter()
-            .map(|result| {
-                let result = result.into_inner().unwrap_or_else(PoisonError::into_inner);
-                result.unwrap_or(Ok(Vec::new()))
-            })
-            .collect()
     }
 
     /// The matching lines of a block, newest first.
@@ -201,13 +144,4 @@ impl Search {
         lines.reverse();
         Ok(lines)
     }
-}
-
-fn packed(connection: &Connection, rows: &[Row]) -> Result<Vec<(i64, Vec<u8>)>, ArchiveError> {
-    rows.iter()
-        .map(|row| {
-            let packed = file::content(connection, row.first)?.unwrap_or_default();
-            Ok((row.first, packed))
-        })
-        .collect()
 }

@@ -5,6 +5,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 
+mod groups;
+mod save;
+
 fn service() -> ServiceId {
     ServiceId::new("myia").unwrap()
 }
