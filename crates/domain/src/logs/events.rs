@@ -9,7 +9,7 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    LogStream,
+    LogStream, level,
     prepare::PreparedLine,
     signature::{SignatureIndex, SignatureSet},
 };
@@ -99,7 +99,9 @@ impl Classifier {
     /// What the next line is.
     pub fn mark(&mut self, signatures: &SignatureSet, line: &PreparedLine) -> Mark {
         let block = self.block(line.program.as_deref(), line.stream);
-        let (next, trace) = step(*block, &line.text);
+        // A logger may put its level before the head of a traceback.
+        let told = level::behind_level(&line.text).unwrap_or(&line.text);
+        let (next, trace) = step(*block, told);
         *block = next;
         let signature = match trace {
             Some(TracePart::Head | TracePart::Body) => None,

@@ -189,5 +189,15 @@ pub fn guess(text: &str) -> LogLevel {
         .map_or(LogLevel::Unknown, |(level, _)| *level)
 }
 
+/// What stands behind a level in brackets at the head of a text, as ComfyUI may write it:
+/// `[INFO] got prompt`.
+pub(crate) fn behind_level(text: &str) -> Option<&str> {
+    const LEVELS: &[&str] = &["INFO", "WARNING", "ERROR", "DEBUG", "CRITICAL"];
+    let inside = text.strip_prefix('[')?;
+    LEVELS
+        .iter()
+        .find_map(|level| inside.strip_prefix(level)?.strip_prefix("] "))
+}
+
 #[cfg(test)]
 mod tests;

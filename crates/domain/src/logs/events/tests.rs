@@ -142,6 +142,17 @@ fn what_a_prefix_introduces_is_preferred() {
 }
 
 #[test]
+fn a_level_before_the_head_hides_no_traceback() {
+    let raw = "[ERROR] !!! Exception during processing !!! CUDA out of memory\n\
+        [ERROR] Traceback (most recent call last):\n  File \"/a.py\", line 1, in error\n\
+        torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 4.00 GiB\n";
+    let plain = raw.replace("[ERROR] ", "");
+    assert_eq!(marks(raw), marks(&plain));
+    let parts: Vec<_> = marks(raw).into_iter().map(|(_, part)| part).collect();
+    assert_eq!(parts, [None, Some(Head), Some(Body), Some(Cause)]);
+}
+
+#[test]
 fn programs_do_not_mix() {
     let raw = "==> /var/log/forge.log <==\nTraceback (most recent call last):\n  File \"/a.py\"\n\n\
         ==> /var/log/caddy.log <==\n  indented\nKilled\n\n==> /var/log/forge.log <==\n    Killed\nKeyError: 'x'\n";

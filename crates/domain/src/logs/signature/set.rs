@@ -5,12 +5,13 @@ use std::{
     sync::{Arc, LazyLock, OnceLock},
 };
 
-use regex::Regex;
+use regex::{Captures, Regex};
 use serde::{Deserialize, Serialize};
 
 use super::{Signature, records};
 use crate::logs::{
     filter,
+    level::behind_level,
     prefilter::{MAX_PATTERNS, Prefilter},
 };
 
@@ -119,9 +120,22 @@ impl SignatureSet {
         self.get(self.find_index(text)?)
     }
 
-    /// The place of the first signature that matches a prepared line.
+    /// The place of the first signature that matches a prepared line, or what it says behind its
+    /// level: expressions bound to the start of a line know nothing of that.
     pub fn find_index(&self, text: &str) -> Option<SignatureIndex> {
         let text = looked_at(text);
+        let found = self.first_of(text);
+        let Some(bare) = behind_level(text) else {
+            return found;
+        };
+        let behind = self.first_of(bare);
+        match (found, behind) {
+            (Some(found), Some(behind)) => Some(found.min(behind)),
+            (found, behind) => found.or(behind),
+        }
+    }
+
+    fn first_of(&self, text: &str) -> Option<SignatureIndex> {
         self.prefilter
             .candidates(text)
             .iter()
@@ -153,7 +167,8 @@ impl SignatureSet {
             .get(index.get())
             .and_then(|entry| entry.regex())
             .filter(|regex| regex.captures_len() > 1)
-            .and_then(|regex| regex.captures(text))
+            .and_then(|regex| captures(regex, text))
+            .map(|(captures, _)| captures)
         else {
             return Vec::new();
         };
@@ -173,7 +188,7 @@ impl SignatureSet {
     /// ends the line, else what is behind its match.
     pub(crate) fn rest_after<'t>(&self, index: SignatureIndex, text: &'t str) -> Option<&'t str> {
         let text = looked_at(text);
-        let captures = self.entries.get(index.get())?.regex()?.captures(text)?;
+        let (captures, text) = captures(self.entries.get(index.get())?.regex()?, text)?;
         let end = captures.get(0)?.end();
         let name = captures
             .name("name")
@@ -205,6 +220,12 @@ impl SignatureSet {
             .map(|place| self.entries[place].signature.id.as_str())
             .collect()
     }
+}
+
+/// What an expression finds in a line, or behind its level, and where it looked.
+fn captures<'t>(regex: &Regex, text: &'t str) -> Option<(Captures<'t>, &'t str)> {
+    let of = |text| regex.captures(text).map(|captures| (captures, text));
+    of(text).or_else(|| of(behind_level(text)?))
 }
 
 fn looked_at(text: &str) -> &str {

@@ -119,6 +119,37 @@ fn named_groups_are_read_and_shortened() {
 }
 
 #[test]
+fn a_level_before_the_text_hides_no_signature() {
+    let mut wrong = Vec::new();
+    for (_, record) in records().filter(|(_, record)| record.scope == Scope::Comfyui) {
+        let plain = prepared(&record.sample);
+        let index = set().find_index(&plain);
+        for level in ["INFO", "WARNING", "ERROR"] {
+            let text = format!("[{level}] {plain}");
+            let found = set().find_index(&text);
+            let names = |index: Option<SignatureIndex>, text: &str| {
+                index.map(|index| set().names(index, text))
+            };
+            if found != index || names(found, &text) != names(index, &plain) {
+                wrong.push(format!("{text:?} is {found:?}, not {index:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let tried = records().filter(|(_, record)| record.scope == Scope::Comfyui);
+    assert!(tried.count() > 10, "there are records to try");
+    for (text, known) in [
+        ("[INFO] got prompt", true),
+        ("[INFO]got prompt", false),
+        ("[NOISE] got prompt", false),
+        // What begins with a bracket of its own keeps its name.
+        ("[GPU Setting] You will use 90.00% GPU memory", true),
+    ] {
+        assert_eq!(set().find(text).is_some(), known, "{text}");
+    }
+}
+
+#[test]
 fn own_rules_come_first() {
     let own = Signature {
         id: "own.cpu".to_owned(),
