@@ -146,6 +146,8 @@ fn other_name(words: &[String]) -> Option<i32> {
         "supervisorctl" => Some(container_side::client::supervisorctl(args)),
         #[cfg(unix)]
         "tail" => Some(container_side::tail::run(args)),
+        #[cfg(unix)]
+        "wc" => Some(container_side::tail::wc(args)),
         "test" => {
             let path = args.iter().find(|a| !a.starts_with('-'));
             Some(i32::from(

@@ -112,10 +112,12 @@ pub(crate) fn unknown(name: &str) -> String {
     format!("{name}: ERROR (no such process)\n")
 }
 
-/// `tail [-n N] [-f|-F] FILE`.
+/// `tail [-n N | -c +N] [-f|-F] FILE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tail<'a> {
     pub count: usize,
+    /// From this byte on, counted from one, instead of the last lines.
+    pub from: Option<u64>,
     pub follow: bool,
     pub path: Option<&'a str>,
 }
@@ -124,6 +126,7 @@ pub(crate) struct Tail<'a> {
 pub(crate) fn tail(args: &[String]) -> Tail<'_> {
     let mut asked = Tail {
         count: 10,
+        from: None,
         follow: false,
         path: None,
     };
@@ -136,6 +139,11 @@ pub(crate) fn tail(args: &[String]) -> Tail<'_> {
                 continue;
             }
             "-n" | "--lines" => number(words.next()),
+            "-c" => {
+                let byte = words.next().and_then(|n| n.strip_prefix('+'));
+                asked.from = byte.and_then(|n| n.parse().ok());
+                continue;
+            }
             flag if flag.len() > 1 && flag.starts_with('-') => {
                 let rest = flag.trim_start_matches("--lines=");
                 number(Some(rest.trim_start_matches(['-', 'n'])))
@@ -192,5 +200,8 @@ mod tests {
         assert_eq!(read("-n5 /x"), (5, false, file.clone()));
         assert_eq!(read("-5 -f /x"), (5, true, file.clone()));
         assert_eq!(read("--lines=7 /x"), (7, false, file));
+        let args = ["-c", "+65", "/x"].map(str::to_owned);
+        let asked = tail(&args);
+        assert_eq!((asked.from, asked.path), (Some(65), Some("/x")));
     }
 }

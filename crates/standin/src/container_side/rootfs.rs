@@ -8,6 +8,7 @@ const LINKS: &[&str] = &[
     "usr/bin/nvidia-smi",
     "bin/tail",
     "bin/test",
+    "bin/wc",
 ];
 const FOLDERS: &[&str] = &[
     "bin/",

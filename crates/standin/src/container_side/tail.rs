@@ -1,4 +1,4 @@
-//! `tail [-n N] [-f|-F] FILE` for the minimal root file system.
+//! `tail [-n N | -c +N] [-f|-F] FILE` and `wc -c FILE` for the minimal root file system.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -34,6 +34,7 @@ fn last_lines(file: &mut File, count: usize) -> std::io::Result<Vec<u8>> {
 pub fn run(args: &[String]) -> i32 {
     let programs::Tail {
         count,
+        from,
         follow,
         path,
     } = programs::tail(args);
@@ -54,7 +55,11 @@ pub fn run(args: &[String]) -> i32 {
             Ok(mut file) => {
                 let Ok(about) = file.metadata() else { return 1 };
                 let mut fresh = Vec::new();
-                let read = if inode == 0 {
+                let read = if let (0, Some(from)) = (inode, from) {
+                    file.seek(SeekFrom::Start(from.saturating_sub(1)))
+                        .and_then(|_| file.read_to_end(&mut fresh))
+                        .map(|_| ())
+                } else if inode == 0 {
                     last_lines(&mut file, count).map(|bytes| fresh = bytes)
                 } else {
                     // Another inode or a shorter file is a rotated log: read it from its start.
@@ -78,5 +83,27 @@ pub fn run(args: &[String]) -> i32 {
             return 0;
         }
         std::thread::sleep(Duration::from_millis(150));
+    }
+}
+
+/// Runs `wc -c FILE`; returns the exit code.
+pub fn wc(args: &[String]) -> i32 {
+    let [flag, path] = args else {
+        eprintln!("wc: only `wc -c FILE` is played here");
+        return 1;
+    };
+    match std::fs::metadata(path) {
+        Ok(about) if flag == "-c" => {
+            println!("{} {path}", about.len());
+            0
+        }
+        Ok(_) => {
+            eprintln!("wc: only `wc -c FILE` is played here");
+            1
+        }
+        Err(error) => {
+            eprintln!("wc: {path}: {error}");
+            1
+        }
     }
 }

@@ -66,6 +66,7 @@ async fn plain(container: &Arc<Container>, argv: &[String], out: &Output) -> i64
             answer.code
         }
         "tail" => tail(container, args, out).await,
+        "wc" => wc(container, args, out).await,
         "test" | "[" => i64::from(!exists(container, args)),
         "cat" => cat(container, args, out).await,
         "echo" => {
@@ -163,10 +164,25 @@ fn of_file(container: &Container, path: &str) -> Vec<String> {
         .collect()
 }
 
-/// `tail [-n N] [-f|-F] FILE`; following goes on until the client leaves or the run ends.
+/// `wc -c FILE`.
+async fn wc(container: &Container, args: &[String], out: &Output) -> i64 {
+    let path = args.last().map_or("", String::as_str);
+    let lines = of_file(container, path);
+    if lines.is_empty() || args.len() != 2 || args[0] != "-c" {
+        let text = format!("wc: {path}: No such file or directory\n");
+        say(out, Stream::Err, text).await;
+        return 1;
+    }
+    let size: usize = lines.iter().map(String::len).sum();
+    say(out, Stream::Out, format!("{size} {path}\n")).await;
+    0
+}
+
+/// `tail [-n N | -c +N] [-f|-F] FILE`; following goes on until the client leaves or the run ends.
 async fn tail(container: &Arc<Container>, args: &[String], out: &Output) -> i64 {
     let programs::Tail {
         count,
+        from,
         follow,
         path,
     } = programs::tail(args);
@@ -185,6 +201,16 @@ async fn tail(container: &Arc<Container>, args: &[String], out: &Output) -> i64 
         if !follow {
             return 1;
         }
+    }
+    if let Some(from) = from {
+        let mut bytes = ready
+            .drain(..)
+            .map(|e| e.bytes)
+            .collect::<Vec<_>>()
+            .concat();
+        let skipped = usize::try_from(from.saturating_sub(1)).unwrap_or(usize::MAX);
+        bytes.drain(..skipped.min(bytes.len()));
+        say(out, Stream::Out, bytes).await;
     }
     ready.drain(..ready.len().saturating_sub(count));
     loop {
