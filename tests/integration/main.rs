@@ -15,6 +15,7 @@ mod docker_tls;
 mod faults;
 mod logs_cli;
 mod logs_known;
+mod logs_silent;
 mod logs_timeline;
 mod pictures;
 mod rig;

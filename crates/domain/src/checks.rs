@@ -20,7 +20,7 @@ mod engine;
 mod freshness;
 mod host;
 mod image;
-mod log;
+pub mod log;
 mod program;
 mod public;
 mod space;

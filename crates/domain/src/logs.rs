@@ -5,11 +5,14 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub mod delay;
 pub mod events;
 pub mod filter;
 pub mod findings;
 pub mod groups;
 pub mod level;
+mod meter;
+pub mod overlap;
 mod prefilter;
 pub mod prepare;
 pub mod replay;
@@ -22,6 +25,7 @@ pub mod traceback;
 
 pub use events::TracePart;
 pub use filter::{FilterError, LineFilter};
+pub use meter::{LogMeter, LogSource, Storage, StoredLog};
 
 /// Which stream a line came from; no measure of its severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +38,9 @@ pub enum LogStream {
     Stderr,
     /// A TTY: both in one.
     Console,
+    /// None: read from the program's log file inside the container, because the stream stood still.
+    /// Its time is that of the reading.
+    File,
 }
 
 /// Severity as far as the words tell.
@@ -117,6 +124,12 @@ pub enum Marker {
         /// How many.
         lines: u32,
     },
+    /// From here on the lines come from elsewhere.
+    Source {
+        /// The file inside the container that is read while the stream stands still; `None` when
+        /// the stream speaks again.
+        file: Option<String>,
+    },
 }
 
 impl fmt::Display for Marker {
@@ -140,6 +153,13 @@ impl fmt::Display for Marker {
             }
             Marker::Replayed { lines } => write!(f, "{lines} old lines were sent again"),
             Marker::Lost { lines } => write!(f, "{lines} lines could not be stored"),
+            Marker::Source { file: Some(path) } => write!(
+                f,
+                "the log stands still; from here on read from {path} in the container"
+            ),
+            Marker::Source { file: None } => {
+                f.write_str("from here on from the container's log again")
+            }
         }
     }
 }
@@ -151,7 +171,7 @@ impl Marker {
             Marker::Stopped {
                 exit_code: Some(code),
             } if *code != 0 => LogLevel::Warning,
-            Marker::Lost { .. } => LogLevel::Warning,
+            Marker::Lost { .. } | Marker::Source { file: Some(_) } => LogLevel::Warning,
             _ => LogLevel::Info,
         };
         LogLine {
@@ -258,62 +278,4 @@ pub struct LogGroupBatch {
     pub done: bool,
     /// Why it ended early.
     pub error: Option<String>,
-}
-
-/// How alive a service's log is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "specta", derive(specta::Type))]
-pub struct LogMeter {
-    /// Whether the stream is connected.
-    pub connected: bool,
-    /// Lines held.
-    pub held: u32,
-    /// Lines dropped from the ring since the start, oldest first.
-    pub rotated: u32,
-    /// Old lines that were sent again and folded, since the start.
-    pub replayed: u32,
-    /// Time of the newest line.
-    #[cfg_attr(feature = "specta", specta(type = Option<String>))]
-    pub last_line_at: Option<Timestamp>,
-    /// Programs seen in the multiplexer.
-    pub programs: Vec<String>,
-    /// Why it is not connected.
-    pub error: Option<String>,
-    /// What of it is on the disk; `None` where nothing is stored.
-    pub stored: Option<StoredLog>,
-    /// What was said since the program started, as far as it is worth a look.
-    pub said: findings::Run,
-}
-
-impl LogMeter {
-    /// Of a log that nobody has opened yet.
-    pub fn unopened() -> Self {
-        Self {
-            connected: false,
-            held: 0,
-            rotated: 0,
-            replayed: 0,
-            last_line_at: None,
-            programs: Vec::new(),
-            error: None,
-            stored: None,
-            said: findings::Run::default(),
-        }
-    }
-}
-
-/// What of a log is on the disk.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "specta", derive(specta::Type))]
-pub struct StoredLog {
-    /// Bytes used.
-    #[cfg_attr(feature = "specta", specta(type = f64))]
-    pub bytes: u64,
-    /// Time of the oldest line.
-    #[cfg_attr(feature = "specta", specta(type = Option<String>))]
-    pub oldest: Option<Timestamp>,
-    /// Why nothing can be written at present: a full disk, for one.
-    pub error: Option<String>,
-    /// Lines that were given up since the start because nothing could be written.
-    pub lost: u32,
 }

@@ -60,6 +60,9 @@ pub trait ServiceKind: fmt::Debug + Sync {
     fn api_probe_path(&self) -> &'static str;
     /// Supervisor's name of the program in images that have a supervisor.
     fn program(&self) -> Option<&'static str>;
+    /// Files inside the container into which known images write what the program says, best first;
+    /// the multiplexer of such an image calls the program as the file is called.
+    fn log_files(&self) -> &'static [&'static str];
     /// Words of the log line after which the API answers.
     fn ready_log_line(&self) -> &'static str;
     /// Seconds a start takes on the slowest usual machine, before any history exists.

@@ -69,7 +69,7 @@ async fn open(folder: &Path) -> Result<(ServiceLog, Archive), Failure> {
     let archive = Archive::open(folder, &service()?, KEEPING).await?;
     let archive = archive.ok_or("another process writes there")?;
     let log = ServiceLog::new();
-    log.adopt(Some(archive.clone()), Newest::default());
+    log.adopt(Ok(archive.clone()), Newest::default());
     Ok((log, archive))
 }
 

@@ -185,6 +185,7 @@ impl Keeper {
             secrets: secrets.clone(),
             store: store.clone(),
             visible: visible.subscribe(),
+            state: state.clone(),
             log_runtime: runtime::start(&tasks)?,
             stored_logs,
         });

@@ -10,13 +10,14 @@ use forgekeeper_domain::{
     Timestamp,
     error::ErrorInfo,
     logs::{
-        LineFilter, LogLine, LogMeter, LogQuery, LogStream, Marker, prepare::LinePreparer,
-        replay::ReplayFold, ring::LineRing,
+        LineFilter, LogLine, LogMeter, LogQuery, LogStream, Marker, Storage, delay::Delay,
+        prepare::LinePreparer, replay::ReplayFold, ring::LineRing,
     },
 };
 use tokio::{sync::watch, time::Instant};
 
 pub mod archive;
+mod beside;
 mod follow;
 mod held;
 mod reader;
@@ -24,9 +25,11 @@ pub(crate) mod runtime;
 #[cfg(test)]
 mod tests;
 
+pub use beside::{BesideEnd, FileDoor, read_beside};
 pub use follow::{Renewal, follow};
 pub use reader::LogReader;
 
+use crate::sys::clock;
 use archive::{Archive, Newest};
 use held::{Held, Repetition, key};
 
@@ -97,9 +100,14 @@ impl ServiceLog {
         log
     }
 
-    /// What was stored before is held again; from now on every line is stored in `archive`, if
-    /// there is one.
-    pub fn adopt(&self, archive: Option<Archive>, newest: Newest) {
+    /// A multiplexer may call the service's own program by one of these names.
+    pub fn own_is_called(&self, names: Vec<String>) {
+        self.lock().own = names;
+    }
+
+    /// What was stored before is held again; from now on every line is stored in `archive`, or is
+    /// not, for the reason given.
+    pub fn adopt(&self, archive: Result<Archive, Storage>, newest: Newest) {
         self.change(true, |held| {
             held.adopt(archive, newest);
             true
@@ -108,13 +116,19 @@ impl ServiceLog {
 
     /// The archive is not written any more; who closes it gets it.
     pub fn give_up_archive(&self) -> Option<Archive> {
-        self.lock().archive.take()
+        let mut held = self.lock();
+        held.unstored = Storage::Opening;
+        held.archive.take()
+    }
+
+    /// Where every line is stored, when it is.
+    pub fn archive(&self) -> Option<Archive> {
+        self.look(|held| held.archive.clone())
     }
 
     /// Waits while more lines wait to be stored than is good.
     pub async fn room(&self) {
-        let archive = self.look(|held| held.archive.clone());
-        if let Some(archive) = archive {
+        if let Some(archive) = self.archive() {
             archive.room().await;
         }
     }
@@ -181,6 +195,8 @@ impl ServiceLog {
         self.change(true, |held| {
             let news = held.connected || held.error.as_deref() != Some(reason.as_str());
             held.connected = false;
+            held.delay.closed();
+            held.catching_up_since = None;
             held.error = Some(reason);
             news
         });
@@ -191,6 +207,8 @@ impl ServiceLog {
         self.change(true, |held| {
             held.preparer = LinePreparer::new();
             held.replay = ReplayFold::default();
+            held.delay = Delay::default();
+            held.forget_speech();
             held.ring.clear();
             held.programs.clear();
             held.last_line_at = None;
@@ -254,7 +272,9 @@ impl ServiceLog {
         held.waiting_since = None;
         held.repetition = None;
         held.at_end = false;
-        let last = held.ring.iter().rev().find_map(|line| line.at)?;
+        held.delay.opened(clock::now());
+        held.catching_up_since = None;
+        let last = held.ring.iter().rev().find_map(engines_time)?;
         let from = pending.map_or(last, |pending| pending.min(last));
         let mut repetition = Repetition {
             from,
@@ -262,7 +282,7 @@ impl ServiceLog {
             lines: HashMap::new(),
         };
         for line in held.ring.iter() {
-            if let Some(at) = line.at.filter(|at| *at >= from) {
+            if let Some(at) = engines_time(line).filter(|at| *at >= from) {
                 repetition.newest = repetition.newest.max(at);
                 *repetition
                     .lines
@@ -290,6 +310,15 @@ impl ServiceLog {
 
     fn settle(&self) {
         self.change(false, Held::settle);
+    }
+
+    /// When nothing will have come for long enough to say that all of the past is here.
+    fn caught_up_due(&self) -> Option<Instant> {
+        self.look(|held| Some(held.catching_up_since? + SETTLE_AFTER))
+    }
+
+    fn caught_up(&self) {
+        self.change(true, Held::caught_up);
     }
 
     fn publish_meter(&self) {
@@ -336,4 +365,11 @@ impl ServiceLog {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The time that the engine gave a line. What is read beside its stream has another clock's.
+fn engines_time(line: &LogLine) -> Option<Timestamp> {
+    let beside =
+        line.stream == LogStream::File || matches!(line.marker, Some(Marker::Source { .. }));
+    line.at.filter(|_| !beside)
 }

@@ -13,6 +13,8 @@ const MEMORY_PERCENT: u64 = 2;
 const DEGREES: u32 = 2;
 /// Hundredths of a card's power limit that an eye notices.
 const POWER_PERCENT: f64 = 5.0;
+/// A log that is late by less is in time, milliseconds.
+const LATE_MS: u32 = 2_000;
 
 /// The snapshot the page shows.
 #[derive(Debug)]
@@ -75,6 +77,8 @@ fn essence(state: &KeeperState) -> KeeperState {
         service.log.held = 0;
         service.log.rotated = 0;
         service.log.last_line_at = None;
+        service.log.spoke_at = None;
+        service.log.behind_ms = service.log.behind_ms.map(|ms| ms / LATE_MS * LATE_MS);
     }
     for incident in &mut left.incidents {
         incident.evidence.clear();

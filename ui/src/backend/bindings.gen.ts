@@ -1538,6 +1538,19 @@ export type LogMeter = LogMeter_Serialize | LogMeter_Deserialize;
 export type LogMeter_Deserialize = {
 	/**  Whether the stream is connected. */
 	connected: boolean,
+	/**  Whether the program is known to work while the stream says nothing of it. */
+	silent: boolean,
+	/**  Where the newest lines come from. */
+	source: LogSource,
+	/**  Why the file inside the container cannot be read while the stream stands still. */
+	file_error?: string | null,
+	/**
+	 *  How long after it was written the newest line of the stream came, milliseconds; `None` while
+	 *  that is unknown.
+	 */
+	behind_ms?: number | null,
+	/**  Lines from before the stream was opened are still coming. */
+	catching_up: boolean,
 	/**  Lines held. */
 	held: number,
 	/**  Lines dropped from the ring since the start, oldest first. */
@@ -1546,12 +1559,17 @@ export type LogMeter_Deserialize = {
 	replayed: number,
 	/**  Time of the newest line. */
 	last_line_at?: string | null,
+	/**
+	 *  When the stream last said something of the service's own program; of anything, where no
+	 *  multiplexer names that program. By our own clock, where it was heard live.
+	 */
+	spoke_at?: string | null,
 	/**  Programs seen in the multiplexer. */
 	programs: string[],
 	/**  Why it is not connected. */
 	error?: string | null,
-	/**  What of it is on the disk; `None` where nothing is stored. */
-	stored?: StoredLog_Deserialize | null,
+	/**  What of it is on the disk, or why nothing is. */
+	stored: Storage_Deserialize,
 	/**  What was said since the program started, as far as it is worth a look. */
 	said: Run_Deserialize,
 };
@@ -1560,6 +1578,19 @@ export type LogMeter_Deserialize = {
 export type LogMeter_Serialize = {
 	/**  Whether the stream is connected. */
 	connected: boolean,
+	/**  Whether the program is known to work while the stream says nothing of it. */
+	silent: boolean,
+	/**  Where the newest lines come from. */
+	source: LogSource,
+	/**  Why the file inside the container cannot be read while the stream stands still. */
+	file_error: string | null,
+	/**
+	 *  How long after it was written the newest line of the stream came, milliseconds; `None` while
+	 *  that is unknown.
+	 */
+	behind_ms: number | null,
+	/**  Lines from before the stream was opened are still coming. */
+	catching_up: boolean,
 	/**  Lines held. */
 	held: number,
 	/**  Lines dropped from the ring since the start, oldest first. */
@@ -1568,12 +1599,17 @@ export type LogMeter_Serialize = {
 	replayed: number,
 	/**  Time of the newest line. */
 	last_line_at: string | null,
+	/**
+	 *  When the stream last said something of the service's own program; of anything, where no
+	 *  multiplexer names that program. By our own clock, where it was heard live.
+	 */
+	spoke_at: string | null,
 	/**  Programs seen in the multiplexer. */
 	programs: string[],
 	/**  Why it is not connected. */
 	error: string | null,
-	/**  What of it is on the disk; `None` where nothing is stored. */
-	stored: StoredLog_Serialize | null,
+	/**  What of it is on the disk, or why nothing is. */
+	stored: Storage_Serialize,
 	/**  What was said since the program started, as far as it is worth a look. */
 	said: Run_Serialize,
 };
@@ -1660,6 +1696,15 @@ export type LogSearchBatch_Serialize = {
 	error: string | null,
 };
 
+/**  Where the newest lines of a log come from. */
+export type LogSource = 
+/**  The engine's stream. */
+{ from: "stream" } | 
+/**  The program's own file, because the stream stands still. */
+{ from: "file"; 
+/**  Its path inside the container. */
+path: string };
+
 /**  Which stream a line came from; no measure of its severity. */
 export type LogStream = 
 /**  Standard output. */
@@ -1667,7 +1712,12 @@ export type LogStream =
 /**  Standard error. */
 "stderr" | 
 /**  A TTY: both in one. */
-"console";
+"console" | 
+/**
+ *  None: read from the program's log file inside the container, because the stream stood still.
+ *  Its time is that of the reading.
+ */
+"file";
 
 /**  What happened between two lines of a service's timeline. */
 export type Marker = Marker_Serialize | Marker_Deserialize;
@@ -1678,29 +1728,37 @@ export type Marker_Deserialize =
 ({ started: {
 	/**  Its id, shortened. */
 	container: string,
-} }) & { lost?: never; recreated?: never; replayed?: never; stopped?: never } | 
+} }) & { lost?: never; recreated?: never; replayed?: never; source?: never; stopped?: never } | 
 /**  The container ended. */
 ({ stopped: {
 	/**  Exit code, when the engine told one. */
 	exit_code?: number | null,
-} }) & { lost?: never; recreated?: never; replayed?: never; started?: never } | 
+} }) & { lost?: never; recreated?: never; replayed?: never; source?: never; started?: never } | 
 /**  Another container took its place. */
 ({ recreated: {
 	/**  Id of the new one, shortened. */
 	container: string,
 	/**  Whether it was made from another image, when that is known. */
 	other_image?: boolean | null,
-} }) & { lost?: never; replayed?: never; started?: never; stopped?: never } | 
+} }) & { lost?: never; replayed?: never; source?: never; started?: never; stopped?: never } | 
 /**  Old lines were sent again by the image's log multiplexer, and folded. */
 ({ replayed: {
 	/**  How many. */
 	lines: number,
-} }) & { lost?: never; recreated?: never; started?: never; stopped?: never } | 
+} }) & { lost?: never; recreated?: never; source?: never; started?: never; stopped?: never } | 
 /**  Lines that could not be stored. */
 ({ lost: {
 	/**  How many. */
 	lines: number,
-} }) & { recreated?: never; replayed?: never; started?: never; stopped?: never };
+} }) & { recreated?: never; replayed?: never; source?: never; started?: never; stopped?: never } | 
+/**  From here on the lines come from elsewhere. */
+({ source: {
+	/**
+	 *  The file inside the container that is read while the stream stands still; `None` when
+	 *  the stream speaks again.
+	 */
+	file?: string | null,
+} }) & { lost?: never; recreated?: never; replayed?: never; started?: never; stopped?: never };
 
 /**  What happened between two lines of a service's timeline. */
 export type Marker_Serialize = 
@@ -1708,29 +1766,37 @@ export type Marker_Serialize =
 ({ started: {
 	/**  Its id, shortened. */
 	container: string,
-} }) & { lost?: never; recreated?: never; replayed?: never; stopped?: never } | 
+} }) & { lost?: never; recreated?: never; replayed?: never; source?: never; stopped?: never } | 
 /**  The container ended. */
 ({ stopped: {
 	/**  Exit code, when the engine told one. */
 	exit_code: number | null,
-} }) & { lost?: never; recreated?: never; replayed?: never; started?: never } | 
+} }) & { lost?: never; recreated?: never; replayed?: never; source?: never; started?: never } | 
 /**  Another container took its place. */
 ({ recreated: {
 	/**  Id of the new one, shortened. */
 	container: string,
 	/**  Whether it was made from another image, when that is known. */
 	other_image: boolean | null,
-} }) & { lost?: never; replayed?: never; started?: never; stopped?: never } | 
+} }) & { lost?: never; replayed?: never; source?: never; started?: never; stopped?: never } | 
 /**  Old lines were sent again by the image's log multiplexer, and folded. */
 ({ replayed: {
 	/**  How many. */
 	lines: number,
-} }) & { lost?: never; recreated?: never; started?: never; stopped?: never } | 
+} }) & { lost?: never; recreated?: never; source?: never; started?: never; stopped?: never } | 
 /**  Lines that could not be stored. */
 ({ lost: {
 	/**  How many. */
 	lines: number,
-} }) & { recreated?: never; replayed?: never; started?: never; stopped?: never };
+} }) & { recreated?: never; replayed?: never; source?: never; started?: never; stopped?: never } | 
+/**  From here on the lines come from elsewhere. */
+({ source: {
+	/**
+	 *  The file inside the container that is read while the stream stands still; `None` when
+	 *  the stream speaks again.
+	 */
+	file: string | null,
+} }) & { lost?: never; recreated?: never; replayed?: never; started?: never; stopped?: never };
 
 /**  What a named group of a signature found in a line. */
 export type Name = {
@@ -2429,6 +2495,43 @@ export type Status =
 "asleep" | 
 /**  The configuration does not name what this check would look at. */
 "not_configured";
+
+/**  Whether a log is stored by this keeper. */
+export type Storage = Storage_Serialize | Storage_Deserialize;
+
+/**  Whether a log is stored by this keeper. */
+export type Storage_Deserialize = 
+/**  Not known yet. */
+({ state: "opening" }) & { reason?: never } | 
+/**  Every line is. */
+{
+	state: "here",
+} & StoredLog_Deserialize | 
+/**  Another Forgekeeper stores it. */
+({ state: "elsewhere" }) & { reason?: never } | 
+/**  This keeper reads what is stored, and stores nothing. */
+({ state: "read_only" }) & { reason?: never } | 
+/**  It cannot be: its file could not be opened. */
+{ state: "failed"; 
+/**  In the words of whoever refused. */
+reason: string };
+
+/**  Whether a log is stored by this keeper. */
+export type Storage_Serialize = 
+/**  Not known yet. */
+({ state: "opening" }) & { reason?: never } | 
+/**  Every line is. */
+{
+	state: "here",
+} & StoredLog_Serialize | 
+/**  Another Forgekeeper stores it. */
+({ state: "elsewhere" }) & { reason?: never } | 
+/**  This keeper reads what is stored, and stores nothing. */
+({ state: "read_only" }) & { reason?: never } | 
+/**  It cannot be: its file could not be opened. */
+{ state: "failed"; 
+/**  In the words of whoever refused. */
+reason: string };
 
 /**  What of a log is on the disk. */
 export type StoredLog = StoredLog_Serialize | StoredLog_Deserialize;

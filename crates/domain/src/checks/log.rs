@@ -24,15 +24,27 @@ fn judge(facts: &Facts) -> Option<Outcome> {
         Ok(measured) => measured,
         Err(stale) => return Some(stale),
     };
+    is_silent(facts).then(|| {
+        Outcome::degraded(Cause::LogsSilent, measured.at)
+            .with_some("last_line_at", measured.value.last_line_at)
+            .with_some("worked_at", measured.value.deed_at)
+            .with_some("reads_instead", measured.value.file.as_ref())
+    })
+}
+
+/// Whether the program is known to work while its log says nothing of it. That stays true when
+/// something worse is told of the program.
+pub fn is_silent(facts: &Facts) -> bool {
+    let Some(Ok(measured)) = fresh_beside(facts.log.as_ref(), facts.now, STALE_AFTER_S) else {
+        return false;
+    };
     let answers = matches!(
         facts.api.as_ref().map(|m| &m.value),
         Some(ApiFact::Answered { .. })
     );
-    let deed = measured.value.deed_at?;
+    let Some(deed) = measured.value.deed_at else {
+        return false;
+    };
     let written = measured.value.last_line_at.is_some_and(|line| line >= deed);
-    let silent = answers && !written && seconds(deed, facts.now) > GRACE_S;
-    silent.then(|| {
-        Outcome::degraded(Cause::LogsSilent, measured.at)
-            .with_some("last_line_at", measured.value.last_line_at)
-    })
+    answers && !written && seconds(deed, facts.now) > GRACE_S
 }

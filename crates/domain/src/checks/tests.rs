@@ -141,6 +141,7 @@ fn workspace(mounted: bool) -> WorkspaceFact {
 fn log(line: Option<i64>) -> LogFact {
     LogFact {
         last_line_at: line.map(at),
+        file: None,
         deed_at: Some(at(T - 60)),
         context_lost: None,
     }

@@ -56,8 +56,10 @@ pub enum ConfigTrouble {
 /// A log compared with what its program is known to have done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogFact {
-    /// Newest line; `None` when there is none.
+    /// Newest line that the stream brought of the program; `None` when there is none.
     pub last_line_at: Option<Timestamp>,
+    /// The program's own file, where that is read because the stream stands still.
+    pub file: Option<String>,
     /// The program's newest deed that always leaves a line, such as the end of a generation.
     pub deed_at: Option<Timestamp>,
     /// The log says that the program lost its CUDA context.

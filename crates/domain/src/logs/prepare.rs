@@ -45,7 +45,7 @@ pub struct PreparedLine {
 /// Turns the pieces of a log into lines, however they are cut.
 #[derive(Debug)]
 pub struct LinePreparer {
-    streams: [Assembly; 3],
+    streams: [Assembly; 4],
 }
 
 impl Default for LinePreparer {
@@ -57,8 +57,9 @@ impl Default for LinePreparer {
 impl LinePreparer {
     /// At the start of a log.
     pub fn new() -> Self {
+        use LogStream::{Console, File, Stderr, Stdout};
         Self {
-            streams: [LogStream::Stdout, LogStream::Stderr, LogStream::Console].map(Assembly::new),
+            streams: [Stdout, Stderr, Console, File].map(Assembly::new),
         }
     }
 
@@ -329,6 +330,8 @@ impl Assembly {
 
     /// Frames and source text of a traceback hold words such as `error` that mean nothing.
     fn level(&mut self, text: &str) -> LogLevel {
+        let whole = text;
+        let text = level::behind_level(text).unwrap_or(text);
         let indent = text.len() - text.trim_start().len();
         if text
             .trim_start()
@@ -343,7 +346,7 @@ impl Assembly {
                 self.traceback = None;
             }
         }
-        level::guess(text)
+        level::guess(whole)
     }
 
     fn finish(&mut self, lines: &mut Vec<PreparedLine>) {

@@ -50,6 +50,11 @@ impl ServiceKind for Comfyui {
         Some("comfyui")
     }
 
+    fn log_files(&self) -> &'static [&'static str] {
+        // Of the ai-dock image; the others write to PID 1's output alone.
+        &["/var/log/supervisor/comfyui.log"]
+    }
+
     fn ready_log_line(&self) -> &'static str {
         "To see the GUI go to:"
     }

@@ -62,6 +62,14 @@ impl ServiceKind for Forge {
         Some("forge")
     }
 
+    fn log_files(&self) -> &'static [&'static str] {
+        // Of the ai-dock images of Forge and of A1111.
+        &[
+            "/var/log/supervisor/forge.log",
+            "/var/log/supervisor/webui.log",
+        ]
+    }
+
     fn ready_log_line(&self) -> &'static str {
         "Startup time:"
     }

@@ -26,7 +26,7 @@ use crate::{
     logs::ServiceLog,
     secrets::{ASK_AGAIN, Secrets},
     settings::{HostSettings, ServiceSettings, Settings, SettingsSnapshot},
-    state::SecretPlace,
+    state::{KeeperState, SecretPlace},
     store::Store,
     sys::tasks::Tasks,
     watch::{
@@ -81,6 +81,8 @@ pub(super) struct Surroundings {
     pub(super) secrets: Secrets,
     pub(super) store: Store,
     pub(super) visible: watch::Receiver<bool>,
+    /// What all facts together say.
+    pub(super) state: watch::Receiver<Arc<KeeperState>>,
     /// Where the streams of logs are read.
     pub(super) log_runtime: tokio::runtime::Handle,
     pub(super) stored_logs: StoredLogs,

@@ -111,6 +111,7 @@ where
     let (mut connected, mut news) = (false, false);
     loop {
         let (meter_due, settle_due) = (log.meter_due(), log.settle_due());
+        let caught_up_due = log.caught_up_due();
         tokio::select! {
             biased;
             () = stop.cancelled() => return End::Stopped,
@@ -136,6 +137,9 @@ where
                 log.connected();
             }
             () = sleep_until(settle_due.unwrap_or(settled)), if settle_due.is_some() => log.settle(),
+            () = sleep_until(caught_up_due.unwrap_or(settled)), if caught_up_due.is_some() => {
+                log.caught_up();
+            }
             () = sleep_until(meter_due.unwrap_or(settled)), if meter_due.is_some() => {
                 log.publish_meter();
             }

@@ -9,7 +9,8 @@ use std::{
 use forgekeeper_domain::{
     Timestamp,
     logs::{
-        LogLine, LogMeter, LogStream, Marker,
+        LogLine, LogMeter, LogStream, Marker, Storage,
+        delay::Delay,
         events::{Classifier, Mark},
         findings::Findings,
         prepare::{LinePreparer, PreparedLine},
@@ -21,6 +22,11 @@ use forgekeeper_domain::{
 use tokio::time::Instant;
 
 use super::archive::{Archive, Newest};
+use crate::sys::clock;
+
+mod beside;
+
+use beside::Beside;
 
 /// A log cannot invent more programs than this.
 const MAX_PROGRAMS: usize = 64;
@@ -46,6 +52,8 @@ pub(super) struct Held {
     pub(super) meter_stale: bool,
     /// Where every line is stored; `None` where nothing is.
     pub(super) archive: Option<Archive>,
+    /// Why nothing is stored, while nothing is.
+    pub(super) unstored: Storage,
     /// Whether what was stored before has been taken up.
     pub(super) ready: bool,
     /// What happened to the container, waiting for the first line after it.
@@ -61,6 +69,22 @@ pub(super) struct Held {
     pub(super) replayed: u32,
     /// When lines last came, while some wait for the end of a burst.
     pub(super) waiting_since: Option<Instant>,
+    /// How far behind the stream is.
+    pub(super) delay: Delay,
+    /// When lines of the past last came, while they do.
+    pub(super) catching_up_since: Option<Instant>,
+    /// How the multiplexer may call the service's own program.
+    pub(super) own: Vec<String>,
+    /// It does.
+    own_named: bool,
+    /// When the stream last said something of it, by our clock where it was heard live.
+    pub(super) spoke_at: Option<Timestamp>,
+    /// How often it did.
+    pub(super) spoken: u64,
+    /// The file that is read while the stream stands still.
+    pub(super) beside: Option<Beside>,
+    /// Why it cannot be read.
+    pub(super) file_error: Option<String>,
 }
 
 /// What a reopened log is going to say again.
@@ -88,6 +112,7 @@ impl Held {
             meter_published: None,
             meter_stale: false,
             archive: None,
+            unstored: Storage::Opening,
             ready: true,
             marks: VecDeque::new(),
             container: None,
@@ -96,11 +121,23 @@ impl Held {
             replay: ReplayFold::default(),
             replayed: 0,
             waiting_since: None,
+            delay: Delay::default(),
+            catching_up_since: None,
+            own: Vec::new(),
+            own_named: false,
+            spoke_at: None,
+            spoken: 0,
+            beside: None,
+            file_error: None,
         }
     }
 
     /// Takes up what was stored before, and stores from now on.
-    pub(super) fn adopt(&mut self, archive: Option<Archive>, newest: Newest) {
+    pub(super) fn adopt(&mut self, archive: Result<Archive, Storage>, newest: Newest) {
+        let (archive, unstored) = match archive {
+            Ok(archive) => (Some(archive), Storage::Opening),
+            Err(why) => (None, why),
+        };
         if !self.ready {
             self.ring
                 .begin_at(newest.lines.first().map_or(0, |line| line.seq));
@@ -116,19 +153,30 @@ impl Held {
         }
         self.container = newest.container.or(self.container.take());
         self.archive = archive;
+        self.unstored = unstored;
         self.ready = true;
     }
 
     pub(super) fn meter(&self) -> LogMeter {
         LogMeter {
             connected: self.connected,
+            // Whether it is, its program's deeds tell.
+            silent: false,
+            source: self.source(),
+            file_error: self.file_error.clone(),
+            behind_ms: self.delay.behind_ms(),
+            catching_up: self.delay.catching_up(),
             held: u32::try_from(self.ring.len()).unwrap_or(u32::MAX),
             rotated: self.ring.rotated(),
             replayed: self.replayed,
             last_line_at: self.last_line_at,
+            spoke_at: self.spoke_at,
             programs: self.programs.clone(),
             error: self.error.clone(),
-            stored: self.archive.as_ref().map(Archive::kept),
+            stored: match &self.archive {
+                Some(archive) => Storage::Here(archive.kept()),
+                None => self.unstored.clone(),
+            },
             said: self.findings.current().brief(),
         }
     }
@@ -137,13 +185,21 @@ impl Held {
     pub(super) fn keep(&mut self, lines: Vec<PreparedLine>) -> bool {
         let mut sifted = Vec::with_capacity(lines.len());
         let mut news = false;
+        let mut newest = None;
         for line in lines {
             if self.closed || self.is_repeated(&line) {
                 continue;
             }
             news = true;
+            newest = line.at.or(newest);
+            // What may be sent again has to be seen whole.
+            if !line.headed && !self.replay.is_waiting() && self.is_from_file(&line) {
+                self.speaks(&line);
+                continue;
+            }
             self.replay.take(line, &mut sifted);
         }
+        self.measure(newest);
         self.take_sifted(sifted);
         self.waiting_since = self.replay.is_waiting().then(Instant::now);
         news
@@ -163,14 +219,16 @@ impl Held {
         for sifted in sifted {
             match sifted {
                 Sifted::Line(line) => {
-                    self.mark_before(line.at);
-                    let mark = self.classifier.mark(SignatureSet::built_in(), &line);
-                    self.findings.fold(SignatureSet::built_in(), &line, mark);
-                    self.take(held_line(line, mark));
+                    self.speaks(&line);
+                    if !self.is_from_file(&line) {
+                        self.stream_gave(&line);
+                        self.name(line);
+                    }
                 }
                 Sifted::Folded { lines, at } => {
                     self.replayed = self.replayed.saturating_add(lines);
                     let at = at.or(self.last_line_at);
+                    self.speaks_again(at);
                     self.mark_before(at);
                     // Without any time there is no place for it; the meter counts it all the same.
                     if let Some(at) = at {
@@ -179,6 +237,29 @@ impl Held {
                 }
             }
         }
+    }
+
+    /// Holds a line under its name.
+    fn name(&mut self, line: PreparedLine) {
+        self.mark_before(line.at);
+        let mark = self.classifier.mark(SignatureSet::built_in(), &line);
+        self.findings.fold(SignatureSet::built_in(), &line, mark);
+        self.take(held_line(line, mark));
+    }
+
+    /// Measures how far behind the stream is.
+    fn measure(&mut self, newest: Option<Timestamp>) {
+        if let Some(at) = newest {
+            self.delay.line(at, clock::now());
+            let catching_up = self.delay.catching_up();
+            self.catching_up_since = catching_up.then(Instant::now);
+        }
+    }
+
+    /// Nothing has come for a moment.
+    pub(super) fn caught_up(&mut self) -> bool {
+        self.catching_up_since = None;
+        self.delay.paused(clock::now())
     }
 
     /// Counts a line that was stored by an earlier keeper.
@@ -200,6 +281,9 @@ impl Held {
         let mark = self.classifier.mark(SignatureSet::built_in(), &line);
         self.findings.fold(SignatureSet::built_in(), &line, mark);
         self.replay.learn(&line);
+        if line.stream != LogStream::File {
+            self.hear(&line, line.at);
+        }
     }
 
     /// The start of a container makes history of what was said before.

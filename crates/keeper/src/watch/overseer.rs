@@ -9,6 +9,7 @@ use std::{
 use forgekeeper_domain::{
     Timestamp,
     activity::activity,
+    checks::log,
     facts::{Activity, ProgramFact, SupervisorState},
     ids::ServiceId,
     incident::rules::{Changes, IncidentBook, Judged},
@@ -375,7 +376,10 @@ impl Overseer {
             forecasts: memory.history.forecasts,
             restarts_30d: memory.history.restarts_30d,
             last_generation: memory.history.last_generation.clone(),
-            log: memory.log.clone().unwrap_or_else(LogMeter::unopened),
+            log: LogMeter {
+                silent: log::is_silent(&facts),
+                ..memory.log.clone().unwrap_or_else(LogMeter::unopened)
+            },
             credentials: memory.credentials,
         }
     }

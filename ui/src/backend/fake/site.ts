@@ -12,7 +12,8 @@ import type {
 } from '../types';
 import type { Fault } from './faults';
 import type { FakeLog } from './logs';
-import { LOST_LINE, saidUnder } from './said';
+import { isSilent, meterOf, SILENT_EVIDENCE } from './meter';
+import { LOST_LINE } from './said';
 
 export { FAULTS, type Fault } from './faults';
 
@@ -145,6 +146,10 @@ export function judge(
       if (fault('context-lost')) {
         return with_(outcome('failing', 'program.context_lost', since, now), { line: LOST_LINE });
       }
+      if (isSilent(service, faults)) {
+        const silent = outcome('degraded', 'logs.silent', since, now);
+        return { ...silent, evidence: SILENT_EVIDENCE };
+      }
       return service.programUp
         ? with_(outcome('ok', null, since, now), { state: 'RUNNING' })
         : with_(outcome('degraded', 'program.starting', now, now), { state: 'STARTING' });
@@ -227,17 +232,7 @@ export function serviceState(
     },
     restarts_30d: service.restarts,
     last_generation: service.image,
-    log: {
-      connected: !lost,
-      held: service.log.lines.length,
-      rotated: service.log.rotated,
-      replayed: 0,
-      last_line_at: service.log.lines.at(-1)?.at ?? null,
-      programs: service.settings.kind === 'forge' ? ['forge', 'caddy', 'cron'] : [],
-      error: lost ? 'the container does not run' : null,
-      stored: { bytes: 4_200_000, oldest: service.log.lines[0]?.at ?? null, error: null, lost: 0 },
-      said: saidUnder(service.log.said(), faults, service.settings.id),
-    },
+    log: meterOf(service, faults, lost),
     credentials: service.credentials,
   };
 }

@@ -17,5 +17,9 @@ export function markerSentence(marker: LogMarker): string {
     return t(other ? 'logs.marker.recreated_other' : 'logs.marker.recreated_same');
   }
   if (marker.replayed) return t('logs.marker.replayed', { count: marker.replayed.lines });
+  if (marker.source) {
+    const path = marker.source.file;
+    return path === null ? t('logs.marker.source_stream') : t('logs.marker.source_file', { path });
+  }
   return t('logs.marker.lost', { count: marker.lost.lines });
 }

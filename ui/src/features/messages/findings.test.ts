@@ -50,13 +50,19 @@ const run = (rest: Partial<LogRun> = {}): LogRun => ({
 });
 const meter = (rest: Partial<LogMeter> = {}): LogMeter => ({
   connected: true,
+  silent: false,
+  source: { from: 'stream' },
+  file_error: null,
+  behind_ms: null,
+  catching_up: false,
   held: 10,
   rotated: 0,
   replayed: 0,
   last_line_at: null,
+  spoke_at: null,
   programs: [],
   error: null,
-  stored: null,
+  stored: { state: 'opening' },
   said: run(),
   ...rest,
 });

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use forgekeeper_domain::{Timestamp, ids::ServiceId};
+use forgekeeper_domain::{Timestamp, ids::ServiceId, logs::Storage, service::kind};
 use futures_util::StreamExt as _;
 use jiff::SignedDuration;
 use tokio::{sync::watch, task::JoinHandle};
@@ -26,6 +26,7 @@ use crate::{
     sys::{clock, tasks::Tasks},
 };
 
+mod file;
 mod marks;
 
 /// How long a log waits for the first look at its container.
@@ -64,22 +65,23 @@ impl StoredLogs {
         &self.folder
     }
 
-    /// The archive to write, when there is one, and the end of what was stored before.
-    async fn open(&self, service: &ServiceId) -> (Option<Archive>, Newest) {
+    /// The archive to write, or why there is none, and the end of what was stored before.
+    async fn open(&self, service: &ServiceId) -> (Result<Archive, Storage>, Newest) {
         let archive = match self.keeping {
-            LogKeeping::Read => None,
+            LogKeeping::Read => Err(Storage::ReadOnly),
             LogKeeping::Stored(keeping) | LogKeeping::StoredAnew(keeping) => {
                 match Archive::open(&self.folder, service, keeping).await {
-                    Ok(archive) => {
-                        if archive.is_none() {
-                            tracing::info!(%service, "another Forgekeeper stores this log");
-                        }
-                        archive
+                    Ok(Some(archive)) => Ok(archive),
+                    Ok(None) => {
+                        tracing::info!(%service, "another Forgekeeper stores this log");
+                        Err(Storage::Elsewhere)
                     }
-                    // The live view goes on without; the meter tells that nothing is stored.
+                    // The live view goes on without.
                     Err(error) => {
                         tracing::error!(%service, %error, "the log cannot be stored");
-                        None
+                        Err(Storage::Failed {
+                            reason: error.to_string(),
+                        })
                     }
                 }
             }
@@ -144,9 +146,11 @@ pub(super) fn start(
     service: &ServiceSettings,
     kept: Option<KeptLog>,
 ) -> (ServiceLog, JoinHandle<()>) {
+    let files = kind(service.kind).log_files();
     let log = kept
         .as_ref()
         .map_or_else(ServiceLog::expecting_the_past, |kept| kept.log.clone());
+    log.own_is_called(files.iter().map(|file| stem(file)).collect());
     let stored = around.stored_logs.clone();
     let following = follow_container(
         log.clone(),
@@ -161,6 +165,17 @@ pub(super) fn start(
         service.container.clone(),
         tasks.token(),
     );
+    let beside = file::follow(
+        log.clone(),
+        file::Beside {
+            service: service.id.clone(),
+            state: around.state.clone(),
+            engines: host.handle.engines(),
+            runs: Runs::of(host, service),
+            files,
+        },
+        tasks.token(),
+    );
     let (of_log, id) = (log.clone(), service.id.clone());
     let follower = tasks.spawn_on(&around.log_runtime, "log follower", async move {
         if let Some(kept) = kept {
@@ -172,7 +187,7 @@ pub(super) fn start(
         }
         let (archive, newest) = stored.open(&id).await;
         of_log.adopt(archive, newest);
-        tokio::join!(following, marking);
+        tokio::join!(following, marking, beside);
         if let Some(archive) = of_log.give_up_archive() {
             archive.close().await;
         }
@@ -188,10 +203,7 @@ fn follow_container(
     first_look: FirstLook,
     stop: CancellationToken,
 ) -> impl Future<Output = ()> + Send + 'static {
-    let runs = Runs {
-        view: host.handle.view(),
-        container: service.container.clone(),
-    };
+    let runs = Runs::of(host, service);
     let (engines, view) = (host.handle.engines(), host.handle.view());
     let container = service.container.clone();
     let log_of_open = log.clone();
@@ -237,6 +249,26 @@ fn follow_container(
 struct Runs {
     view: watch::Receiver<Arc<HostView>>,
     container: String,
+}
+
+impl Runs {
+    fn of(host: &HostEntry, service: &ServiceSettings) -> Self {
+        Self {
+            view: host.handle.view(),
+            container: service.container.clone(),
+        }
+    }
+
+    /// The container as the engine calls it: Compose may call it otherwise than the settings do.
+    fn real_name(&self) -> Option<String> {
+        self.view.borrow().real_name(&self.container)
+    }
+}
+
+/// How the multiplexer calls a program whose file has this path.
+fn stem(path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.strip_suffix(".log").unwrap_or(name).to_owned()
 }
 
 impl Renewal for Runs {

@@ -310,7 +310,7 @@ impl Unpacked {
 }
 
 fn stream(kept: u8) -> LogStream {
-    [LogStream::Stdout, LogStream::Stderr]
+    [LogStream::Stdout, LogStream::Stderr, LogStream::File]
         .into_iter()
         .find(|stream| *stream as u8 == kept)
         .unwrap_or(LogStream::Console)

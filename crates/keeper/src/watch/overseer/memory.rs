@@ -13,7 +13,7 @@ use forgekeeper_domain::{
     gpu::{GpuSourceInfo, GpuView},
     ids::HostId,
     ladder::{Ladder, Rung},
-    logs::LogMeter,
+    logs::{LogMeter, LogSource},
     notes::NoteBook,
     outcome::Status,
 };
@@ -62,7 +62,8 @@ pub(super) struct ServiceMemory {
     api: Option<Measured<ApiFact>>,
     image: Option<Measured<ImageFact>>,
     pub(super) log: Option<LogMeter>,
-    /// Begin of the newest generation that ended well while its log was followed.
+    /// Begin of the first generation that ended well since the log last spoke; of the newest, while
+    /// it does.
     deed_at: Option<Timestamp>,
     pub(super) history: History,
     pub(super) credentials: Option<SecretPlace>,
@@ -146,7 +147,7 @@ impl ServiceMemory {
     /// Takes a finished generation as the newest picture.
     pub(super) fn generation(&mut self, record: GenerationRecord) {
         self.image = Some(image_fact(&record));
-        if record.error.is_none() {
+        if record.error.is_none() && self.deed_is_told() {
             self.deed_at = Some(record.started_at);
         }
         self.history.last_generation = Some(record);
@@ -212,10 +213,21 @@ impl ServiceMemory {
 }
 
 impl ServiceMemory {
+    /// Whether the log has spoken since the deed that is remembered: one more deed does not make a
+    /// silence younger.
+    fn deed_is_told(&self) -> bool {
+        let spoke_at = self.log.as_ref().and_then(|log| log.spoke_at);
+        self.deed_at.is_none_or(|deed| spoke_at >= Some(deed))
+    }
+
     fn log_fact(&self, log: &LogMeter, now: Timestamp) -> Measured<LogFact> {
         let lost = log.said.findings.iter().find(|f| f.is_context_lost());
         let fact = LogFact {
-            last_line_at: log.last_line_at,
+            last_line_at: log.spoke_at,
+            file: match &log.source {
+                LogSource::File { path } => Some(path.clone()),
+                LogSource::Stream => None,
+            },
             // A log that is not read proves nothing by its silence.
             deed_at: self.deed_at.filter(|_| log.connected),
             context_lost: lost.map(|finding| ContextLost {
@@ -286,6 +298,11 @@ pub(super) fn host_state(id: &HostId, memory: &mut HostMemory, now: Timestamp) -
 
 #[cfg(test)]
 mod tests {
+    use forgekeeper_domain::{
+        generation::{GenerationRequest, GenerationVerdict},
+        ids::{JobId, ServiceId},
+    };
+
     use super::*;
 
     fn at(second: i64) -> Timestamp {
@@ -352,6 +369,48 @@ mod tests {
         let gone = Measured::new(ProgramFact::NotSupervised, at(28));
         memory.program(gone, Some(at(22)), false);
         assert_eq!(since(&memory), None);
+    }
+
+    #[test]
+    fn a_silence_begins_with_the_first_deed_that_left_no_line() {
+        let mut memory = ServiceMemory::default();
+        let made = |second| GenerationRecord {
+            id: JobId::new("g1").expect("an id"),
+            service: ServiceId::new("myia").expect("an id"),
+            request: GenerationRequest::default(),
+            started_at: at(second),
+            took_ms: 1_000,
+            verdict: GenerationVerdict::Proved,
+            pictures: Vec::new(),
+            substitutions: Vec::new(),
+            parameters: None,
+            model: None,
+            error: None,
+        };
+        let spoke = |second| LogMeter {
+            connected: true,
+            spoke_at: Some(at(second)),
+            ..LogMeter::unopened()
+        };
+        let deed = |memory: &ServiceMemory, log: &LogMeter| memory.log_fact(log, at(99)).value;
+        for (made_at, spoke_at, expected) in [
+            (0, 2, 0),
+            (10, 12, 10),
+            (20, 12, 20),
+            (30, 12, 20),
+            (40, 41, 20),
+            (50, 41, 50),
+        ] {
+            let log = spoke(spoke_at);
+            memory.generation(made(made_at));
+            memory.log = Some(log.clone());
+            assert_eq!(deed(&memory, &log).deed_at, Some(at(expected)), "{made_at}");
+        }
+        let lost = LogMeter {
+            connected: false,
+            ..spoke(0)
+        };
+        assert_eq!(deed(&memory, &lost).deed_at, None, "nothing is proved");
     }
 
     #[test]

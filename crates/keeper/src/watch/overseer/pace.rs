@@ -5,7 +5,12 @@
 
 use std::time::Duration;
 
-use forgekeeper_domain::{gpu::GpuView, incident::Incident, outcome::Outcome};
+use forgekeeper_domain::{
+    gpu::GpuView,
+    incident::Incident,
+    logs::{LogMeter, LogSource, Storage},
+    outcome::Outcome,
+};
 use tokio::time::Instant;
 
 use crate::state::{HostState, KeeperState, ServiceState};
@@ -83,6 +88,22 @@ fn gpus(before: &GpuView, now: &GpuView) -> bool {
         })
 }
 
+/// What of a log's meter is more than a newer count.
+type LogNews<'a> = (
+    (&'a Option<String>, bool, bool),
+    (&'a LogSource, &'a Option<String>),
+    (std::mem::Discriminant<Storage>, bool),
+);
+
+fn log(meter: &LogMeter) -> LogNews<'_> {
+    let failing = matches!(&meter.stored, Storage::Here(kept) if kept.error.is_some());
+    (
+        (&meter.error, meter.connected, meter.silent),
+        (&meter.source, &meter.file_error),
+        (std::mem::discriminant(&meter.stored), failing),
+    )
+}
+
 fn service(before: &ServiceState, now: &ServiceState) -> bool {
     // What is measured again and again is taken over; the rest has to be the same.
     let mut measured = before.clone();
@@ -90,7 +111,7 @@ fn service(before: &ServiceState, now: &ServiceState) -> bool {
     if let (Some(busy), Some(newer)) = (&mut measured.busy, &now.busy) {
         busy.clone_from(newer);
     }
-    if (&measured.log.error, measured.log.connected) == (&now.log.error, now.log.connected) {
+    if log(&before.log) == log(&now.log) {
         measured.log.clone_from(&now.log);
     }
     let ladders = !differ(&before.ladder.rungs, &now.ladder.rungs, |before, now| {
