@@ -129,6 +129,7 @@ async fn search(folder: &Path, filter: &str, regex: bool) -> Result<(u32, usize)
         filter: LineFilter::compile(&query)?,
         before: None,
         most: usize::MAX,
+        written_by: None,
     };
     let mut batches = search.start(folder, &service()?, CancellationToken::new())?;
     let (mut all, mut matched) = (0, 0);

@@ -27,7 +27,7 @@ use crate::{
     clients::{forge::ForgeClient, http::Http},
     event::KeeperEvent,
     jobs::{Jobs, act},
-    logs::{LogReader, ServiceLog},
+    logs::{LogReader, ServiceLog, archive::Archive},
     media::{
         pictures::{PictureFile, PictureStore},
         preview::Previews,
@@ -358,6 +358,11 @@ impl KeeperHandle {
     /// Whether the settings name such a service.
     pub(super) fn check_known(&self, id: &ServiceId) -> Result<(), ErrorInfo> {
         self.log_of(id).map(drop)
+    }
+
+    /// What writes the stored log of a service, when this keeper does.
+    pub(super) fn log_archive(&self, id: &ServiceId) -> Option<Archive> {
+        self.inner.roster.log(id)?.archive()
     }
 
     /// Where logs are stored.

@@ -58,6 +58,7 @@ impl KeeperHandle {
             filter,
             before,
             most,
+            written_by: self.log_archive(id),
         };
         let batches = search
             .start(self.stored_logs(), id, stop.clone())

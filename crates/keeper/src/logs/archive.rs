@@ -7,6 +7,7 @@ use std::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use forgekeeper_domain::{
@@ -87,6 +88,8 @@ struct Shared {
     pending: Mutex<Pending>,
     /// Wakes the writer.
     wake: Condvar,
+    /// Wakes those who wait for what waits to be written.
+    written: Condvar,
     /// Wakes those who wait for room.
     room: Notify,
     kept: Mutex<StoredLog>,
@@ -100,6 +103,10 @@ struct Pending {
     block: Block,
     /// Number of the first of them; with none, of the next line.
     first: i64,
+    /// Number of the first line that is being written, while one is.
+    in_hand: Option<i64>,
+    /// Somebody waits: what there is is written at once.
+    hurry: bool,
     /// Where they come from.
     container: Option<String>,
     closed: bool,
@@ -129,6 +136,7 @@ impl Archive {
                 ..Pending::default()
             }),
             wake: Condvar::new(),
+            written: Condvar::new(),
             room: Notify::new(),
             kept: Mutex::default(),
             failing: AtomicBool::new(false),
@@ -201,6 +209,31 @@ impl Archive {
             .push(&Marker::Lost { lines }.between_lines(at));
     }
 
+    /// Has everything written that came until now, and waits for that on this thread, but not
+    /// longer than `patience`, and not for a disk that takes nothing. Whether all is written.
+    pub fn flush(&self, patience: Duration) -> bool {
+        let begun = Instant::now();
+        let mut pending = self.shared.lock();
+        let target = pending.first + i64::try_from(pending.block.len()).unwrap_or(0);
+        loop {
+            let in_hand = pending.in_hand.is_some_and(|first| first < target);
+            if pending.first >= target && !in_hand {
+                return true;
+            }
+            let left = patience.saturating_sub(begun.elapsed());
+            if left.is_zero() || pending.ended || self.shared.failing.load(Ordering::Relaxed) {
+                return false;
+            }
+            pending.hurry = true;
+            self.shared.wake.notify_one();
+            (pending, _) = self
+                .shared
+                .written
+                .wait_timeout(pending, left)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
     /// Waits while too much waits to be written. A disk that is full does not hold up what is live.
     pub async fn room(&self) {
         loop {
@@ -256,12 +289,16 @@ impl Shared {
         self.failing.store(error.is_some(), Ordering::Relaxed);
         self.kept().error = error;
         self.room.notify_waiters();
+        self.written.notify_all();
     }
 
     fn written(&self, bytes: i64, oldest: Option<i64>) {
         let mut kept = self.kept();
         kept.bytes = u64::try_from(bytes).unwrap_or(0);
         kept.oldest = oldest.and_then(|ns| Timestamp::from_nanosecond(ns.into()).ok());
+        drop(kept);
+        self.lock().in_hand = None;
+        self.written.notify_all();
     }
 
     fn end(&self) {
@@ -276,6 +313,7 @@ impl Shared {
         }
         self.ended.notify_waiters();
         self.room.notify_waiters();
+        self.written.notify_all();
     }
 }
 

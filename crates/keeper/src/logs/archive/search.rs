@@ -1,7 +1,7 @@
 //! Searching a whole timeline, newest first: blocks are unpacked and looked through on several
 //! threads, their matches handed on in order.
 
-use std::{path::Path, thread};
+use std::{path::Path, thread, time::Duration};
 
 use forgekeeper_domain::{
     ids::ServiceId,
@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ArchiveError,
+    Archive, ArchiveError,
     block::Block,
     file::{self, Row},
     number,
@@ -23,6 +23,8 @@ use super::{
 const GROWTH: usize = 4;
 /// Reports that wait for a slow reader.
 const QUEUE: usize = 4;
+/// How long the newest lines may take to be written before they are searched.
+const FLUSH: Duration = Duration::from_millis(500);
 
 /// The matching lines of one block.
 type Matches = Result<Vec<LogLine>, ArchiveError>;
@@ -36,6 +38,8 @@ pub struct Search {
     pub before: Option<u32>,
     /// Ends after so many lines.
     pub most: usize,
+    /// Who writes the timeline, when it is this process: what came until now is written first.
+    pub written_by: Option<Archive>,
 }
 
 impl Search {
@@ -68,6 +72,10 @@ impl Search {
         found: &mpsc::Sender<Result<LogSearchBatch, ArchiveError>>,
     ) -> Result<(), ArchiveError> {
         let mut batch = LogSearchBatch::default();
+        if let Some(archive) = &self.written_by {
+            // What is not written in time is missing, as it is where another process writes.
+            archive.flush(FLUSH);
+        }
         let connection = file::open_to_read(path)?;
         let rows = match &connection {
             Some(connection) => self.rows(file::rows(connection)?),

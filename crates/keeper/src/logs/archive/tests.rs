@@ -1,5 +1,3 @@
-use std::time::{Duration, Instant};
-
 use forgekeeper_domain::logs::{LineFilter, LogLevel, LogQuery, LogSearchBatch, LogStream, Marker};
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +43,7 @@ async fn found(folder: &Path, query: &LogQuery, most: usize) -> Vec<LogSearchBat
         filter: LineFilter::compile(query).unwrap(),
         before: None,
         most,
+        written_by: None,
     };
     let mut batches = search
         .start(folder, &service(), CancellationToken::new())
@@ -270,6 +269,7 @@ async fn a_search_ends_when_nobody_wants_it_and_over_nothing() {
         filter: LineFilter::compile(&text("hay")).unwrap(),
         before: None,
         most: usize::MAX,
+        written_by: None,
     };
     let mut batches = search
         .start(folder.path(), &service(), stop.clone())
@@ -296,4 +296,31 @@ async fn a_file_that_is_none_is_put_aside() {
     let mut aside = path.into_os_string();
     aside.push(".damaged");
     assert!(Path::new(&aside).exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_finds_what_came_a_moment_ago() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = open(folder.path()).await;
+    assert!(archive.flush(Duration::ZERO), "nothing waits");
+    for round in 0..20 {
+        archive.add(&line(round, format!("needle {round}")));
+        let search = Search {
+            filter: LineFilter::compile(&text("needle")).unwrap(),
+            before: None,
+            most: usize::MAX,
+            written_by: Some(archive.clone()),
+        };
+        let mut batches = search
+            .start(folder.path(), &service(), CancellationToken::new())
+            .unwrap();
+        let mut found = 0;
+        while let Some(batch) = batches.recv().await {
+            found += batch.unwrap().lines.len();
+        }
+        assert_eq!(found, usize::try_from(round).unwrap() + 1);
+    }
+    // One that is closed has nobody who writes; that is no reason to wait.
+    archive.close().await;
+    assert!(archive.flush(Duration::from_secs(60)));
 }

@@ -234,7 +234,10 @@ impl Shared {
             let full = pending.block.bytes() >= FULL_BYTES;
             let waited = since.map(|since| since.elapsed());
             if !pending.block.is_empty()
-                && (full || pending.closed || waited.is_some_and(|waited| waited >= soon))
+                && (full
+                    || pending.closed
+                    || pending.hurry
+                    || waited.is_some_and(|waited| waited >= soon))
             {
                 let block = std::mem::take(&mut pending.block);
                 let piece = Piece {
@@ -243,6 +246,8 @@ impl Shared {
                     block,
                 };
                 pending.first += i64::try_from(piece.block.len()).unwrap_or(0);
+                pending.in_hand = Some(piece.first);
+                pending.hurry = false;
                 drop(pending);
                 self.room.notify_waiters();
                 return Some(piece);
@@ -273,6 +278,7 @@ impl Shared {
         let later = std::mem::replace(&mut pending.block, piece.block);
         pending.block.append(&later);
         pending.first = piece.first;
+        pending.in_hand = None;
     }
 
     /// Waits before the next attempt; `false` when the archive is closed meanwhile.
