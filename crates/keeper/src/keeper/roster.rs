@@ -373,7 +373,7 @@ impl Roster {
         let (log, follower) = logs::start(&self.around, &tasks, host, service, kept);
         self.forward(&tasks, "log meter", log.meter_changes(), {
             let id = service.id.clone();
-            move |meter| Report::Log(id.clone(), meter)
+            move |meter| Report::Log(id.clone(), Box::new(meter))
         });
         ServiceEntry {
             watch,

@@ -29,7 +29,7 @@ pub(crate) enum Report {
     /// How an API probe ended.
     Api(ServiceId, Measured<ApiFact>),
     /// How alive a log is.
-    Log(ServiceId, LogMeter),
+    Log(ServiceId, Box<LogMeter>),
     /// A job began, moved or ended.
     Job(Box<Job>),
     /// A generation ended.

@@ -177,7 +177,7 @@ impl Overseer {
                 self.service(id).program(fact, run, asked);
             }
             Report::Api(id, fact) => self.service(id).api(fact),
-            Report::Log(id, meter) => self.service(id).log = Some(meter),
+            Report::Log(id, meter) => self.service(id).log = Some(*meter),
             Report::Generation(record) => {
                 self.service(record.service.clone()).generation(*record);
             }

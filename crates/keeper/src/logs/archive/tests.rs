@@ -322,5 +322,5 @@ async fn a_search_finds_what_came_a_moment_ago() {
     }
     // One that is closed has nobody who writes; that is no reason to wait.
     archive.close().await;
-    assert!(archive.flush(Duration::from_secs(60)));
+    assert!(archive.flush(Duration::from_mins(1)));
 }
