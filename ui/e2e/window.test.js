@@ -461,7 +461,7 @@ test('the production build holds no line of the fake, and what is late is apart'
   try {
     await build({ logLevel: 'error', build: { outDir: out, emptyOutDir: true } });
     const assets = await readdir(join(out, 'assets'));
-    for (const late of ['MessagesCard', 'Palette', 'ConfirmAction']) {
+    for (const late of ['MessagesCard', 'Palette', 'ConfirmAction', 'RulesDialog']) {
       assert.ok(
         assets.some((name) => name.startsWith(`${late}-`)),
         `${late} is a file of its own, which the first paint does not wait for`,
