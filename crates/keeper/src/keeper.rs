@@ -205,7 +205,7 @@ impl Keeper {
                 history::journal_incidents(store.clone(), journalled, tasks.token()),
             );
         }
-        log_rules::tell(&tasks, rules.clone(), reports.clone());
+        log_rules::tell(&tasks, rules, reports.clone());
         {
             let (secrets, reports) = (secrets.clone(), reports.clone());
             tasks.spawn("keyring", async move {
@@ -234,7 +234,6 @@ impl Keeper {
             },
             settings,
             own_rules,
-            rules,
             data_dir: options.paths.data_dir,
         });
         let started = options

@@ -131,20 +131,21 @@ impl ServiceLog {
     /// What a pattern would name of the lines that are held: how many were looked at, how many it
     /// would name, and the newest `most` of these, oldest first.
     pub fn try_pattern(&self, pattern: &str, most: usize) -> Result<Tried, DraftFault> {
-        self.look(|held| {
-            let (mut count, mut newest) = (0_usize, Vec::new());
-            for line in matching(pattern, held.ring.iter().rev())? {
-                count += 1;
-                if newest.len() < most {
-                    newest.push(line.clone());
-                }
+        // Not under the lock: an expression over all that is held takes a while, in which the
+        // follower must not wait.
+        let held: Vec<LogLine> = self.look(|held| held.ring.iter().cloned().collect());
+        let (mut count, mut newest) = (0, Vec::new());
+        for line in matching(pattern, held.iter().rev())? {
+            count += 1;
+            if newest.len() < most {
+                newest.push(line.clone());
             }
-            newest.reverse();
-            Ok(Tried {
-                looked: held.ring.len(),
-                count,
-                newest,
-            })
+        }
+        newest.reverse();
+        Ok(Tried {
+            looked: held.len(),
+            count,
+            newest,
         })
     }
 

@@ -32,7 +32,7 @@ use crate::{
         pictures::{PictureFile, PictureStore},
         preview::Previews,
     },
-    rules::{OwnRules, RulesSnapshot},
+    rules::OwnRules,
     secrets::Secrets,
     settings::{SettingsFile, SettingsSnapshot},
     state::KeeperState,
@@ -69,7 +69,6 @@ pub(super) struct Inner {
     pub(super) fixed_text: String,
     pub(super) settings: watch::Receiver<SettingsSnapshot>,
     pub(super) own_rules: OwnRules,
-    pub(super) rules: watch::Receiver<RulesSnapshot>,
     pub(super) data_dir: PathBuf,
 }
 

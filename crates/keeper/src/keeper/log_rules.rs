@@ -29,7 +29,7 @@ const TEST_SAMPLES: usize = 20;
 impl KeeperHandle {
     /// The rules in force at this moment.
     pub fn rules_in_force(&self) -> Arc<RulesInForce> {
-        Arc::clone(&self.inner.rules.borrow().in_force)
+        self.inner.own_rules.snapshot(clock::now()).in_force
     }
 
     /// Every known message, own rules first.
