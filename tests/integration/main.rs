@@ -16,6 +16,7 @@ mod faults;
 mod logs_cli;
 mod logs_known;
 mod logs_timeline;
+mod own_rules;
 mod pictures;
 mod rig;
 mod settings_change;

@@ -233,3 +233,13 @@ fn what_is_not_there_is_said() {
     let twice = edit(Some(FILE), &save(draft("own.b"), None)).unwrap();
     assert!(parse(&twice).is_err());
 }
+
+#[test]
+fn the_example_of_the_manual_is_in_order() {
+    const MANUAL: &str = include_str!("../../../../../../docs/rules.md");
+    let block = MANUAL.split_once("```toml\n").unwrap().1;
+    let example = block.split_once("```").unwrap().0;
+    let file = parse(example).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    assert_eq!((file.rules.len(), file.silences.len()), (1, 1));
+    assert_eq!(file.notes, []);
+}
