@@ -228,7 +228,7 @@ fn explain(error: &regex::Error) -> FilterError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logs::LogStream;
+    use crate::logs::{LogStream, Marker};
 
     fn line(text: &str) -> LogLine {
         LogLine {
