@@ -7,6 +7,7 @@ mod actions;
 pub(crate) mod events;
 mod generations;
 mod logs;
+mod rules;
 mod settings;
 mod window;
 
@@ -27,6 +28,13 @@ pub fn builder() -> Builder<tauri::Wry> {
             logs::logs_save,
             logs::logs_close,
             logs::log_signatures,
+            rules::rules_view,
+            rules::rules_test,
+            rules::rules_save,
+            rules::rules_remove,
+            rules::rules_silence,
+            rules::rules_unsilence,
+            rules::rules_from_line,
             settings::discover,
             settings::services_adopt,
             settings::settings_get,

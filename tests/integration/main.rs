@@ -17,6 +17,7 @@ mod logs_cli;
 mod logs_known;
 mod logs_silent;
 mod logs_timeline;
+mod own_rules;
 mod pictures;
 mod rig;
 mod settings_change;

@@ -116,6 +116,28 @@ for (const theme of ['dark', 'light']) {
         await page.getByTestId('credentials-form').waitFor();
         assert.deepEqual(await violations(page), [], 'credentials form');
         await page.keyboard.press('Escape');
+        await page.getByTestId('nav-logs').click();
+        await page.getByTestId('open-rules').click();
+        await page.getByTestId('rules-empty').waitFor();
+        assert.deepEqual(await violations(page), [], 'no rules');
+        await page.getByTestId('rules-add').click();
+        await page.getByTestId('rule-pattern').fill('relay (');
+        await page.locator('#rule-pattern-problem').waitFor();
+        assert.deepEqual(await violations(page), [], 'a wrong rule');
+        await page.getByTestId('rule-pattern').fill('reach the relay');
+        await page.getByTestId('rule-trial').getByRole('listitem').first().waitFor();
+        assert.deepEqual(await violations(page), [], 'a rule that is tried');
+        await page.getByTestId('rule-id').fill('own.relay');
+        await page.getByTestId('rule-save').click();
+        await page.getByTestId('rule-own.relay').getByRole('button').nth(1).click();
+        await page.getByTestId('silence-end').waitFor();
+        assert.deepEqual(await violations(page), [], 'silence form');
+        await page.getByTestId('silence-save').click();
+        await page.getByTestId('silence-own.relay').waitFor();
+        await page.getByTestId('rule-own.relay').getByRole('button').nth(2).click();
+        assert.deepEqual(await violations(page), [], 'rules');
+        await page.keyboard.press('Escape');
+        await page.getByTestId('rules').waitFor({ state: 'detached' });
         await page.getByTestId('nav-bench').click();
         await page.getByTestId('bench-width').fill('100');
         assert.deepEqual(await violations(page), [], 'a wrong value');
@@ -439,7 +461,7 @@ test('the production build holds no line of the fake, and what is late is apart'
   try {
     await build({ logLevel: 'error', build: { outDir: out, emptyOutDir: true } });
     const assets = await readdir(join(out, 'assets'));
-    for (const late of ['MessagesCard', 'Palette', 'ConfirmAction']) {
+    for (const late of ['MessagesCard', 'Palette', 'ConfirmAction', 'RulesDialog']) {
       assert.ok(
         assets.some((name) => name.startsWith(`${late}-`)),
         `${late} is a file of its own, which the first paint does not wait for`,

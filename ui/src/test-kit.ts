@@ -5,6 +5,7 @@ import type { FakeOptions } from './backend/fake';
 import { FakeBackend } from './backend/fake';
 import Frame from './pages/Frame.svelte';
 import { messagesCard } from './features/messages/messages';
+import { rulesDialog } from './features/rules/rules';
 import { confirmation } from './features/services/confirmation';
 import { loadPalette, PAGES } from './pages/registry';
 import { language } from './shared/i18n.svelte';
@@ -19,6 +20,7 @@ await Promise.all([
   loadPalette(),
   confirmation(),
   messagesCard(),
+  rulesDialog(),
   lazy.menu(),
   lazy.popover(),
 ]);

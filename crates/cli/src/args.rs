@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Gpu(GpuArgs),
     /// Filtered log of a service
     Logs(LogsArgs),
+    /// Rules of your own for the logs, and what is silenced
+    Rules(RulesArgs),
     /// Make test pictures
     Generate(GenerateArgs),
     /// Run the demo host until interrupted; prints the path of its configuration file
@@ -131,6 +133,29 @@ pub(crate) struct LogsArgs {
         ]
     )]
     pub(crate) known: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RulesArgs {
+    /// What to do with them instead of listing them
+    #[command(subcommand)]
+    pub(crate) command: Option<RulesCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// Say what is wrong with a rules file
+    Check {
+        /// The file; left out, the one in use
+        file: Option<PathBuf>,
+    },
+    /// Lines held that a pattern would name
+    Test {
+        /// A regular expression
+        pattern: String,
+        /// Only the log of this service
+        service: Option<ServiceId>,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -20,6 +20,7 @@ mod discover;
 mod generate;
 mod gpu;
 mod logs;
+mod rules;
 mod status;
 
 /// Runs a command; the number is the exit code.
@@ -34,6 +35,12 @@ pub(crate) async fn run(cli: Cli, interrupt: Interrupt) -> Result<u8, ErrorInfo>
             return Ok(exit::OK);
         }
         Command::Demo(args) => return demo::run(args, cli.json, interrupt).await,
+        // The file alone is looked at.
+        Command::Rules(args) => {
+            if let Some(code) = rules::of_file(&cli, args)? {
+                return Ok(code);
+            }
+        }
         _ => {}
     }
     let session = Session::open(&cli).await?;
@@ -53,6 +60,7 @@ async fn with_session(
         Command::Status(args) => return interrupt.unless(status::run(session, args, json)).await,
         Command::Gpu(args) => return gpu::run(session, args, json, interrupt).await,
         Command::Logs(args) => return logs::run(session, args, json, interrupt).await,
+        Command::Rules(args) => return rules::run(session, args, json, interrupt).await,
         Command::Generate(args) => return generate::run(session, args, json, interrupt).await,
         Command::Demo(_) | Command::Completions(_) => return Ok(exit::OK),
         Command::Start(args) => (&args.service, Action::Start, args.force),

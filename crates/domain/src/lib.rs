@@ -20,6 +20,7 @@ pub mod cause;
 pub mod checks;
 pub mod container;
 pub mod discovery;
+pub mod document;
 pub mod engine_words;
 pub mod error;
 pub mod facts;

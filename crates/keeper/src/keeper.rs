@@ -15,9 +15,10 @@ use crate::{
     jobs::Jobs,
     logs::{archive::Keeping, runtime},
     media::{pictures::PictureStore, preview::Previews},
+    rules::OwnRules,
     secrets::Secrets,
     settings::{SettingsFile, SettingsSnapshot},
-    state::{KeeperState, SettingsStatus},
+    state::{KeeperState, RulesStatus, SettingsStatus},
     store::{Store, journal::JournalEntry},
     sys::{clock, tasks::Tasks},
     watch::{
@@ -30,11 +31,12 @@ mod doors;
 mod handle;
 mod history;
 mod log_groups;
+mod log_rules;
 mod log_save;
 mod log_search;
 mod roster;
 
-pub use crate::sys::paths::Paths;
+pub use crate::sys::paths::{Paths, RULES_FILE};
 pub use handle::KeeperHandle;
 pub use log_groups::LogGroups;
 pub use log_save::{LogSave, LogToSave};
@@ -163,8 +165,12 @@ impl Keeper {
         let secrets = Secrets::open(options.secrets_in_memory);
         let (settings_file, settings, label) = open_settings(&options.settings, &tasks)?;
         let first = settings.borrow().clone();
+        let own_rules = OwnRules::new(rules_path(&options));
+        let rules = own_rules.watch(&tasks, clock::now);
+        let rules_status = rules.borrow().status.clone();
 
-        let (publish, state) = watch::channel(Arc::new(empty_state(&first, &label)));
+        let (publish, state) =
+            watch::channel(Arc::new(empty_state(&first, &label, rules_status.clone())));
         let (events, _) = broadcast::channel(EVENTS_BOUND);
         let (reports, inbox) = mpsc::channel(REPORTS_BOUND);
         let (visible, _) = watch::channel(options.visible);
@@ -174,7 +180,7 @@ impl Keeper {
             events: events.clone(),
             journal,
         };
-        let overseer = Overseer::new(first, label, outlets, visible.subscribe());
+        let overseer = Overseer::new(first, label, rules_status, outlets, visible.subscribe());
         tasks.spawn("overseer", overseer.run(inbox, tasks.token()));
 
         let stored_logs = StoredLogs::new(&options.paths.data_dir, options.logs);
@@ -188,6 +194,7 @@ impl Keeper {
             state: state.clone(),
             log_runtime: runtime::start(&tasks)?,
             stored_logs,
+            rules: rules.clone(),
         });
         tasks.spawn(
             "roster",
@@ -199,6 +206,7 @@ impl Keeper {
                 history::journal_incidents(store.clone(), journalled, tasks.token()),
             );
         }
+        log_rules::tell(&tasks, rules, reports.clone());
         {
             let (secrets, reports) = (secrets.clone(), reports.clone());
             tasks.spawn("keyring", async move {
@@ -226,6 +234,7 @@ impl Keeper {
                 SettingsSource::File(_) => String::new(),
             },
             settings,
+            own_rules,
             data_dir: options.paths.data_dir,
         });
         let started = options
@@ -295,7 +304,15 @@ fn open_settings(source: &SettingsSource, tasks: &Tasks) -> Result<OpenSettings,
     }
 }
 
-fn empty_state(settings: &SettingsSnapshot, path: &str) -> KeeperState {
+/// The rules are beside the settings; those of the demo host are beside its history.
+fn rules_path(options: &KeeperOptions) -> PathBuf {
+    match &options.settings {
+        SettingsSource::File(path) => path.with_file_name(RULES_FILE),
+        SettingsSource::Text { .. } => options.paths.data_dir.join(RULES_FILE),
+    }
+}
+
+fn empty_state(settings: &SettingsSnapshot, path: &str, rules: RulesStatus) -> KeeperState {
     KeeperState {
         revision: 0,
         at: Timestamp::UNIX_EPOCH,
@@ -310,6 +327,7 @@ fn empty_state(settings: &SettingsSnapshot, path: &str) -> KeeperState {
             problem: settings.problem.clone(),
             keyring_available: None,
         },
+        rules,
     }
 }
 

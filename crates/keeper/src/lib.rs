@@ -10,6 +10,7 @@ pub mod keeper;
 pub mod logs;
 pub mod media;
 pub mod program;
+pub mod rules;
 pub mod secrets;
 pub mod settings;
 pub mod state;

@@ -10,8 +10,12 @@ use forgekeeper_domain::{
     Timestamp,
     error::ErrorInfo,
     logs::{
-        LineFilter, LogLine, LogMeter, LogQuery, LogStream, Marker, Storage, delay::Delay,
-        prepare::LinePreparer, replay::ReplayFold, ring::LineRing,
+        LineFilter, LogLine, LogMeter, LogQuery, LogStream, Marker, Storage,
+        delay::Delay,
+        prepare::LinePreparer,
+        replay::ReplayFold,
+        ring::LineRing,
+        rules::{DraftFault, RulesInForce, matching},
     },
 };
 use tokio::{sync::watch, time::Instant};
@@ -69,6 +73,17 @@ pub struct LogPast {
     pub at_end: bool,
 }
 
+/// What a pattern would name.
+#[derive(Debug, Clone, Default)]
+pub struct Tried {
+    /// Lines looked at.
+    pub looked: usize,
+    /// How many of them it would name.
+    pub count: usize,
+    /// The newest of these, oldest first.
+    pub newest: Vec<LogLine>,
+}
+
 impl Default for ServiceLog {
     fn default() -> Self {
         Self::new()
@@ -112,6 +127,35 @@ impl ServiceLog {
             held.adopt(archive, newest);
             true
         });
+    }
+
+    /// From now on lines are named by these rules, and what they silence is not told.
+    pub fn obey(&self, rules: &Arc<RulesInForce>) {
+        self.change(true, |held| {
+            held.obey(Arc::clone(rules));
+            true
+        });
+    }
+
+    /// What a pattern would name of the lines that are held: how many were looked at, how many it
+    /// would name, and the newest `most` of these, oldest first.
+    pub fn try_pattern(&self, pattern: &str, most: usize) -> Result<Tried, DraftFault> {
+        // Not under the lock: an expression over all that is held takes a while, in which the
+        // follower must not wait.
+        let held: Vec<LogLine> = self.look(|held| held.ring.iter().cloned().collect());
+        let (mut count, mut newest) = (0, Vec::new());
+        for line in matching(pattern, held.iter().rev())? {
+            count += 1;
+            if newest.len() < most {
+                newest.push(line.clone());
+            }
+        }
+        newest.reverse();
+        Ok(Tried {
+            looked: held.len(),
+            count,
+            newest,
+        })
     }
 
     /// The archive is not written any more; who closes it gets it.

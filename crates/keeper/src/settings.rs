@@ -24,6 +24,7 @@ mod watch;
 pub use edit::SettingsEdit;
 pub use file::SettingsFile;
 pub use parse::{parse, parse_bytes};
+pub(crate) use text::text_of;
 
 /// Longest settings file that is read, bytes.
 pub const MAX_BYTES: u64 = 1024 * 1024;

@@ -13,7 +13,7 @@ use forgekeeper_domain::{
     incident::Incident,
     job::Job,
     ladder::Ladder,
-    logs::LogMeter,
+    logs::{LogMeter, rules::RuleProblem},
     outcome::{Outcome, Status},
     restart::Forecasts,
     service::KindId,
@@ -41,6 +41,8 @@ pub struct KeeperState {
     pub jobs: Vec<Job>,
     /// The settings file.
     pub settings: SettingsStatus,
+    /// The user's own rules for logs.
+    pub rules: RulesStatus,
 }
 
 /// A host and its engine.
@@ -140,6 +142,24 @@ pub struct SettingsStatus {
     pub problem: Option<SettingsProblem>,
     /// Whether the keyring can be used.
     pub keyring_available: Option<bool>,
+}
+
+/// The rules file as last read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct RulesStatus {
+    /// Path of `rules.toml`.
+    pub path: String,
+    /// Whether it exists.
+    pub exists: bool,
+    /// Counts up with each change of what is in force: what ids mean has to be asked again.
+    pub version: u32,
+    /// Own rules in force.
+    pub own: u32,
+    /// Signatures that are silenced now.
+    pub silenced: u32,
+    /// What is wrong with the file; the rules read before stay in force.
+    pub problems: Vec<RuleProblem>,
 }
 
 /// An error in the settings file: place, reason, remedy.

@@ -43,6 +43,7 @@ impl Shown {
             || shown.incidents != now.incidents
             || shown.jobs != now.jobs
             || shown.settings != now.settings
+            || shown.rules != now.rules
     }
 }
 

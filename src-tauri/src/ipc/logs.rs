@@ -8,7 +8,7 @@ use forgekeeper_domain::{
     logs::{
         LogBatch, LogGroupBatch, LogQuery, LogSearchBatch,
         saved::{SaveFormat, SavedLog},
-        signature::{Signature, SignatureSet},
+        signature::Signature,
     },
 };
 use futures_util::{Stream, StreamExt as _, stream};
@@ -130,9 +130,11 @@ pub(super) fn logs_close(session: State<'_, Arc<Session>>, id: u32) {
     session.end_reader(id);
 }
 
-/// Every known message, with its words: what the ids on lines mean.
+/// Every known message, own rules among them, with its words: what the ids on lines mean.
 #[tauri::command]
 #[specta::specta]
-pub(super) fn log_signatures() -> Vec<Signature> {
-    SignatureSet::built_in().iter().cloned().collect()
+pub(super) async fn log_signatures(
+    session: State<'_, Arc<Session>>,
+) -> Result<Vec<Signature>, ErrorInfo> {
+    Ok(session.keeper().await?.signatures())
 }

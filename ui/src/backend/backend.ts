@@ -17,6 +17,10 @@ import type {
   LogSearchBatch,
   SavedLog,
   SaveFormat,
+  RuleDraft,
+  RuleLanguage,
+  RulesView,
+  RuleTest,
   SecretPlace,
   ServiceSettings,
   SettingsView,
@@ -93,8 +97,19 @@ export interface Backend {
    * dialog asks for; `null` when that was cancelled.
    */
   saveLog(services: string[], query: LogQuery, format: SaveFormat): Promise<SavedLog | null>;
-  /** What the ids on lines mean. */
+  /** What the ids on lines mean, rules of one's own among them. */
   signatures(): Promise<Signature[]>;
+
+  /** The file of one's own rules, and what is silenced. */
+  rules(): Promise<RulesView>;
+  /** What a draft would name of the lines held, and what is wrong with it. */
+  testRule(service: string, draft: RuleDraft, replaces: string | null): Promise<RuleTest>;
+  saveRule(draft: RuleDraft, replaces: string | null): Promise<void>;
+  removeRule(id: string): Promise<void>;
+  /** Silences a message until a moment, RFC 3339. */
+  silence(id: string, until: string): Promise<void>;
+  unsilence(id: string): Promise<void>;
+  ruleFromLine(text: string, language: RuleLanguage): Promise<RuleDraft>;
 
   discover(): Promise<DiscoveryReport>;
   adopt(candidates: Candidate[]): Promise<void>;

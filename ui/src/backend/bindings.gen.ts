@@ -32,8 +32,22 @@ export const commands = {
 	logsSave: (services: ServiceId[], query: LogQuery_Deserialize, format: SaveFormat) => typedError<SavedLog | null, ErrorInfo_Serialize>(__TAURI_INVOKE("logs_save", { services, query, format })),
 	/**  Closes a log, a search or a count. */
 	logsClose: (id: number) => __TAURI_INVOKE<void>("logs_close", { id }),
-	/**  Every known message, with its words: what the ids on lines mean. */
-	logSignatures: () => __TAURI_INVOKE<Signature_Serialize[]>("log_signatures"),
+	/**  Every known message, own rules among them, with its words: what the ids on lines mean. */
+	logSignatures: () => typedError<Signature_Serialize[], ErrorInfo_Serialize>(__TAURI_INVOKE("log_signatures")),
+	/**  The rules file and what is in it. */
+	rulesView: () => typedError<RulesView_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("rules_view")),
+	/**  What a draft would name of the lines that are held of a service. */
+	rulesTest: (service: ServiceId, draft: RuleDraft, replaces: string | null) => typedError<RuleTest_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("rules_test", { service, draft, replaces })),
+	/**  Adds a rule, or changes the one that it replaces. */
+	rulesSave: (draft: RuleDraft, replaces: string | null) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("rules_save", { draft, replaces })),
+	/**  Takes a rule out of the file. */
+	rulesRemove: (id: string) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("rules_remove", { id })),
+	/**  Silences a signature until a moment, RFC 3339. */
+	rulesSilence: (id: string, until: string) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("rules_silence", { id, until })),
+	/**  Ends a silence. */
+	rulesUnsilence: (id: string) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("rules_unsilence", { id })),
+	/**  A draft of a rule that names a line and its like. */
+	rulesFromLine: (text: string, language: Language) => typedError<RuleDraft, ErrorInfo_Serialize>(__TAURI_INVOKE("rules_from_line", { text, language })),
 	/**  Looks for services on every engine that can be reached. */
 	discover: () => typedError<DiscoveryReport_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("discover")),
 	/**  Writes candidates into the settings as services. */
@@ -520,6 +534,59 @@ export type DiscoveryReport_Serialize = {
 	/**  Every candidate found. */
 	candidates: Candidate_Serialize[],
 };
+
+/**  What keeps a draft from becoming a rule. */
+export type DraftFault = DraftFault_Serialize | DraftFault_Deserialize;
+
+/**  What keeps a draft from becoming a rule. */
+export type DraftFault_Deserialize = 
+/**  The id is none. */
+{ kind: "bad_id" } | 
+/**  Another own rule has this id. */
+{ kind: "id_taken" } | 
+/**  A built-in signature has this id. */
+{ kind: "id_built_in" } | 
+/**  The pattern is no regular expression, or too large a one. */
+{ kind: "bad_pattern"; 
+/**  Why, in English. */
+message: string; 
+/**  Where in it, in characters from 0, when the place is known. */
+at?: number | null } | 
+/**  The pattern matches an empty line, and so every line. */
+{ kind: "matches_everything" } | 
+/**  The pattern does not match the sample. */
+{ kind: "sample_not_matched" } | 
+/**  The title is too long. */
+{ kind: "long_title" } | 
+/**  Advice or sample are too long. */
+{ kind: "long_text" } | 
+/**  There is no room for another rule. */
+{ kind: "too_many" };
+
+/**  What keeps a draft from becoming a rule. */
+export type DraftFault_Serialize = 
+/**  The id is none. */
+{ kind: "bad_id" } | 
+/**  Another own rule has this id. */
+{ kind: "id_taken" } | 
+/**  A built-in signature has this id. */
+{ kind: "id_built_in" } | 
+/**  The pattern is no regular expression, or too large a one. */
+{ kind: "bad_pattern"; 
+/**  Why, in English. */
+message: string; 
+/**  Where in it, in characters from 0, when the place is known. */
+at: number | null } | 
+/**  The pattern matches an empty line, and so every line. */
+{ kind: "matches_everything" } | 
+/**  The pattern does not match the sample. */
+{ kind: "sample_not_matched" } | 
+/**  The title is too long. */
+{ kind: "long_title" } | 
+/**  Advice or sample are too long. */
+{ kind: "long_text" } | 
+/**  There is no room for another rule. */
+{ kind: "too_many" };
 
 /**  One engine endpoint that was tried. */
 export type EngineAttempt = EngineAttempt_Serialize | EngineAttempt_Deserialize;
@@ -1341,6 +1408,8 @@ export type KeeperState_Deserialize = {
 	jobs: Job_Deserialize[],
 	/**  The settings file. */
 	settings: SettingsStatus_Deserialize,
+	/**  The user's own rules for logs. */
+	rules: RulesStatus_Deserialize,
 };
 
 /**  Everything known at one moment. */
@@ -1361,6 +1430,8 @@ export type KeeperState_Serialize = {
 	jobs: Job_Serialize[],
 	/**  The settings file. */
 	settings: SettingsStatus_Serialize,
+	/**  The user's own rules for logs. */
+	rules: RulesStatus_Serialize,
 };
 
 /**  The kinds there are; a new one makes the compiler ask for every answer. */
@@ -1384,6 +1455,13 @@ export type Ladder_Serialize = {
 	/**  Always the eight of [`Rung::ALL`], in order. */
 	rungs: RungOutcome_Serialize[],
 };
+
+/**  The language that a rule's words are written in. */
+export type Language = 
+/**  English. */
+"en" | 
+/**  French. */
+"fr";
 
 /**  Lines for a reader, with the truth about what is not among them. */
 export type LogBatch = LogBatch_Serialize | LogBatch_Deserialize;
@@ -1852,6 +1930,25 @@ export type Outcome_Serialize = {
 	transient: boolean,
 };
 
+/**  A rule of the user's own. */
+export type OwnRule = OwnRule_Serialize | OwnRule_Deserialize;
+
+/**  A rule of the user's own. */
+export type OwnRule_Deserialize = {
+	/**  The rule. */
+	signature: Signature_Deserialize,
+	/**  A line that it matches; may be empty. */
+	sample: string,
+};
+
+/**  A rule of the user's own. */
+export type OwnRule_Serialize = {
+	/**  The rule. */
+	signature: Signature_Serialize,
+	/**  A line that it matches; may be empty. */
+	sample: string,
+};
+
 /**  One picture that came back and was kept. */
 export type Picture = Picture_Serialize | Picture_Deserialize;
 
@@ -1942,6 +2039,146 @@ export type RestartTarget =
 /**  `supervisorctl restart` inside the running container. */
 "program";
 
+/**  What a form holds of a rule. What the form does not show stays in the file as it is. */
+export type RuleDraft = {
+	/**  Stable name, such as `own.tunnel-lost`. */
+	id: string,
+	/**  Regular expression, sought anywhere in one line. */
+	pattern: string,
+	/**  How grave. */
+	severity: Severity,
+	/**  What it stops. */
+	blocking: Blocking,
+	/**  A line that it must match; may be empty. */
+	sample: string,
+	/**  The language of the words below. */
+	language: Language,
+	/**  What happened; may be empty. */
+	title: string,
+	/**  What to do; may be empty. */
+	remedy: string,
+};
+
+/**  What is wrong in a rules file, and what to do about it. */
+export type RuleProblem = RuleProblem_Serialize | RuleProblem_Deserialize;
+
+/**  What is wrong in a rules file, and what to do about it. */
+export type RuleProblem_Deserialize = {
+	/**  Line of the file, from 1; `None` where the whole file is meant. */
+	line?: number | null,
+	/**  What is wrong, in English. */
+	reason: string,
+	/**  What to do, in English. */
+	remedy: string,
+};
+
+/**  What is wrong in a rules file, and what to do about it. */
+export type RuleProblem_Serialize = {
+	/**  Line of the file, from 1; `None` where the whole file is meant. */
+	line: number | null,
+	/**  What is wrong, in English. */
+	reason: string,
+	/**  What to do, in English. */
+	remedy: string,
+};
+
+/**  What a draft would name among the lines that are held. */
+export type RuleTest = RuleTest_Serialize | RuleTest_Deserialize;
+
+/**  What a draft would name among the lines that are held. */
+export type RuleTest_Deserialize = {
+	/**  Lines looked at. */
+	looked: number,
+	/**  How many of them it would name. */
+	count: number,
+	/**  The newest of these, oldest first. */
+	samples: LogLine_Deserialize[],
+	/**  What keeps it from being a rule. */
+	faults: DraftFault_Deserialize[],
+};
+
+/**  What a draft would name among the lines that are held. */
+export type RuleTest_Serialize = {
+	/**  Lines looked at. */
+	looked: number,
+	/**  How many of them it would name. */
+	count: number,
+	/**  The newest of these, oldest first. */
+	samples: LogLine_Serialize[],
+	/**  What keeps it from being a rule. */
+	faults: DraftFault_Serialize[],
+};
+
+/**  The rules file as last read. */
+export type RulesStatus = RulesStatus_Serialize | RulesStatus_Deserialize;
+
+/**  The rules file as last read. */
+export type RulesStatus_Deserialize = {
+	/**  Path of `rules.toml`. */
+	path: string,
+	/**  Whether it exists. */
+	exists: boolean,
+	/**  Counts up with each change of what is in force: what ids mean has to be asked again. */
+	version: number,
+	/**  Own rules in force. */
+	own: number,
+	/**  Signatures that are silenced now. */
+	silenced: number,
+	/**  What is wrong with the file; the rules read before stay in force. */
+	problems: RuleProblem_Deserialize[],
+};
+
+/**  The rules file as last read. */
+export type RulesStatus_Serialize = {
+	/**  Path of `rules.toml`. */
+	path: string,
+	/**  Whether it exists. */
+	exists: boolean,
+	/**  Counts up with each change of what is in force: what ids mean has to be asked again. */
+	version: number,
+	/**  Own rules in force. */
+	own: number,
+	/**  Signatures that are silenced now. */
+	silenced: number,
+	/**  What is wrong with the file; the rules read before stay in force. */
+	problems: RuleProblem_Serialize[],
+};
+
+/**  The file as the rules page shows it. */
+export type RulesView = RulesView_Serialize | RulesView_Deserialize;
+
+/**  The file as the rules page shows it. */
+export type RulesView_Deserialize = {
+	/**  Where it is. */
+	path: string,
+	/**  Whether it exists; without it there are no own rules. */
+	exists: boolean,
+	/**  The rules in force, in the order of the file. */
+	rules: OwnRule_Deserialize[],
+	/**  Silences, those that have ended among them. */
+	silences: SilenceView[],
+	/**  What is wrong with the file: then the rules above are those it had before. */
+	problems: RuleProblem_Deserialize[],
+	/**  What deserves a look but does no harm. */
+	notes: RuleProblem_Deserialize[],
+};
+
+/**  The file as the rules page shows it. */
+export type RulesView_Serialize = {
+	/**  Where it is. */
+	path: string,
+	/**  Whether it exists; without it there are no own rules. */
+	exists: boolean,
+	/**  The rules in force, in the order of the file. */
+	rules: OwnRule_Serialize[],
+	/**  Silences, those that have ended among them. */
+	silences: SilenceView[],
+	/**  What is wrong with the file: then the rules above are those it had before. */
+	problems: RuleProblem_Serialize[],
+	/**  What deserves a look but does no harm. */
+	notes: RuleProblem_Serialize[],
+};
+
 /**  What one run told. */
 export type Run = Run_Serialize | Run_Deserialize;
 
@@ -1978,6 +2215,8 @@ export type Run_Deserialize = {
 	unknown: UnknownError_Deserialize[],
 	/**  Unknown errors of further shapes. */
 	others: number,
+	/**  Of a snapshot: known messages that are left out of it because they are silenced. */
+	silenced?: number,
 };
 
 /**  What one run told. */
@@ -1996,6 +2235,8 @@ export type Run_Serialize = {
 	unknown: UnknownError_Serialize[],
 	/**  Unknown errors of further shapes. */
 	others: number,
+	/**  Of a snapshot: known messages that are left out of it because they are silenced. */
+	silenced: number,
 };
 
 /**  One level of a service's ladder, lowest first. */
@@ -2414,6 +2655,16 @@ export type Signature_Serialize = {
 	en: Wording_Serialize | null,
 	/**  French. */
 	fr: Wording_Serialize | null,
+};
+
+/**  A silence, and whether it lasts. */
+export type SilenceView = {
+	/**  The silenced signature. */
+	id: string,
+	/**  Until when. */
+	until: string,
+	/**  Whether that is still to come. */
+	lasts: boolean,
 };
 
 /**  Part of a line that the program coloured. */

@@ -134,7 +134,43 @@ export class FakeBackend extends FakeSite implements Backend {
   }
 
   async signatures() {
-    return SIGNATURES;
+    return [...this.own.signatures(), ...SIGNATURES];
+  }
+
+  async rules() {
+    return this.own.view(this.now);
+  }
+
+  async testRule(...[id, draft, replaces]: Parameters<Backend['testRule']>) {
+    return this.own.test(this.find(id).log.lines, draft, replaces);
+  }
+
+  async saveRule(...[draft, replaces]: Parameters<Backend['saveRule']>) {
+    this.calls.push(`rule ${draft.id} for ${replaces}`);
+    this.own.save(draft, replaces);
+    this.advance(0);
+  }
+
+  async removeRule(id: string) {
+    this.calls.push(`rule ${id} removed`);
+    this.own.remove(id);
+    this.advance(0);
+  }
+
+  async silence(id: string, until: string) {
+    this.calls.push(`silence ${id} ${until}`);
+    this.own.silence(id, until);
+    this.advance(0);
+  }
+
+  async unsilence(id: string) {
+    this.calls.push(`unsilence ${id}`);
+    this.own.unsilence(id);
+    this.advance(0);
+  }
+
+  async ruleFromLine(...[text, language]: Parameters<Backend['ruleFromLine']>) {
+    return this.own.fromLine(text, language);
   }
 
   async discover() {

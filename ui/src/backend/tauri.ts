@@ -100,7 +100,15 @@ export function tauriBackend(): Backend {
       ),
     saveLog: async (services, query, format) =>
       (await given(commands.logsSave(services, query, format))) as SavedLog | null,
-    signatures: async () => (await commands.logSignatures()) as Signature[],
+    signatures: async () => (await given(commands.logSignatures())) as Signature[],
+
+    rules: () => given(commands.rulesView()),
+    testRule: (service, draft, replaces) => given(commands.rulesTest(service, draft, replaces)),
+    saveRule: (draft, replaces) => done(commands.rulesSave(draft, replaces)),
+    removeRule: (id) => done(commands.rulesRemove(id)),
+    silence: (id, until) => done(commands.rulesSilence(id, until)),
+    unsilence: (id) => done(commands.rulesUnsilence(id)),
+    ruleFromLine: (text, language) => given(commands.rulesFromLine(text, language)),
 
     discover: () => given(commands.discover()),
     adopt: (candidates) => done(commands.servicesAdopt(candidates)),

@@ -29,6 +29,14 @@ export interface LogAim {
   text: string | null;
 }
 
+/** What somebody wants of the rules for logs. */
+export type RulesAsk =
+  | { what: 'list' }
+  /** A rule that names this line of a service's log, and its like. */
+  | { what: 'line'; text: string; service: string }
+  | { what: 'edit'; id: string }
+  | { what: 'silence'; id: string };
+
 const DEFAULTS: Preferences = {
   theme: 'system',
   language: 'system',
@@ -60,6 +68,8 @@ export class App {
   /** What the test bench's form holds, also while another page is shown. */
   benchDraft = $state<GenerationRequest | null>(null);
   preferences = $state.raw<Preferences>(structuredClone(DEFAULTS));
+  /** What the dialog of rules is open for. */
+  rulesAsk = $state.raw<RulesAsk | null>(null);
   /** Said once by screen readers. */
   announcement = $state('');
   /** Ended jobs that the reader has put away. */
@@ -224,6 +234,15 @@ export class App {
     const filter = this.logFilter;
     this.logFilter = '';
     return filter;
+  }
+
+  askRules(ask: RulesAsk): void {
+    this.rulesAsk = ask;
+  }
+
+  /** Begins a rule that names a line and its like. */
+  makeRule(service: string, text: string): void {
+    this.askRules({ what: 'line', text, service });
   }
 
   openBench(service: string): void {

@@ -6,6 +6,7 @@ import { Task } from '../shared/task.svelte';
 export class Signatures {
   private readonly task: Task<Signature[]>;
   private missed: string[] = [];
+  private version: number | null = null;
 
   constructor(backend: Backend) {
     this.task = new Task(() => backend.signatures());
@@ -31,6 +32,15 @@ export class Signatures {
   }
 
   again = (): void => void this.task.again();
+
+  /** Other rules are in force: what was asked is asked again. */
+  follow(version: number): void {
+    const old = this.version !== null && this.version !== version;
+    this.version = version;
+    if (!old) return;
+    this.missed = [];
+    if (this.task.value !== null || this.task.busy) this.again();
+  }
 
   /** Asks for what is not known yet; rules may be added while the window is open. */
   want(ids: readonly string[]): void {

@@ -1,12 +1,14 @@
 //! `logs`: what is held and, with `--follow`, what comes.
 
+use std::sync::Arc;
+
 use forgekeeper_domain::{
     Timestamp,
     error::{ErrorCode, ErrorInfo},
     ids::ServiceId,
-    logs::{LineFilter, LogBatch, LogLine, LogQuery},
+    logs::{LineFilter, LogBatch, LogLine, LogQuery, rules::RulesInForce},
 };
-use forgekeeper_keeper::{logs::LogReader, sys::clock};
+use forgekeeper_keeper::{keeper::KeeperHandle, logs::LogReader, sys::clock};
 
 use self::{
     context::{Backwards, Neighbours},
@@ -18,8 +20,8 @@ use crate::{args::LogsArgs, exit, interrupt::Interrupt, session::Session, text::
 mod context;
 mod groups;
 mod known;
-mod past;
-mod print;
+pub(super) mod past;
+pub(super) mod print;
 
 pub(super) async fn run(
     session: &Session,
@@ -30,16 +32,18 @@ pub(super) async fn run(
     let query = query(args)?;
     session.known(&args.service)?;
     // The expression is checked before anything is waited for.
-    let matching = LineFilter::compile(&what_matches(&query))?;
-    let service = interrupt.unless(session.service(&args.service)).await?;
     let handle = session.handle();
+    let rules = handle.rules_in_force();
+    let matching = LineFilter::compile(&what_matches(&query))?.knowing(&rules);
+    super::rules::warn_of_problems(&handle.rules());
+    let service = interrupt.unless(session.service(&args.service)).await?;
     let probe = handle.logs(&args.service, &query)?;
     let backlog = interrupt
         .unless(async { Ok(past::comes_in(&probe, &service).await) })
         .await?;
     if args.known {
         return match backlog {
-            Backlog::Whole => Ok(known::print(&probe.meter().said, json)),
+            Backlog::Whole => Ok(known::print(&rules, &probe.meter().said, json)),
             Backlog::Failed(reason) => Err(past::why(&service, &reason)),
         };
     }
@@ -48,7 +52,7 @@ pub(super) async fn run(
         None => query.clone(),
     };
     let mut reader = handle.logs(&args.service, &asked)?;
-    let mut view = View::new(args, json, matching);
+    let mut view = View::new(args, Printer::new(json, args.explain, rules), matching);
     if let Some(batch) = reader.next().await {
         let past = reader.past();
         let stored = Stored {
@@ -72,12 +76,13 @@ pub(super) async fn run(
     } else if !args.follow {
         return Ok(exit::OK);
     }
-    follow(&args.service, reader, view, told, interrupt).await
+    let of = (&handle, &args.service);
+    follow(of, reader, view, told, interrupt).await
 }
 
 /// Shows what comes until interrupted; `told` is what was said last about why nothing does.
 async fn follow(
-    service: &ServiceId,
+    (handle, service): (&KeeperHandle, &ServiceId),
     mut reader: LogReader,
     mut view: View,
     mut told: Option<String>,
@@ -87,7 +92,10 @@ async fn follow(
         tokio::select! {
             () = interrupt.asked() => return Ok(exit::OK),
             batch = tokio::time::timeout(PATIENCE, reader.next()) => match batch {
-                Ok(Some(batch)) => view.coming(batch),
+                Ok(Some(batch)) => {
+                    view.obey(&handle.rules_in_force());
+                    view.coming(batch);
+                }
                 Ok(None) => {
                     eprintln!("forgekeeperctl: `{service}` was taken out of the settings");
                     return Ok(exit::OK);
@@ -125,10 +133,11 @@ enum View {
 }
 
 impl View {
-    fn new(args: &LogsArgs, json: bool, matching: LineFilter) -> Self {
-        let printer = Printer::new(json, args.explain);
+    fn new(args: &LogsArgs, printer: Printer, matching: LineFilter) -> Self {
         match args.context {
-            _ if args.group => Self::Groups { json },
+            _ if args.group => Self::Groups {
+                json: printer.is_json(),
+            },
             None => Self::Lines(printer),
             Some(around) => Self::Context {
                 around,
@@ -136,6 +145,20 @@ impl View {
                 neighbours: Neighbours::new(around),
                 printer,
             },
+        }
+    }
+
+    /// Rules may change while a log is followed.
+    fn obey(&mut self, rules: &Arc<RulesInForce>) {
+        match self {
+            Self::Lines(printer) => printer.obey(Arc::clone(rules)),
+            Self::Context {
+                matching, printer, ..
+            } => {
+                matching.obey(rules);
+                printer.obey(Arc::clone(rules));
+            }
+            Self::Groups { .. } => {}
         }
     }
 

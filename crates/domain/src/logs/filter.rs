@@ -1,11 +1,10 @@
 //! What of a log is shown: text or regular expression, problems only, one program, since when.
 
+use std::sync::Arc;
+
 use regex::{Regex, RegexBuilder};
 
-use super::{
-    LogLevel, LogLine, LogQuery,
-    signature::{Severity, SignatureSet},
-};
+use super::{LogLevel, LogLine, LogQuery, rules::RulesInForce, signature::Severity};
 use crate::{
     Timestamp,
     error::{ErrorCode, ErrorInfo},
@@ -51,11 +50,13 @@ pub struct LineFilter {
     program: Option<String>,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
+    /// Tell how grave a named message is.
+    rules: Arc<RulesInForce>,
 }
 
 impl LineFilter {
     /// Compiles a query. Plain text ignores case; an expression does not unless it
-    /// says `(?i)`.
+    /// says `(?i)`. Of messages it knows the built-in ones, until it is told of others.
     pub fn compile(query: &LogQuery) -> Result<Self, FilterError> {
         bounded(&query.filter)?;
         let escaped = (!query.regex).then(|| regex::escape(&query.filter));
@@ -79,7 +80,20 @@ impl LineFilter {
             program: query.program.clone(),
             since: query.since,
             until: query.until,
+            rules: Arc::default(),
         })
+    }
+
+    /// From now on a message is as grave as these rules say.
+    pub fn obey(&mut self, rules: &Arc<RulesInForce>) {
+        self.rules = Arc::clone(rules);
+    }
+
+    /// The same, for a filter that is being made.
+    #[must_use]
+    pub fn knowing(mut self, rules: &Arc<RulesInForce>) -> Self {
+        self.obey(rules);
+        self
     }
 
     /// Whether a line is asked for. A line whose time is unknown is not held to be too old.
@@ -87,7 +101,7 @@ impl LineFilter {
         let marker = line.marker.is_some();
         // What happened to the container belongs to every program, and has no text.
         (self.mark || !marker || self.text.is_none())
-            && (!self.problems || is_problem(line))
+            && (!self.problems || self.is_problem(line))
             && self
                 .program
                 .as_ref()
@@ -139,15 +153,15 @@ impl LineFilter {
             && self.program.is_none()
             && self.span() == (None, None)
     }
-}
 
-/// Whether a line's own words are a warning or worse, or the message is known to be one: many a
-/// failure is told in words without alarm.
-fn is_problem(line: &LogLine) -> bool {
-    let known = SignatureSet::built_in();
-    let severity = |id| Some(known.get(known.index_of(id)?)?.severity);
-    line.level >= LogLevel::Warning
-        || line.signature.as_deref().and_then(severity) >= Some(Severity::Warning)
+    /// Whether a line's own words are a warning or worse, or the message is known to be one: many
+    /// a failure is told in words without alarm.
+    fn is_problem(&self, line: &LogLine) -> bool {
+        let known = self.rules.signatures();
+        let severity = |id| Some(known.get(known.index_of(id)?)?.severity);
+        line.level >= LogLevel::Warning
+            || line.signature.as_deref().and_then(severity) >= Some(Severity::Warning)
+    }
 }
 
 /// Compiles an expression that comes from outside, within the limits of a filter.
@@ -214,7 +228,7 @@ fn explain(error: &regex::Error) -> FilterError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logs::LogStream;
+    use crate::logs::{LogStream, Marker};
 
     fn line(text: &str) -> LogLine {
         LogLine {

@@ -207,6 +207,16 @@ impl Findings {
         true
     }
 
+    /// Other rules are in force: an unknown error that one of them names is known from now on, a
+    /// message that none of them names any more is what its words say, and each is as grave as
+    /// they say. Lines that were told before keep their names.
+    pub fn rename(&mut self, signatures: &SignatureSet) {
+        if let Some(previous) = &mut self.previous {
+            previous.rename(signatures, None);
+        }
+        self.current.rename(signatures, self.previous.as_ref());
+    }
+
     /// The present run ends, unless what is told is only its next step.
     fn open(&mut self, opening: Opening, at: Option<Timestamp>) {
         if self.current.goes_on_with(opening) {

@@ -11,23 +11,33 @@
 //! until = 2026-12-01
 //! ```
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
 use super::signature::Signature;
 use crate::Timestamp;
 
+mod draft;
+mod edit;
+mod from_line;
+mod in_force;
 mod moment;
 mod read;
 
+pub use draft::{DraftFault, Language, RuleDraft, matching};
+pub use edit::{EditError, RulesEdit, edit};
+pub use from_line::draft_from_line;
+pub use in_force::RulesInForce;
 pub use read::parse;
 
 /// What is wrong in a rules file, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
-#[error("line {line}: {reason}; {remedy}")]
+#[error("{}{reason}; {remedy}", line.map(|l| format!("line {l}: ")).unwrap_or_default())]
 pub struct RuleProblem {
-    /// Line of the file, from 1.
-    pub line: u32,
+    /// Line of the file, from 1; `None` where the whole file is meant.
+    pub line: Option<u32>,
     /// What is wrong, in English.
     pub reason: String,
     /// What to do, in English.
@@ -50,6 +60,8 @@ pub struct Silence {
 pub struct RulesFile {
     /// The rules in the order of the file.
     pub rules: Vec<Signature>,
+    /// The sample line of each rule that has one, by the rule's id.
+    pub samples: BTreeMap<String, String>,
     /// What is silenced.
     pub silences: Vec<Silence>,
     /// What deserves a look but does no harm: silences of signatures that do not exist, perhaps
@@ -63,6 +75,18 @@ impl RulesFile {
         self.silences
             .iter()
             .any(|silence| silence.id == id && now < silence.until)
+    }
+
+    /// Every signature that is silenced at this moment.
+    pub fn silenced_at(&self, now: Timestamp) -> BTreeSet<String> {
+        let lasting = self.silences.iter().filter(|silence| now < silence.until);
+        lasting.map(|silence| silence.id.clone()).collect()
+    }
+
+    /// When the next silence ends.
+    pub fn next_end(&self, now: Timestamp) -> Option<Timestamp> {
+        let ends = self.silences.iter().map(|silence| silence.until);
+        ends.filter(|until| now < *until).min()
     }
 }
 

@@ -7,14 +7,14 @@ const MAX_SHAPE_BYTES: usize = 240;
 /// Longest text in quotes that is taken out as one, in bytes.
 const MAX_QUOTED_BYTES: usize = 400;
 
-const NUMBER: &str = "<n>";
-const TIME: &str = "<time>";
-const SIZE: &str = "<size>";
-const HEX: &str = "<hex>";
-const PATH: &str = "<path>";
-const URL: &str = "<url>";
-const TEXT: &str = "<text>";
-const BAR: &str = "|<bar>|";
+pub(super) const NUMBER: &str = "<n>";
+pub(super) const TIME: &str = "<time>";
+pub(super) const SIZE: &str = "<size>";
+pub(super) const HEX: &str = "<hex>";
+pub(super) const PATH: &str = "<path>";
+pub(super) const URL: &str = "<url>";
+pub(super) const TEXT: &str = "<text>";
+pub(super) const BAR: &str = "|<bar>|";
 
 const SIZES: &[&str] = &[
     "B", "KB", "MB", "GB", "TB", "kB", "KiB", "MiB", "GiB", "TiB", "bytes", "byte",
@@ -60,10 +60,10 @@ pub fn shape(text: &str) -> String {
             break;
         }
         match piece {
-            Piece::Blank if out.ends_with(' ') => {}
-            Piece::Blank => out.push(' '),
+            Piece::Blank(_) if out.ends_with(' ') => {}
+            Piece::Blank(_) => out.push(' '),
             Piece::Words(words) => out.push_str(words),
-            Piece::Varying(placeholder) => out.push_str(placeholder),
+            Piece::Varying(placeholder, _) => out.push_str(placeholder),
         }
     }
     out.truncate(out.floor_char_boundary(MAX_SHAPE_BYTES));
@@ -76,13 +76,13 @@ pub fn finder(text: &str) -> String {
     let mut found = "^\\s*".to_owned();
     let (mut room, mut after_blank) = (MAX_SHAPE_BYTES, false);
     for piece in pieces(text) {
-        let blank = matches!(piece, Piece::Blank);
+        let blank = matches!(piece, Piece::Blank(_));
         if blank && after_blank {
             continue;
         }
         let length = match piece {
-            Piece::Blank => 1,
-            Piece::Words(text) | Piece::Varying(text) => text.len(),
+            Piece::Blank(_) => 1,
+            Piece::Words(text) | Piece::Varying(text, _) => text.len(),
         };
         // Shapes end here, too; what follows may differ.
         if length > room {
@@ -93,9 +93,9 @@ pub fn finder(text: &str) -> String {
             return found;
         }
         match piece {
-            Piece::Blank => found.push_str("\\s+"),
+            Piece::Blank(_) => found.push_str("\\s+"),
             Piece::Words(words) => found.push_str(&regex::escape(words)),
-            Piece::Varying(placeholder) => found.push_str(stands_for(placeholder)),
+            Piece::Varying(placeholder, _) => found.push_str(stands_for(placeholder)),
         }
         room -= length;
         after_blank = blank;
@@ -122,17 +122,17 @@ fn stands_for(placeholder: &str) -> &'static str {
 
 /// A part of a line.
 #[derive(Debug, Clone, Copy)]
-enum Piece<'t> {
+pub(super) enum Piece<'t> {
     /// White space.
-    Blank,
+    Blank(&'t str),
     /// What lines of one shape have in common.
     Words(&'t str),
-    /// Stands for what they have not.
-    Varying(&'static str),
+    /// What stands for what they have not, and that itself.
+    Varying(&'static str, &'t str),
 }
 
 /// The parts of as much of a line as is looked at.
-fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
+pub(super) fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
     let mut rest = text[..text.floor_char_boundary(LOOKED_AT)].trim();
     let mut inside_word = false;
     let mut before = ' ';
@@ -149,8 +149,8 @@ fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
         before = taken.chars().next_back().unwrap_or(' ');
         rest = after;
         Some(match stands {
-            Some(placeholder) => Piece::Varying(placeholder),
-            None if first.is_whitespace() => Piece::Blank,
+            Some(placeholder) => Piece::Varying(placeholder, taken),
+            None if first.is_whitespace() => Piece::Blank(taken),
             None => Piece::Words(taken),
         })
     })

@@ -72,6 +72,19 @@ pub enum Severity {
     Fatal,
 }
 
+impl Severity {
+    /// Its word in a file of rules.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Degraded => "degraded",
+            Self::Error => "error",
+            Self::Fatal => "fatal",
+        }
+    }
+}
+
 /// What it stops (`log-catalogue.md` §2).
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -86,6 +99,17 @@ pub enum Blocking {
     Job,
     /// No job can run until someone acts.
     Service,
+}
+
+impl Blocking {
+    /// Its word in a file of rules.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Job => "job",
+            Self::Service => "service",
+        }
+    }
 }
 
 /// The safe next step that the application itself offers.

@@ -32,6 +32,7 @@ use crate::{
         pictures::{PictureFile, PictureStore},
         preview::Previews,
     },
+    rules::OwnRules,
     secrets::Secrets,
     settings::{SettingsFile, SettingsSnapshot},
     state::KeeperState,
@@ -67,6 +68,7 @@ pub(super) struct Inner {
     /// The text of settings that are no file.
     pub(super) fixed_text: String,
     pub(super) settings: watch::Receiver<SettingsSnapshot>,
+    pub(super) own_rules: OwnRules,
     pub(super) data_dir: PathBuf,
 }
 
@@ -288,11 +290,7 @@ impl KeeperHandle {
             .check()
             .map_err(|e| ErrorInfo::new(ErrorCode::BadRequest, e.to_string()))?;
         let client = self.forge(id).await?;
-        let log = self
-            .inner
-            .roster
-            .log(id)
-            .ok_or_else(|| self.unknown_service(id))?;
+        let log = self.log_of(id)?;
         let run = self.inner.jobs.begin(
             Job {
                 cancellable: true,

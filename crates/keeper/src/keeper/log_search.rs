@@ -51,7 +51,7 @@ impl KeeperHandle {
         most: u32,
     ) -> Result<LogSearch, ErrorInfo> {
         self.check_known(id)?;
-        let filter = LineFilter::compile(query)?;
+        let filter = LineFilter::compile(query)?.knowing(&self.rules_in_force());
         let most = query.tail.map_or(most, |tail| tail.min(most)) as usize;
         let stop = CancellationToken::new();
         let search = Search {

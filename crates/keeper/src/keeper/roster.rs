@@ -24,6 +24,7 @@ use crate::{
     },
     gpu::source::{GpuActor, GpuConfig, GpuContainer, GpuExec, GpuPlace},
     logs::ServiceLog,
+    rules::RulesSnapshot,
     secrets::{ASK_AGAIN, Secrets},
     settings::{HostSettings, ServiceSettings, Settings, SettingsSnapshot},
     state::{KeeperState, SecretPlace},
@@ -86,6 +87,8 @@ pub(super) struct Surroundings {
     /// Where the streams of logs are read.
     pub(super) log_runtime: tokio::runtime::Handle,
     pub(super) stored_logs: StoredLogs,
+    /// What the lines of logs are named by.
+    pub(super) rules: watch::Receiver<RulesSnapshot>,
 }
 
 #[derive(Debug, Default)]

@@ -4,6 +4,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::Arc,
 };
 
 use forgekeeper_domain::{
@@ -16,7 +17,7 @@ use forgekeeper_domain::{
         prepare::{LinePreparer, PreparedLine},
         replay::{ReplayFold, Sifted},
         ring::LineRing,
-        signature::SignatureSet,
+        rules::RulesInForce,
     },
 };
 use tokio::time::Instant;
@@ -60,6 +61,8 @@ pub(super) struct Held {
     pub(super) marks: VecDeque<(Timestamp, Marker)>,
     /// The container that the newest line came from.
     pub(super) container: Option<String>,
+    /// What lines are named by.
+    pub(super) rules: Arc<RulesInForce>,
     /// Names each line.
     pub(super) classifier: Classifier,
     /// What was said since the program started.
@@ -116,6 +119,7 @@ impl Held {
             ready: true,
             marks: VecDeque::new(),
             container: None,
+            rules: Arc::default(),
             classifier: Classifier::default(),
             findings: Findings::new(None),
             replay: ReplayFold::default(),
@@ -177,8 +181,19 @@ impl Held {
                 Some(archive) => Storage::Here(archive.kept()),
                 None => self.unstored.clone(),
             },
-            said: self.findings.current().brief(),
+            said: self
+                .findings
+                .current()
+                .brief(|id| self.rules.is_silenced(id)),
         }
+    }
+
+    /// From now on lines are named by these rules; those that are held keep their names.
+    pub(super) fn obey(&mut self, rules: Arc<RulesInForce>) {
+        if !self.rules.names_like(&rules) {
+            self.findings.rename(rules.signatures());
+        }
+        self.rules = rules;
     }
 
     /// Whether something was new.
@@ -242,9 +257,10 @@ impl Held {
     /// Holds a line under its name.
     fn name(&mut self, line: PreparedLine) {
         self.mark_before(line.at);
-        let mark = self.classifier.mark(SignatureSet::built_in(), &line);
-        self.findings.fold(SignatureSet::built_in(), &line, mark);
-        self.take(held_line(line, mark));
+        let signatures = self.rules.signatures();
+        let mark = self.classifier.mark(signatures, &line);
+        self.findings.fold(signatures, &line, mark);
+        self.take(held_line(&self.rules, line, mark));
     }
 
     /// Measures how far behind the stream is.
@@ -278,8 +294,9 @@ impl Held {
             spans: Vec::new(),
             cut_bytes: line.cut_bytes,
         };
-        let mark = self.classifier.mark(SignatureSet::built_in(), &line);
-        self.findings.fold(SignatureSet::built_in(), &line, mark);
+        let signatures = self.rules.signatures();
+        let mark = self.classifier.mark(signatures, &line);
+        self.findings.fold(signatures, &line, mark);
         self.replay.learn(&line);
         if line.stream != LogStream::File {
             self.hear(&line, line.at);
@@ -354,10 +371,10 @@ impl Held {
     }
 }
 
-fn held_line(line: PreparedLine, mark: Mark) -> LogLine {
+fn held_line(rules: &RulesInForce, line: PreparedLine, mark: Mark) -> LogLine {
     let signature = mark
         .signature
-        .and_then(|index| SignatureSet::built_in().get(index));
+        .and_then(|index| rules.signatures().get(index));
     LogLine {
         seq: 0,
         at: line.at,

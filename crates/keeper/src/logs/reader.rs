@@ -126,6 +126,7 @@ impl LogReader {
     fn look_at_past(&mut self) -> u32 {
         let log = self.log.clone();
         log.look(|held| {
+            self.filter.obey(&held.rules);
             let end = *self.past_end.get_or_insert_with(|| {
                 self.next_seq = held.ring.first_seq();
                 held.ring.next_seq()
@@ -154,6 +155,7 @@ impl LogReader {
     fn scan(&mut self) -> Found {
         let log = self.log.clone();
         log.look(|held| {
+            self.filter.obey(&held.rules);
             let (missed, lines) = held.ring.since(self.next_seq);
             self.dropped = self.dropped.saturating_add(missed);
             self.next_seq = self.next_seq.wrapping_add(missed);

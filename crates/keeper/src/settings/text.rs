@@ -3,7 +3,7 @@
 use super::{MAX_BYTES, SettingsProblem};
 
 /// The text of a settings file, if it is one.
-pub(super) fn text_of(bytes: &[u8]) -> Result<&str, SettingsProblem> {
+pub(crate) fn text_of(bytes: &[u8]) -> Result<&str, SettingsProblem> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err(SettingsProblem {
             line: None,

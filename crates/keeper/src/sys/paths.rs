@@ -4,6 +4,8 @@ use std::{ffi::OsString, path::PathBuf};
 
 /// Name of the settings file.
 pub const SETTINGS_FILE: &str = "forgekeeper.toml";
+/// Name of the file of own rules for logs, beside the settings file.
+pub const RULES_FILE: &str = "rules.toml";
 /// Environment variable that names the settings file.
 pub const CONFIG_VARIABLE: &str = "FORGEKEEPER_CONFIG";
 /// Environment variable that names the data folder.

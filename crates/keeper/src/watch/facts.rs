@@ -13,7 +13,11 @@ use forgekeeper_domain::{
     restart::Forecasts,
 };
 
-use crate::{docker::host::HostView, settings::SettingsSnapshot, state::SecretPlace};
+use crate::{
+    docker::host::HostView,
+    settings::SettingsSnapshot,
+    state::{RulesStatus, SecretPlace},
+};
 
 /// One report.
 #[derive(Debug, Clone)]
@@ -40,6 +44,8 @@ pub(crate) enum Report {
     Credentials(ServiceId, Option<SecretPlace>),
     /// Whether the keyring can be used.
     Keyring(bool),
+    /// The rules file was read, or a silence ended.
+    Rules(RulesStatus),
 }
 
 /// A service's past, from the store.

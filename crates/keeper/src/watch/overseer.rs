@@ -30,7 +30,7 @@ use super::facts::Report;
 use crate::{
     event::KeeperEvent,
     settings::{ServiceSettings, SettingsSnapshot},
-    state::{HostState, KeeperState, ServiceState, SettingsStatus},
+    state::{HostState, KeeperState, RulesStatus, ServiceState, SettingsStatus},
     sys::clock,
 };
 
@@ -56,6 +56,7 @@ const ENDED_JOBS_KEPT: usize = 20;
 pub(crate) struct Overseer {
     settings: SettingsSnapshot,
     settings_path: String,
+    rules: RulesStatus,
     demo: bool,
     hosts: BTreeMap<String, HostMemory>,
     services: HashMap<ServiceId, ServiceMemory>,
@@ -96,6 +97,7 @@ impl Overseer {
     pub(crate) fn new(
         settings: SettingsSnapshot,
         settings_path: String,
+        rules: RulesStatus,
         outlets: Outlets,
         visible: watch::Receiver<bool>,
     ) -> Self {
@@ -103,6 +105,7 @@ impl Overseer {
         Self {
             settings,
             settings_path,
+            rules,
             demo,
             hosts: BTreeMap::new(),
             services: HashMap::new(),
@@ -184,6 +187,7 @@ impl Overseer {
             Report::History(id, history) => self.service(id).history(*history),
             Report::Credentials(id, place) => self.service(id).credentials = place,
             Report::Keyring(available) => self.keyring = Some(available),
+            Report::Rules(status) => self.rules = status,
             Report::Job(job) => self.job(*job),
         }
     }
@@ -282,6 +286,7 @@ impl Overseer {
                 problem: self.settings.problem.clone(),
                 keyring_available: self.keyring,
             },
+            rules: self.rules.clone(),
         };
         self.announce(state, changes);
         for (service, note) in noted {

@@ -5,7 +5,7 @@ use forgekeeper_domain::{
     ids::{GpuUuid, HostId},
     outcome::Outcome,
 };
-use forgekeeper_keeper::state::{HostState, KeeperState, SettingsStatus};
+use forgekeeper_keeper::state::{HostState, KeeperState, RulesStatus, SettingsStatus};
 
 use super::Shown;
 
@@ -65,6 +65,7 @@ fn state() -> KeeperState {
             problem: None,
             keyring_available: None,
         },
+        rules: RulesStatus::default(),
     }
 }
 
@@ -108,7 +109,7 @@ fn times_and_readings_that_hardly_moved_may_wait() {
 #[test]
 fn what_an_eye_notices_is_sent_at_once() {
     type Change = fn(&mut KeeperState);
-    let changes: [(&str, Change); 7] = [
+    let changes: [(&str, Change); 8] = [
         ("load", |state| sample(state).load_percent = Some(8)),
         ("memory", |state| {
             sample(state).memory_used = Some(5 * GIB);
@@ -124,6 +125,7 @@ fn what_an_eye_notices_is_sent_at_once() {
             state.hosts[0].engine = Outcome::failing(Cause::EngineRefused, at(1));
         }),
         ("settings", |state| state.settings.exists = false),
+        ("rules", |state| state.rules.version = 1),
     ];
     for (what, change) in changes {
         let (shown, now) = after(change);

@@ -7,6 +7,7 @@ export const FAULTS = [
   'first-start',
   'nothing-found',
   'settings-error',
+  'rules-error',
   'no-gpu',
   'gpu-values-missing',
   'many-services',

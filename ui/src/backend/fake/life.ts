@@ -3,6 +3,7 @@ import type { ErrorInfo, GenerationRecord, Incident, KeeperState, ServiceSetting
 import type { FakeJob } from './jobs';
 import { FakeLog } from './logs';
 import { generator } from './pictures';
+import { FakeRules } from './rules';
 import type { Fault, FakeService } from './site';
 import { settingsOf } from './site';
 import { snapshot } from './snapshot';
@@ -36,9 +37,11 @@ export class FakeSite {
   protected demo: boolean;
   protected lastSecond: number;
   protected readonly lines: number;
+  protected readonly own: FakeRules;
 
   constructor(options: FakeOptions = {}) {
     this.faults = new Set(options.faults);
+    this.own = new FakeRules(this.faults);
     this.now = options.now ?? Date.now();
     this.lastSecond = Math.floor(this.now / 1000);
     this.born = this.now - 75_840_000;
@@ -150,6 +153,8 @@ export class FakeSite {
         jobs: this.jobs.map((j) => j.job),
         loads: this.history,
         faults: this.faults,
+        rules: this.own.status(this.now),
+        silenced: this.own.silenced(this.now),
       }),
     );
   }

@@ -53,9 +53,16 @@ export function runOf(lines: readonly LogLine[]): LogRun {
     ready: true,
     ready_at: at,
     others: 0,
+    silenced: 0,
     findings: [...findings.values()],
     unknown: [...unknown.values()],
   };
+}
+
+/** The same without what is silenced. */
+export function unsilenced(run: LogRun, silenced: ReadonlySet<string>): LogRun {
+  const findings = run.findings.filter(({ id }) => !silenced.has(id));
+  return { ...run, findings, silenced: run.findings.length - findings.length };
 }
 
 const found = (id: string, at: string | null, rest: Partial<Finding>): Finding => ({

@@ -1,6 +1,7 @@
-import type { Incident, Job, KeeperState } from '../types';
+import type { Incident, Job, KeeperState, RulesStatus } from '../types';
 import { gpus } from './gpus';
 import type { Fault, FakeService } from './site';
+import { unsilenced } from './said';
 import { engineOutcome, incident, iso, lowestBroken, outcome, serviceState } from './site';
 
 /** Everything the snapshot is made of. */
@@ -13,12 +14,18 @@ export interface Site {
   jobs: Job[];
   loads: Map<number, (number | null)[]>;
   faults: ReadonlySet<Fault>;
+  rules: RulesStatus;
+  silenced: ReadonlySet<string>;
 }
 
 /** One state as the keeper would publish it. */
 export function snapshot(site: Site): KeeperState {
   const { now, born, faults } = site;
-  const services = site.services.map((s) => serviceState(s, faults, now, born));
+  const services = site.services.map((s) => {
+    const state = serviceState(s, faults, now, born);
+    state.log.said = unsilenced(state.log.said, site.silenced);
+    return state;
+  });
   const engine = engineOutcome(faults, now, born);
   const up = engine.status === 'ok';
   const incidents: (Incident | null)[] = [];
@@ -64,5 +71,6 @@ export function snapshot(site: Site): KeeperState {
         : null,
       keyring_available: !faults.has('no-keyring'),
     },
+    rules: site.rules,
   };
 }

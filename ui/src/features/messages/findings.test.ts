@@ -46,6 +46,7 @@ const run = (rest: Partial<LogRun> = {}): LogRun => ({
   findings: [],
   unknown: [],
   others: 0,
+  silenced: 0,
   ...rest,
 });
 const meter = (rest: Partial<LogMeter> = {}): LogMeter => ({
@@ -137,6 +138,7 @@ test('services without a message are told together, those with one are not', () 
     service('known', meter({ said: run({ findings: [finding('x')] }) })),
     service('unknown', meter({ said: run({ unknown: [error('x')] }) })),
     service('others', meter({ said: run({ others: 1 }) })),
+    service('silenced', meter({ said: run({ silenced: 1 }) })),
   ];
   expect(silences(services)).toEqual([
     ['none', ['a', 'c']],

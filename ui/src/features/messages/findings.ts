@@ -72,8 +72,9 @@ export function sinceKey({ opening, at }: LogRun): MessageKey {
 /** What may be said of a log without a single message. */
 export type Silence = 'none' | 'none_unseen' | 'nothing_read' | 'not_connected';
 
-export const hasMessages = ({ findings, unknown, others }: LogRun): boolean =>
-  findings.length + unknown.length + others > 0;
+/** What is silenced was said all the same. */
+export const hasMessages = ({ findings, unknown, others, silenced }: LogRun): boolean =>
+  findings.length + unknown.length + others + silenced > 0;
 
 export function silenceOf({ connected, held, rotated, said }: LogMeter): Silence {
   if (!connected) return 'not_connected';
@@ -123,7 +124,7 @@ export interface Words {
 export function wordsOf(signature: Signature | undefined, locale: Locale): Words | null {
   for (const language of [locale, 'en', 'fr'] as const) {
     const wording = signature?.[language];
-    if (wording) return { ...wording, language };
+    if (wording?.title) return { ...wording, language };
   }
   return null;
 }

@@ -4,7 +4,8 @@ use forgekeeper_domain::{
     Timestamp,
     logs::{
         findings::{Finding, Opening, Run, UnknownError},
-        signature::{Blocking, Severity},
+        rules::RulesInForce,
+        signature::Blocking,
     },
 };
 
@@ -18,11 +19,11 @@ use crate::{
 };
 
 /// Prints it; the number is the exit code.
-pub(super) fn print(said: &Run, json: bool) -> u8 {
+pub(super) fn print(rules: &RulesInForce, said: &Run, json: bool) -> u8 {
     if json {
         print_json(said);
     } else {
-        for line in table(said) {
+        for line in table(rules, said) {
             print_line(&line);
         }
     }
@@ -42,13 +43,13 @@ fn blocks(finding: &Finding) -> bool {
     finding.open && finding.blocking == Blocking::Service
 }
 
-fn table(said: &Run) -> Vec<String> {
+fn table(rules: &RulesInForce, said: &Run) -> Vec<String> {
     let mut lines = vec![beginning(said)];
     if !said.findings.is_empty() {
         lines.push(row("SEVERITY", "COUNT", "LAST", "MESSAGE"));
     }
     for finding in &said.findings {
-        lines.extend(of_finding(finding));
+        lines.extend(of_finding(rules, finding));
     }
     let (before, new): (Vec<_>, Vec<_>) = said.unknown.iter().partition(|error| error.before);
     for (heading, errors) in [
@@ -65,6 +66,13 @@ fn table(said: &Run) -> Vec<String> {
     }
     if said.is_empty() {
         lines.push("nothing that is worth a look".to_owned());
+    }
+    match said.silenced {
+        0 => {}
+        1 => lines.push("1 known message is silenced (forgekeeperctl rules)".to_owned()),
+        n => lines.push(format!(
+            "{n} known messages are silenced (forgekeeperctl rules)"
+        )),
     }
     lines
 }
@@ -83,8 +91,8 @@ fn beginning(said: &Run) -> String {
     }
 }
 
-fn of_finding(finding: &Finding) -> Vec<String> {
-    let signature = known(&finding.id);
+fn of_finding(rules: &RulesInForce, finding: &Finding) -> Vec<String> {
+    let signature = known(rules, &finding.id);
     let mut message = signature.map_or_else(|| printable(&finding.id), title);
     let names: Vec<String> = finding.names.iter().map(|n| one_line(&n.value)).collect();
     if !names.is_empty() {
@@ -97,7 +105,7 @@ fn of_finding(finding: &Finding) -> Vec<String> {
         message.push_str(" (over)");
     }
     let mut lines = vec![row(
-        severity(finding.severity),
+        finding.severity.as_str(),
         &finding.count.to_string(),
         &time(finding.last),
         &message,
@@ -127,16 +135,6 @@ fn one_line(text: &str) -> String {
     printable(text.trim()).replace('\n', " ")
 }
 
-fn severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Info => "info",
-        Severity::Warning => "warning",
-        Severity::Degraded => "degraded",
-        Severity::Error => "error",
-        Severity::Fatal => "fatal",
-    }
-}
-
 /// A time to the second.
 pub(super) fn time(at: Option<Timestamp>) -> String {
     at.map_or_else(
@@ -156,7 +154,8 @@ mod tests {
     }
 
     fn finding(id: &str) -> Finding {
-        let signature = known(id).expect("a signature");
+        let rules = RulesInForce::default();
+        let signature = known(&rules, id).expect("a signature");
         Finding {
             id: id.to_owned(),
             severity: signature.severity,
@@ -197,9 +196,11 @@ mod tests {
             findings: vec![finding("cuda.illegal"), script],
             unknown: vec![unknown("old", true), unknown("new", false)],
             others: 4,
+            silenced: 1,
             ..Run::default()
         };
-        let table = table(&said);
+        let rules = RulesInForce::default();
+        let table = table(&rules, &said);
         let place = |words: &str| {
             let found = table.iter().position(|line| line.contains(words));
             found.unwrap_or_else(|| panic!("`{words}` is not said: {table:#?}"))
@@ -211,7 +212,7 @@ mod tests {
         let cuda = place("The CUDA context is broken — BLOCKS THE SERVICE");
         assert!(table[cuda].starts_with("error         2  2026-11-23T10:00:05Z  "));
         // What to do stands below.
-        let remedy = &known("cuda.illegal")
+        let remedy = &known(&rules, "cuda.illegal")
             .expect("known")
             .en
             .as_ref()
@@ -225,8 +226,11 @@ mod tests {
         let old = place("in the run before");
         assert!(table[old + 1].ends_with("  old"), "{table:#?}");
         assert_eq!(
-            table.last().map(String::as_str),
-            Some("and 4 more unknown errors")
+            table[table.len() - 2..],
+            [
+                "and 4 more unknown errors",
+                "1 known message is silenced (forgekeeperctl rules)"
+            ]
         );
     }
 
@@ -251,7 +255,7 @@ mod tests {
     #[test]
     fn where_nothing_was_told_that_is_said() {
         assert_eq!(
-            table(&Run::default()),
+            table(&RulesInForce::default(), &Run::default()),
             [
                 "since the oldest line (the start is older), not yet seen to be ready",
                 "nothing that is worth a look"

@@ -102,7 +102,7 @@ impl Stored<'_> {
 
 /// How the past of the log came in.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Backlog {
+pub(in crate::commands) enum Backlog {
     /// All that the engine has, or as much as is held.
     Whole,
     /// Not, or not all of it; in the words of whoever failed.
@@ -111,7 +111,7 @@ pub(super) enum Backlog {
 
 /// Waits until the past of a log is held. Lines that are written meanwhile do not prolong it: their
 /// times are of now, or run no faster than the clock (the engine's may be wrong).
-pub(super) async fn comes_in(reader: &LogReader, service: &ServiceState) -> Backlog {
+pub(in crate::commands) async fn comes_in(reader: &LogReader, service: &ServiceState) -> Backlog {
     let patience = match broken(service) {
         Some(_) => PATIENCE,
         None => MORE_PATIENCE,
@@ -196,7 +196,7 @@ fn broken(service: &ServiceState) -> Option<&Outcome> {
 }
 
 /// A log that could not be read, with the broken rung below it as the reason.
-pub(super) fn why(service: &ServiceState, reason: &str) -> ErrorInfo {
+pub(in crate::commands) fn why(service: &ServiceState, reason: &str) -> ErrorInfo {
     let cause = broken(service).and_then(|outcome| outcome.cause);
     let code = match cause {
         Some(Cause::ContainerMissing) => ErrorCode::ContainerMissing,

@@ -1,8 +1,11 @@
 //! How lines are printed.
 
+use std::sync::Arc;
+
 use forgekeeper_domain::logs::{
     LogLine,
-    signature::{Blocking, Severity, Signature, SignatureSet},
+    rules::RulesInForce,
+    signature::{Blocking, Severity, Signature},
 };
 use serde::Serialize;
 
@@ -14,6 +17,8 @@ use crate::text::{print_json, print_line, printable};
 pub(super) struct Printer {
     json: bool,
     explain: bool,
+    /// Say what a name means.
+    rules: Arc<RulesInForce>,
     piece: u32,
 }
 
@@ -28,12 +33,23 @@ struct InContext<'l> {
 }
 
 impl Printer {
-    pub(super) fn new(json: bool, explain: bool) -> Self {
+    pub(super) fn new(json: bool, explain: bool, rules: Arc<RulesInForce>) -> Self {
         Self {
             json,
             explain,
+            rules,
             piece: 1,
         }
+    }
+
+    /// Whether it prints for programs.
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// From now on names mean what these rules say.
+    pub(super) fn obey(&mut self, rules: Arc<RulesInForce>) {
+        self.rules = rules;
     }
 
     pub(super) fn line(&self, line: &LogLine) {
@@ -69,14 +85,14 @@ impl Printer {
     fn words(&self, line: &LogLine) {
         print_line(&text(line));
         if self.explain
-            && let Some(explained) = explained(line)
+            && let Some(explained) = explained(&self.rules, line)
         {
             print_line(&explained);
         }
     }
 }
 
-fn text(line: &LogLine) -> String {
+pub(in crate::commands) fn text(line: &LogLine) -> String {
     let at = line.at.map_or_else(|| "-".to_owned(), |at| at.to_string());
     if let Some(marker) = &line.marker {
         return format!("{at} --- {} ---", printable(&marker.to_string()));
@@ -95,25 +111,26 @@ fn text(line: &LogLine) -> String {
 }
 
 /// What a line that has a name means.
-fn explained(line: &LogLine) -> Option<String> {
+fn explained(rules: &RulesInForce, line: &LogLine) -> Option<String> {
     let id = line.signature.as_deref()?;
-    Some(match known(id) {
+    Some(match known(rules, id) {
         Some(signature) => format!("    = {} ({})", title(signature), effect(signature)),
-        // Stored under a name that this version does not know.
+        // Stored under a name that neither this version nor the own rules know.
         None => format!("    = {}", printable(id)),
     })
 }
 
 /// The signature of that name.
-pub(super) fn known(id: &str) -> Option<&'static Signature> {
-    let signatures = SignatureSet::built_in();
+pub(super) fn known<'r>(rules: &'r RulesInForce, id: &str) -> Option<&'r Signature> {
+    let signatures = rules.signatures();
     signatures.get(signatures.index_of(id)?)
 }
 
 /// What people call it.
 pub(super) fn title(signature: &Signature) -> String {
     let wording = signature.wording("en");
-    printable(wording.map_or(signature.id.as_str(), |w| w.title.as_str()))
+    let title = wording.map(|w| w.title.as_str()).filter(|t| !t.is_empty());
+    printable(title.unwrap_or(&signature.id))
 }
 
 /// What it does to pictures and jobs.
@@ -155,7 +172,12 @@ pub(super) mod tests {
     #[test]
     fn a_line_that_has_a_name_is_explained() {
         let mut named = line(1, "Running on public URL: https://x.example");
-        assert_eq!(explained(&named), None);
+        let own = "[[signature]]\nid = 'own.a'\npattern = 'a'\nseverity = 'info'\n\
+                   [[signature]]\nid = 'own.b'\npattern = 'b'\nseverity = 'fatal'\n\
+                   [signature.fr]\ntitle = 'Perdu'\n";
+        let file = forgekeeper_domain::logs::rules::parse(own).expect("in order");
+        let rules = RulesInForce::of(&file, forgekeeper_domain::Timestamp::UNIX_EPOCH);
+        assert_eq!(explained(&rules, &named), None);
         for (id, expected) in [
             (
                 "forge.public-url",
@@ -169,13 +191,18 @@ pub(super) mod tests {
                 "oom.torch",
                 "    = GPU memory exhausted (the present job fails; the next may work)",
             ),
+            ("own.a", "    = own.a (normal life)"),
+            (
+                "own.b",
+                "    = Perdu (the service cannot start or has ended)",
+            ),
             (
                 "gone.with\u{1b}an-update",
                 "    = gone.with\u{fffd}an-update",
             ),
         ] {
             named.signature = Some(id.to_owned());
-            assert_eq!(explained(&named).as_deref(), Some(expected), "{id}");
+            assert_eq!(explained(&rules, &named).as_deref(), Some(expected), "{id}");
         }
     }
 
@@ -192,7 +219,7 @@ pub(super) mod tests {
 
     #[test]
     fn the_shape_of_a_line_in_context_is_that_of_a_line_and_two_keys() {
-        let printer = Printer::new(true, false);
+        let printer = Printer::new(true, false, Arc::default());
         let shown = Shown {
             line: line(7, "x"),
             matched: true,

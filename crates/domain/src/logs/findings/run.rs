@@ -2,7 +2,7 @@
 
 use super::{
     Blocking, Deserialize, LogLevel, MAX_TEXT_BYTES, Name, PreparedLine, Serialize, Severity,
-    Signature, Timestamp, shortened,
+    Signature, SignatureSet, Timestamp, shape, shortened,
 };
 use crate::logs::prefilter::MAX_PATTERNS;
 
@@ -122,6 +122,9 @@ pub struct Run {
     pub unknown: Vec<UnknownError>,
     /// Unknown errors of further shapes.
     pub others: u32,
+    /// Of a snapshot: known messages that are left out of it because they are silenced.
+    #[serde(default)]
+    pub silenced: u32,
 }
 
 impl Run {
@@ -133,11 +136,14 @@ impl Run {
         }
     }
 
-    /// What is worth a look, the gravest and newest first, as much as fits a snapshot.
+    /// What is worth a look and not silenced, the gravest and newest first, as much as fits a
+    /// snapshot.
     #[must_use]
-    pub fn brief(&self) -> Self {
+    pub fn brief(&self, silenced: impl Fn(&str) -> bool) -> Self {
         let notable = self.findings.iter().filter(|finding| finding.is_notable());
-        let mut findings: Vec<Finding> = notable.cloned().collect();
+        let (quiet, told): (Vec<&Finding>, Vec<&Finding>) =
+            notable.partition(|finding| silenced(&finding.id));
+        let mut findings: Vec<Finding> = told.into_iter().cloned().collect();
         findings.sort_by_key(|f| std::cmp::Reverse((f.severity, f.last)));
         findings.truncate(BRIEF_FINDINGS);
         let mut unknown = self.unknown.clone();
@@ -149,6 +155,7 @@ impl Run {
             findings,
             unknown,
             others,
+            silenced: u32::try_from(quiet.len()).unwrap_or(u32::MAX),
             ..self.clone()
         }
     }
@@ -254,6 +261,82 @@ impl Run {
             }
         } else {
             self.others = self.others.saturating_sub(1);
+        }
+    }
+
+    /// Takes over what other rules say of what was told; `earlier` is the run before.
+    pub(super) fn rename(&mut self, signatures: &SignatureSet, earlier: Option<&Self>) {
+        for finding in std::mem::take(&mut self.findings) {
+            let kept = signatures.index_of(&finding.id);
+            let index = kept.or_else(|| signatures.find_index(&finding.text));
+            match index.and_then(|index| signatures.get(index)) {
+                Some(signature) => self.add(Finding {
+                    id: signature.id.clone(),
+                    severity: signature.severity,
+                    blocking: signature.blocking,
+                    ..finding
+                }),
+                None if finding.level >= LogLevel::Error => self.add_unknown(finding, earlier),
+                None => {}
+            }
+        }
+        for error in std::mem::take(&mut self.unknown) {
+            let named = signatures.find_index(&error.sample);
+            match named.and_then(|index| Some((index, signatures.get(index)?))) {
+                Some((index, signature)) => self.add(Finding {
+                    id: signature.id.clone(),
+                    severity: signature.severity,
+                    blocking: signature.blocking,
+                    count: error.count,
+                    first: error.first,
+                    last: error.last,
+                    level: error.level,
+                    open: signature.blocking != Blocking::Service || !self.ready_since(error.last),
+                    names: signatures.names(index, &error.sample),
+                    text: error.sample,
+                    program: None,
+                }),
+                None => self.unknown.push(error),
+            }
+        }
+    }
+
+    /// Whether the program is known to have become ready after a moment.
+    fn ready_since(&self, at: Option<Timestamp>) -> bool {
+        self.ready && at.zip(self.ready_at).is_some_and(|(at, ready)| at < ready)
+    }
+
+    /// A finding, or more of one that is there.
+    fn add(&mut self, finding: Finding) {
+        if let Some(known) = self.findings.iter_mut().find(|f| f.id == finding.id) {
+            known.count = known.count.saturating_add(finding.count);
+            known.first = known.first.into_iter().chain(finding.first).min();
+            known.last = known.last.max(finding.last);
+            known.level = known.level.max(finding.level);
+            known.open |= finding.open;
+        } else if self.findings.len() < MAX_FINDINGS {
+            self.findings.push(finding);
+        }
+    }
+
+    /// What was a finding, as an unknown error.
+    fn add_unknown(&mut self, finding: Finding, earlier: Option<&Self>) {
+        let shape = shape(&finding.text);
+        if let Some(error) = self.unknown.iter_mut().find(|error| error.shape == shape) {
+            error.count = error.count.saturating_add(finding.count);
+            error.last = error.last.max(finding.last);
+        } else if self.unknown.len() < MAX_SHAPES {
+            self.unknown.push(UnknownError {
+                before: earlier.is_some_and(|run| run.has(&shape)),
+                shape,
+                count: finding.count,
+                first: finding.first,
+                last: finding.last,
+                sample: finding.text,
+                level: finding.level,
+            });
+        } else {
+            self.others = self.others.saturating_add(finding.count);
         }
     }
 

@@ -260,3 +260,64 @@ fn nothing_grows_without_end() {
     assert!(run.findings[0].text.len() <= 400);
     assert_eq!(findings.voices.len(), 64);
 }
+
+#[test]
+fn a_new_rule_takes_its_messages_from_the_unknown_and_gives_them_back() {
+    let raw = "2025-10-11T10:00:00Z ERROR: tunnel 1 lost\n\
+               2025-10-11T10:00:01Z ERROR: tunnel 2 lost\n\
+               RUN\n\
+               2025-10-11T10:01:00Z ERROR: tunnel 3 lost\n\
+               2025-10-11T10:01:01Z ERROR: something else\n\
+               2025-10-11T10:01:02Z Skipping broken symlink: a.pt\n";
+    let mut findings = read(None, raw);
+    let before = findings.clone();
+    let rule = "[[signature]]\nid = 'own.tunnel'\npattern = 'tunnel (?P<n>\\d+) lost'\nseverity = 'degraded'\nblocking = 'service'\n";
+    let own = |text: &str| SignatureSet::with_rules(crate::logs::rules::parse(text).unwrap().rules);
+    findings.rename(&own(rule));
+    let run = findings.current();
+    assert_eq!(counts(run), [("forge.symlink", 1), ("own.tunnel", 1)]);
+    let finding = &run.findings[1];
+    assert_eq!((finding.severity, finding.open), (Severity::Degraded, true));
+    assert_eq!(finding.names[0].value, "3");
+    assert_eq!(run.unknown.len(), 1);
+    assert_eq!(counts(findings.previous().unwrap()), [("own.tunnel", 2)]);
+    // Another id for the same words, graver than before.
+    let renamed = rule
+        .replace("own.tunnel", "own.other")
+        .replace("degraded", "fatal");
+    findings.rename(&own(&renamed));
+    let finding = &findings.current().findings[1];
+    assert_eq!(
+        (finding.id.as_str(), finding.severity),
+        ("own.other", Severity::Fatal)
+    );
+    findings.rename(SignatureSet::built_in());
+    let (run, old) = (findings.current(), before.current());
+    assert_eq!(run.findings, old.findings);
+    let mut unknown = run.unknown.clone();
+    unknown.sort_by_key(|error| error.first);
+    assert_eq!(unknown, old.unknown, "as if there had been no rule");
+}
+
+#[test]
+fn a_snapshot_leaves_out_what_is_silenced_and_counts_it() {
+    let raw = format!("{OOM}{ILLEGAL}Skipping broken symlink: a.pt\n");
+    let findings = read(None, &raw);
+    let told = |silenced: &[&str]| {
+        let brief = findings.current().brief(|id| silenced.contains(&id));
+        let ids: Vec<String> = brief.findings.into_iter().map(|f| f.id).collect();
+        (ids.join(" "), brief.silenced)
+    };
+    let all = told(&[]);
+    assert_eq!(all.1, 0);
+    assert!(
+        all.0.contains("cuda.illegal") && all.0.contains("oom."),
+        "{all:?}"
+    );
+    let some = told(&["cuda.illegal", "no.such"]);
+    assert_eq!(some.1, 1);
+    assert!(
+        !some.0.contains("cuda.illegal") && some.0.contains("oom."),
+        "{some:?}"
+    );
+}

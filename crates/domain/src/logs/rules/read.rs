@@ -5,10 +5,13 @@ use std::collections::{HashMap, HashSet};
 use serde::de::{DeserializeOwned, value::StrDeserializer};
 use toml::de::DeTable;
 
-use super::{RuleProblem, RulesFile, Silence, moment::moment};
+use super::{
+    DraftFault, RuleProblem, RulesFile, Silence,
+    draft::{self, MAX_ID_CHARS},
+    moment::moment,
+};
 use crate::{
     logs::{
-        filter,
         prefilter::MAX_PATTERNS,
         signature::{Blocking, Scope, Severity, Signature, SignatureSet, Wording},
     },
@@ -21,8 +24,6 @@ const MAX_FILE_BYTES: usize = 1 << 20;
 const MAX_SILENCES: usize = 1_000;
 /// Most problems that are told at once.
 const MAX_PROBLEMS: usize = 50;
-/// Longest id in characters.
-const MAX_ID_CHARS: usize = 64;
 /// Longest quoted word of the file in a message, in characters.
 const MAX_EXCERPT_CHARS: usize = 40;
 
@@ -122,7 +123,7 @@ impl Reader<'_> {
 
     fn problem(&mut self, at: usize, reason: impl Into<String>, remedy: impl Into<String>) {
         let problem = RuleProblem {
-            line: self.line(at),
+            line: Some(self.line(at)),
             reason: reason.into(),
             remedy: remedy.into(),
         };
@@ -266,6 +267,10 @@ impl Reader<'_> {
         let (Some(id), Some(pattern), Some(severity)) = (id, pattern, severity) else {
             return;
         };
+        let sample = table.get("sample");
+        if let Some(sample) = sample.and_then(|value| value.get_ref().as_str()) {
+            self.file.samples.insert(id.clone(), sample.to_owned());
+        }
         self.file.rules.push(Signature {
             id,
             area: "own".to_owned(),
@@ -281,12 +286,7 @@ impl Reader<'_> {
     }
 
     fn id(&mut self, at: usize, id: String) -> Option<String> {
-        let good = id.starts_with(|c: char| c.is_ascii_lowercase())
-            && id.chars().count() <= MAX_ID_CHARS
-            && id
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-_".contains(c));
-        if !good {
+        if draft::is_bad_id(&id) {
             self.problem(
                 at,
                 format!("`{}` cannot be an id", excerpt(&id)),
@@ -305,7 +305,7 @@ impl Reader<'_> {
             );
             return None;
         }
-        if SignatureSet::built_in().index_of(&id).is_some() {
+        if draft::is_built_in(&id) {
             self.problem(
                 at,
                 format!("the id `{id}` belongs to a built-in signature"),
@@ -318,29 +318,14 @@ impl Reader<'_> {
 
     /// The pattern, if it compiles and does what the samples say.
     fn pattern(&mut self, at: usize, pattern: String, table: &DeTable<'_>) -> Option<String> {
-        let regex = match filter::expression(&pattern) {
+        let regex = match draft::compiled(&pattern) {
             Ok(regex) => regex,
-            Err(error) => {
-                let remedy = match error.at {
-                    Some(at) => format!("look at character {} of the pattern", at + 1),
-                    None => "make it shorter or simpler".to_owned(),
-                };
-                self.problem(
-                    at,
-                    format!("the pattern cannot be used: {}", error.message),
-                    remedy,
-                );
+            Err(fault) => {
+                let (reason, remedy) = pattern_words(&fault);
+                self.problem(at, reason, remedy);
                 return None;
             }
         };
-        if regex.is_match("") {
-            self.problem(
-                at,
-                "the pattern matches an empty line, and so every line",
-                "write at least one word of the message into it",
-            );
-            return None;
-        }
         let before = self.problems.len();
         if let Some((at, sample)) = self.text(table, "sample")
             && !regex.is_match(&sample)
@@ -450,7 +435,7 @@ impl Reader<'_> {
             .map(|(silence, line)| {
                 let known = built_in.iter().map(|signature| signature.id.as_str());
                 RuleProblem {
-                    line: *line,
+                    line: Some(*line),
                     reason: format!("no signature is called `{}`", excerpt(&silence.id)),
                     remedy: match nearest(&silence.id, known.chain(own.iter().copied())) {
                         Some(meant) => format!("did you mean `{meant}`?"),
@@ -459,6 +444,23 @@ impl Reader<'_> {
                 }
             })
             .collect();
+    }
+}
+
+/// What is wrong with a pattern, and what to do.
+fn pattern_words(fault: &DraftFault) -> (String, String) {
+    match fault {
+        DraftFault::BadPattern { message, at } => (
+            format!("the pattern cannot be used: {message}"),
+            match at {
+                Some(at) => format!("look at character {} of the pattern", at + 1),
+                None => "make it shorter or simpler".to_owned(),
+            },
+        ),
+        _ => (
+            "the pattern matches an empty line, and so every line".to_owned(),
+            "write at least one word of the message into it".to_owned(),
+        ),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
         archive::{self, Archive, Newest},
         follow,
     },
+    rules::RulesSnapshot,
     settings::ServiceSettings,
     sys::{clock, tasks::Tasks},
 };
@@ -150,6 +151,7 @@ pub(super) fn start(
     let log = kept
         .as_ref()
         .map_or_else(ServiceLog::expecting_the_past, |kept| kept.log.clone());
+    obey(log.clone(), around.rules.clone(), tasks);
     log.own_is_called(files.iter().map(|file| stem(file)).collect());
     let stored = around.stored_logs.clone();
     let following = follow_container(
@@ -193,6 +195,22 @@ pub(super) fn start(
         }
     });
     (log, follower)
+}
+
+/// Keeps a log to the rules in force.
+fn obey(log: ServiceLog, mut rules: watch::Receiver<RulesSnapshot>, tasks: &Tasks) {
+    log.obey(&rules.borrow_and_update().in_force);
+    let stop = tasks.token();
+    tasks.spawn("log rules", async move {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = rules.changed() => if changed.is_err() { return }
+            }
+            let in_force = Arc::clone(&rules.borrow_and_update().in_force);
+            log.obey(&in_force);
+        }
+    });
 }
 
 /// Follows the log of a container by name, across engine restarts and recreations.

@@ -56,6 +56,7 @@ impl Pace {
 pub(super) fn is_news(before: &KeeperState, now: &KeeperState) -> bool {
     before.demo != now.demo
         || before.settings != now.settings
+        || before.rules != now.rules
         || before.jobs != now.jobs
         || differ(&before.hosts, &now.hosts, host)
         || differ(&before.services, &now.services, service)
