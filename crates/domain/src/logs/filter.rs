@@ -214,7 +214,7 @@ fn explain(error: &regex::Error) -> FilterError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logs::LogStream;
+    use crate::logs::{LogStream, Marker};
 
     fn line(text: &str) -> LogLine {
         LogLine {
@@ -313,6 +313,28 @@ mod tests {
         assert!(error.message.contains("too large"), "{error:?}");
         assert!(LineFilter::compile(&query(&"x".repeat(1001), false)).is_err());
         assert!(LineFilter::compile(&query(&"(".repeat(900), true)).is_err());
+    }
+
+    #[test]
+    fn expressions_that_explode_elsewhere_come_to_an_end() {
+        // Over a line of the greatest length; engines that go back would not end today.
+        let a = "a".repeat(64 * 1024);
+        for (filter, text, expected) in [
+            ("(a+)+$", a.clone(), true),
+            ("^(a+)+$", format!("{a}b"), false),
+            ("^(a|aa)+$", format!("{a}b"), false),
+            ("(a*)*b", a.clone(), false),
+            ("(.*a){12}b", a.clone(), false),
+            ("(x+x+)+y", "x".repeat(64 * 1024), false),
+        ] {
+            let filter_of = LineFilter::compile(&query(filter, true)).unwrap();
+            assert_eq!(filter_of.matches(&line(&text)), expected, "{filter}");
+            assert!(!expected || filter_of.may_match(&text), "{filter}");
+        }
+        for refused in [r"(\w{500}){500}", r"((((a{30}){30}){30}){30})", r"(a)\1"] {
+            let error = LineFilter::compile(&query(refused, true)).unwrap_err();
+            assert!(!error.message.is_empty(), "{refused}");
+        }
     }
 
     #[test]
