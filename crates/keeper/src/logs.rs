@@ -316,9 +316,12 @@ impl ServiceLog {
         held.waiting_since = None;
         held.repetition = None;
         held.at_end = false;
-        held.delay.opened(clock::now());
+        let now = clock::now();
+        held.delay.opened(now);
         held.catching_up_since = None;
-        let last = held.ring.iter().rev().find_map(engines_time)?;
+        // A line of a clock that was ahead: what comes after it may be older, once that is set right.
+        let times = || held.ring.iter().rev().filter_map(engines_time);
+        let last = times().find(|at| *at <= now).or_else(|| times().next())?;
         let from = pending.map_or(last, |pending| pending.min(last));
         let mut repetition = Repetition {
             from,
@@ -327,7 +330,9 @@ impl ServiceLog {
         };
         for line in held.ring.iter() {
             if let Some(at) = engines_time(line).filter(|at| *at >= from) {
-                repetition.newest = repetition.newest.max(at);
+                if at <= now {
+                    repetition.newest = repetition.newest.max(at);
+                }
                 *repetition
                     .lines
                     .entry(key(at, line.stream, &line.text))

@@ -330,6 +330,28 @@ mod tests {
     }
 
     #[test]
+    fn expressions_that_explode_elsewhere_come_to_an_end() {
+        // Over a line of the greatest length; engines that go back would not end today.
+        let a = "a".repeat(64 * 1024);
+        for (filter, text, expected) in [
+            ("(a+)+$", a.clone(), true),
+            ("^(a+)+$", format!("{a}b"), false),
+            ("^(a|aa)+$", format!("{a}b"), false),
+            ("(a*)*b", a.clone(), false),
+            ("(.*a){12}b", a.clone(), false),
+            ("(x+x+)+y", "x".repeat(64 * 1024), false),
+        ] {
+            let filter_of = LineFilter::compile(&query(filter, true)).unwrap();
+            assert_eq!(filter_of.matches(&line(&text)), expected, "{filter}");
+            assert!(!expected || filter_of.may_match(&text), "{filter}");
+        }
+        for refused in [r"(\w{500}){500}", r"((((a{30}){30}){30}){30})", r"(a)\1"] {
+            let error = LineFilter::compile(&query(refused, true)).unwrap_err();
+            assert!(!error.message.is_empty(), "{refused}");
+        }
+    }
+
+    #[test]
     fn problems_program_and_time_narrow_it() {
         let mut warning = line("careful");
         warning.level = LogLevel::Warning;

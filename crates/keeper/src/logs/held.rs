@@ -357,15 +357,15 @@ impl Held {
         let (Some(repetition), Some(at)) = (&mut self.repetition, line.at) else {
             return false;
         };
-        if at > repetition.newest {
-            self.repetition = None;
-            return false;
-        }
         if let Some(left) = repetition.lines.get_mut(&key(at, line.stream, &line.text))
             && *left > 0
         {
             *left -= 1;
             return true;
+        }
+        if at > repetition.newest {
+            self.repetition = None;
+            return false;
         }
         at < repetition.from
     }

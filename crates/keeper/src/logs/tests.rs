@@ -84,9 +84,9 @@ async fn a_full_batch_does_not_wait_and_a_dropped_future_loses_nothing() {
     let log = ServiceLog::new();
     let mut reader = log.read(&LogQuery::default()).unwrap();
     reader.next().await.unwrap();
-    log.push(OUT, "x\n".repeat(700).as_bytes());
+    log.push(OUT, "x\n".repeat(2_200).as_bytes());
     let start = Instant::now();
-    assert_eq!(reader.next().await.unwrap().lines.len(), 500);
+    assert_eq!(reader.next().await.unwrap().lines.len(), 2_000);
     assert_eq!(start.elapsed(), Duration::ZERO);
     let early = tokio::time::timeout(Duration::from_millis(10), reader.next()).await;
     assert!(early.is_err());
@@ -243,6 +243,52 @@ async fn equal_lines_of_one_moment_are_counted() {
         held(&log),
         ["same", "same", "same", "new", "clock went back"]
     );
+}
+
+/// What an engine sends whose clock jumps: entries in the order in which they were written, those
+/// with a time after the one asked for alone.
+fn sent(entries: &[(&str, &str)], after: Option<Timestamp>) -> Vec<u8> {
+    let asked = |at: &str| after.is_none_or(|after| at.parse::<Timestamp>().unwrap() > after);
+    let entries = entries.iter().filter(|(at, _)| asked(at));
+    entries
+        .flat_map(|(at, text)| format!("{at} {text}\n").into_bytes())
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_jumps_changes_no_order_and_loses_and_doubles_nothing() {
+    let entries = [
+        ("2026-01-01T00:00:01Z", "one"),
+        ("2026-01-01T00:00:02Z", "two"),
+        ("2999-01-01T00:00:00Z", "ahead"),
+        ("2026-01-01T00:00:03Z", "set right"),
+        ("2026-01-01T00:00:02.5Z", "set back a little"),
+        ("2026-01-01T00:00:04Z", "four"),
+    ];
+    let expected: Vec<&str> = entries.iter().map(|(_, text)| *text).collect();
+    // The connection breaks after each number of entries, and the engine is asked again.
+    for broken_after in 1..entries.len() {
+        let log = ServiceLog::new();
+        log.push(OUT, &sent(&entries[..broken_after], None));
+        let after = log.resume();
+        assert!(after.is_some());
+        log.push(OUT, &sent(&entries, after));
+        if broken_after == 4 {
+            // It was written before the moment that the engine was asked for; nobody can know.
+            continue;
+        }
+        assert_eq!(held(&log), expected, "broken after {broken_after}");
+        // Once more, with nothing new; then the clock goes far back, live.
+        let after = log.resume();
+        log.push(OUT, &sent(&entries, after));
+        assert_eq!(held(&log), expected, "again after {broken_after}");
+        log.push(
+            OUT,
+            b"2026-01-01T00:00:05Z five\n1999-01-01T00:00:00Z long ago\n",
+        );
+        let all = held(&log);
+        assert_eq!(all[expected.len()..], ["five", "long ago"]);
+    }
 }
 
 /// The log of a container that has ended: always the same lines, then the end.

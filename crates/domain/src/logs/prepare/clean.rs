@@ -334,6 +334,34 @@ mod tests {
     }
 
     #[test]
+    fn attacks_on_terminals_leave_their_words_at_most() {
+        for (attack, expected) in [
+            // The clipboard, the title, an answer from the terminal, its colours, a file.
+            ("a\x1b]52;c;cm0gLXJmIC8K\x07b", "ab"),
+            ("a\x1b]52;c;cm0gLXJmIC8K\x1b\\b", "ab"),
+            ("a\x1b]2;title\x1b\\b", "ab"),
+            ("a\x1b[21t\x1b[6n\x1b[cb", "ab"),
+            ("a\x1b]4;1;rgb:00/00/00\x07b", "ab"),
+            ("a\x1b]1337;File=inline=1:AAAA\x07b", "ab"),
+            // Strings of the device, of applications, private ones.
+            ("a\x1bP$qm\x1b\\b", "ab"),
+            ("a\x1b_Gf=24;AAAA\x1b\\b\x1b^x\x1b\\c\x1bXy\x1b\\d", "abcd"),
+            // Cursor, screens, a reset, keys that are typed later.
+            ("a\x1b[H\x1b[2J\x1b[?1049h\x1bc\x1b[5;5Hb", "ab"),
+            // The same with one byte each: what they would have steered with is text.
+            ("a\u{9d}52;c;AAAA\u{9c}b", "a52;c;AAAAb"),
+            ("a\u{90}q\u{9c}\u{9b}2J\u{85}b", "aq2Jb"),
+            // One inside of another, and one that never ends.
+            ("a\x1b]0;\x1b]52;c;A\x07\x07b", "ab"),
+            ("\x1b]52;c;AAAA", "]52;c;AAAA"),
+        ] {
+            let cleaned = clean(attack).text;
+            assert_eq!(cleaned, expected, "{attack:?}");
+            assert!(!cleaned.contains(char::is_control), "{attack:?}");
+        }
+    }
+
+    #[test]
     fn every_unwanted_character_is_found_and_no_other() {
         for c in '\0'..=char::MAX {
             let unwanted = (c.is_control() && c != '\t')

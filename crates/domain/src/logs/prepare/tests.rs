@@ -197,6 +197,38 @@ fn a_line_of_a_hundred_megabytes_costs_64_kib() {
 }
 
 #[test]
+fn binary_output_becomes_bounded_lines_of_text() {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        u8::try_from(state >> 56).unwrap_or_default()
+    })
+    .take(1 << 20)
+    .collect();
+    let every: Vec<u8> = (0..=u8::MAX).collect();
+    let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x02\0";
+    for (name, raw) in [("noise", &noise[..]), ("every byte", &every), ("PNG", png)] {
+        let lines = all(raw);
+        assert!(!lines.is_empty(), "{name}");
+        for line in &lines {
+            assert!(line.text.len() <= MAX_LINE_BYTES, "{name}");
+            let steers = |c: char| c.is_control() && c != '\t';
+            assert!(!line.text.contains(steers), "{name}: {:?}", line.text);
+            assert!(
+                line.spans.iter().all(|span| line
+                    .text
+                    .get(span.start as usize..span.end as usize)
+                    .is_some()),
+                "{name}: {:?}",
+                line.spans
+            );
+        }
+    }
+}
+
+#[test]
 fn a_cut_line_is_cut_between_characters() {
     let raw = format!("a{}\n", "é".repeat(MAX_LINE_BYTES));
     let lines = all(raw.as_bytes());
