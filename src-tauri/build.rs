@@ -14,6 +14,7 @@ const COMMANDS: &[&str] = &[
     "logs_groups",
     "logs_save",
     "logs_close",
+    "logs_taken",
     "log_signatures",
     "rules_view",
     "rules_test",

@@ -27,6 +27,7 @@ pub fn builder() -> Builder<tauri::Wry> {
             logs::logs_groups,
             logs::logs_save,
             logs::logs_close,
+            logs::logs_taken,
             logs::log_signatures,
             rules::rules_view,
             rules::rules_test,

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
 };
@@ -11,7 +11,7 @@ use std::{
 use forgekeeper_domain::error::{ErrorCode, ErrorInfo};
 use forgekeeper_keeper::keeper::{Keeper, KeeperHandle, KeeperOptions, Paths};
 use forgekeeper_standin::{DemoOptions, DemoSite};
-use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Args;
@@ -26,6 +26,19 @@ struct Running {
     demo: Option<DemoSite>,
 }
 
+/// Batches that a page may have waiting for it: with more on their way, a page that is slow would
+/// fill its memory with them.
+const WAITING_BATCHES: usize = 6;
+
+/// What a page reads from, until it closes it.
+#[derive(Debug, Clone)]
+pub(crate) struct PageReader {
+    /// Ends it.
+    pub(crate) stop: CancellationToken,
+    /// A permit for each batch that may still be sent; the page gives it back once it has it.
+    pub(crate) room: Arc<Semaphore>,
+}
+
 /// One run of the program.
 #[derive(Debug)]
 pub struct Session {
@@ -36,7 +49,7 @@ pub struct Session {
     demo: AtomicBool,
     opening: watch::Sender<Opening>,
     visible: watch::Sender<bool>,
-    readers: Mutex<HashMap<u32, CancellationToken>>,
+    readers: Mutex<HashMap<u32, PageReader>>,
     next_reader: AtomicU32,
 }
 
@@ -139,29 +152,42 @@ impl Session {
         }
     }
 
-    /// Registers a log reader; it ends when its token is cancelled.
-    pub(crate) fn add_reader(&self) -> (u32, CancellationToken) {
+    /// Registers a reader of logs; it ends when its token is cancelled.
+    pub(crate) fn add_reader(&self) -> (u32, PageReader) {
         let id = self.next_reader.fetch_add(1, Ordering::Relaxed);
-        let token = CancellationToken::new();
-        self.lock_readers().insert(id, token.clone());
-        (id, token)
+        let reader = PageReader {
+            stop: CancellationToken::new(),
+            room: Arc::new(Semaphore::new(WAITING_BATCHES)),
+        };
+        self.lock_readers().insert(id, reader.clone());
+        (id, reader)
     }
 
-    /// Ends a log reader; an id that ended already is no error.
+    /// The page has taken a batch of a reader; an id that ended already is no error.
+    pub(crate) fn batch_taken(&self, id: u32) {
+        if let Some(reader) = self.lock_readers().get(&id)
+            // A page that gives back more than it got gains nothing.
+            && reader.room.available_permits() < WAITING_BATCHES
+        {
+            reader.room.add_permits(1);
+        }
+    }
+
+    /// Ends a reader of logs; an id that ended already is no error.
     pub(crate) fn end_reader(&self, id: u32) {
-        if let Some(token) = self.lock_readers().remove(&id) {
-            token.cancel();
+        if let Some(reader) = self.lock_readers().remove(&id) {
+            reader.stop.cancel();
         }
     }
 
     /// Ends all of them: the page was loaded anew, or the host changed.
     pub(crate) fn end_readers(&self) {
-        for (_, token) in self.lock_readers().drain() {
-            token.cancel();
+        for (_, reader) in self.lock_readers().drain() {
+            reader.stop.cancel();
         }
     }
 
-    fn lock_readers(&self) -> std::sync::MutexGuard<'_, HashMap<u32, CancellationToken>> {
+    fn lock_readers(&self) -> std::sync::MutexGuard<'_, HashMap<u32, PageReader>> {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

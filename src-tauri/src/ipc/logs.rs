@@ -17,7 +17,10 @@ use tauri::{
     ipc::{Channel, IpcResponse},
 };
 
-use crate::{session::Session, windows};
+use crate::{
+    session::{PageReader, Session},
+    windows,
+};
 
 /// Opens a log; the first batch is what is held already.
 #[tauri::command]
@@ -89,29 +92,37 @@ pub(super) async fn logs_save(
     };
     let save = log.write_to(path)?;
     // A page that is loaded anew, or another host, ends it.
-    let (id, stop) = session.add_reader();
+    let (id, reader) = session.add_reader();
     let saved = tokio::select! {
-        () = stop.cancelled() => Err(ErrorInfo::new(ErrorCode::Cancelled, "the log was not saved")),
+        () = reader.stop.cancelled() => Err(ErrorInfo::new(ErrorCode::Cancelled, "the log was not saved")),
         saved = save.done() => saved,
     };
     session.end_reader(id);
     saved.map(Some)
 }
 
-/// Hands batches on until their owner closes it by the id that is returned.
+/// Hands batches on until their owner closes it by the id that is returned, and no faster than the
+/// page takes them: a log that is not read meanwhile tells how much has passed by.
 fn hand_on<T: IpcResponse + Send + 'static>(
     session: &Arc<Session>,
     batches: impl Stream<Item = T> + Send + 'static,
     channel: Channel<T>,
 ) -> u32 {
-    let (id, stop) = session.add_reader();
+    let (id, PageReader { stop, room }) = session.add_reader();
     let session = Arc::clone(session);
     tauri::async_runtime::spawn(async move {
         let mut batches = pin!(batches);
         loop {
+            let next = async {
+                // Nobody closes it: it goes with its reader.
+                if let Ok(permit) = room.acquire().await {
+                    permit.forget();
+                }
+                batches.next().await
+            };
             let batch = tokio::select! {
                 () = stop.cancelled() => break,
-                batch = batches.next() => batch,
+                batch = next => batch,
             };
             // No batch: all was said, or the service was taken out. No receiver: the page is gone.
             if batch.is_none_or(|batch| channel.send(batch).is_err()) {
@@ -121,6 +132,13 @@ fn hand_on<T: IpcResponse + Send + 'static>(
         session.end_reader(id);
     });
     id
+}
+
+/// The page has taken a batch: one more may come.
+#[tauri::command]
+#[specta::specta]
+pub(super) fn logs_taken(session: State<'_, Arc<Session>>, id: u32) {
+    session.batch_taken(id);
 }
 
 /// Closes a log, a search or a count.

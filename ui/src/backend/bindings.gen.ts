@@ -32,6 +32,8 @@ export const commands = {
 	logsSave: (services: ServiceId[], query: LogQuery_Deserialize, format: SaveFormat) => typedError<SavedLog | null, ErrorInfo_Serialize>(__TAURI_INVOKE("logs_save", { services, query, format })),
 	/**  Closes a log, a search or a count. */
 	logsClose: (id: number) => __TAURI_INVOKE<void>("logs_close", { id }),
+	/**  The page has taken a batch: one more may come. */
+	logsTaken: (id: number) => __TAURI_INVOKE<void>("logs_taken", { id }),
 	/**  Every known message, own rules among them, with its words: what the ids on lines mean. */
 	logSignatures: () => typedError<Signature_Serialize[], ErrorInfo_Serialize>(__TAURI_INVOKE("log_signatures")),
 	/**  The rules file and what is in it. */

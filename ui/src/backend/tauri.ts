@@ -43,17 +43,29 @@ async function streamed<T>(
   receive: (part: T) => void,
 ): Promise<Release> {
   let wanted = true;
+  /** Its number, once it is known; batches may come before. */
+  let id: number | null = null;
+  let early = 0;
+  const taken = () => {
+    if (id === null) early += 1;
+    // A reader that ended meanwhile waits for nobody.
+    else commands.logsTaken(id).catch(() => undefined);
+  };
   const channel = new Channel<T>();
   channel.onmessage = (part) => {
-    if (wanted) receive(part);
+    if (!wanted) return;
+    receive(part);
+    taken();
   };
-  const id = await given(open(channel));
+  const opened = await given(open(channel));
+  id = opened;
+  for (; early > 0; early--) taken();
   return () => {
     if (!wanted) return;
     wanted = false;
     // The window may be closing: an unanswered farewell harms nobody, the shell closes every
     // reader of a window that is gone.
-    commands.logsClose(id).catch(() => undefined);
+    commands.logsClose(opened).catch(() => undefined);
   };
 }
 

@@ -129,3 +129,13 @@ test('an incident leads to the minutes of its line', async () => {
   await settled();
   expect(copied[0]).toContain(target.text);
 });
+
+test('a rule can be made from a chosen line', async () => {
+  const user = userEvent.setup();
+  const { app } = await open('logs');
+  await typed();
+  const row = screen.getAllByTestId('log-row').at(-1) ?? expect.fail('no row');
+  await user.click(row.querySelector('.program') ?? row);
+  await user.click(screen.getByTestId('log-selection-rule'));
+  expect(app.rulesAsk).toMatchObject({ what: 'line', service: app.state?.services[0]?.id });
+});
