@@ -142,7 +142,7 @@ impl ServiceLog {
     pub fn try_pattern(&self, pattern: &str, most: usize) -> Result<Tried, DraftFault> {
         // Not under the lock: an expression over all that is held takes a while, in which the
         // follower must not wait.
-        let held: Vec<LogLine> = self.look(|held| held.ring.iter().cloned().collect());
+        let held = self.lines();
         let (mut count, mut newest) = (0, Vec::new());
         for line in matching(pattern, held.iter().rev())? {
             count += 1;

@@ -3,7 +3,7 @@
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
     ids::ServiceId,
-    logs::{LineFilter, LogGroupBatch, LogQuery},
+    logs::{LogGroupBatch, LogQuery},
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -30,7 +30,7 @@ impl KeeperHandle {
     /// first; where nothing is stored, those that are held. `query.tail` does not narrow it.
     pub fn group_logs(&self, id: &ServiceId, query: &LogQuery) -> Result<LogGroups, ErrorInfo> {
         let log = self.log_of(id)?;
-        let filter = LineFilter::compile(query)?;
+        let filter = self.filter(query)?;
         let stop = CancellationToken::new();
         let counting = Counting { filter };
         let batches = counting

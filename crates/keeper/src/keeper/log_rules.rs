@@ -7,6 +7,7 @@ use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
     ids::ServiceId,
     logs::{
+        LineFilter, LogQuery,
         rules::{
             DraftFault, Language, RuleDraft, RulesEdit, RulesInForce, Silence, draft_from_line,
         },
@@ -30,6 +31,11 @@ impl KeeperHandle {
     /// The rules in force at this moment.
     pub fn rules_in_force(&self) -> Arc<RulesInForce> {
         self.inner.own_rules.snapshot(clock::now()).in_force
+    }
+
+    /// What a query asks for, where messages are as grave as the rules in force say.
+    pub(super) fn filter(&self, query: &LogQuery) -> Result<LineFilter, ErrorInfo> {
+        Ok(LineFilter::compile(query)?.knowing(&self.rules_in_force()))
     }
 
     /// Every known message, own rules first.

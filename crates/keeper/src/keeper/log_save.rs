@@ -6,7 +6,7 @@ use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
     ids::ServiceId,
     logs::{
-        LineFilter, LogQuery,
+        LogQuery,
         saved::{self, SaveFormat, SavedLog},
     },
 };
@@ -98,7 +98,7 @@ impl KeeperHandle {
             .collect::<Result<_, ErrorInfo>>()?;
         let saving = Saving {
             logs,
-            filter: LineFilter::compile(query)?,
+            filter: self.filter(query)?,
             range,
             format,
         };

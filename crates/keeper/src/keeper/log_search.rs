@@ -3,7 +3,7 @@
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
     ids::ServiceId,
-    logs::{LineFilter, LogQuery, LogSearchBatch},
+    logs::{LogQuery, LogSearchBatch},
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -51,7 +51,7 @@ impl KeeperHandle {
         most: u32,
     ) -> Result<LogSearch, ErrorInfo> {
         self.check_known(id)?;
-        let filter = LineFilter::compile(query)?.knowing(&self.rules_in_force());
+        let filter = self.filter(query)?;
         let most = query.tail.map_or(most, |tail| tail.min(most)) as usize;
         let stop = CancellationToken::new();
         let search = Search {

@@ -36,7 +36,7 @@ test('without rules the dialog says what they are for, and where the file is', a
   expect(copied).toHaveBeenCalledWith(screen.getByTestId('rules-path').textContent);
 });
 
-test('a rule is tried while it is typed, with its mistakes beside the fields', async () => {
+test('mistakes stand beside their fields while one types, and keep the rule from being saved', async () => {
   const { backend } = await opened();
   await userEvent.click(screen.getByTestId('rules-add'));
   expect(screen.getByTestId('rule-pattern')).toHaveFocus();
@@ -53,7 +53,11 @@ test('a rule is tried while it is typed, with its mistakes beside the fields', a
   await userEvent.click(screen.getByTestId('rule-save'));
   await settled();
   expect(backend.calls.filter((call) => call.startsWith('rule'))).toEqual([]);
+});
 
+test('a rule is tried on the lines held before it is saved', async () => {
+  const { backend } = await opened();
+  await userEvent.click(screen.getByTestId('rules-add'));
   await type('pattern', 'could not reach the relay');
   await type('id', 'oom.torch');
   await rest();
