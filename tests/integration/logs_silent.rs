@@ -184,7 +184,7 @@ async fn a_real_log_that_stands_still_is_read_from_its_file() {
     written.sort();
     held.sort();
     assert_eq!(held, written);
-    let processes = lab.docker_ok(&["top", &name, "-eo", "args"]);
+    let processes = lab.docker_ok(&["top", &name, "-eo", "pid,args"]);
     assert!(!processes.contains("tail"), "left behind: {processes}");
     assert_eq!(keeper.shutdown().await, Vec::<&str>::new());
 }
