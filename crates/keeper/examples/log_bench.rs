@@ -144,6 +144,7 @@ async fn search(folder: &Path, filter: &str, regex: bool) -> Result<(u32, usize)
 async fn groups(folder: &Path) -> Result<(u32, usize), Failure> {
     let counting = Counting {
         filter: LineFilter::compile(&LogQuery::default())?,
+        written_by: None,
     };
     let mut batches = counting.start(folder, &service()?, Vec::new, CancellationToken::new())?;
     let (mut all, mut groups) = (0, 0);

@@ -32,7 +32,10 @@ impl KeeperHandle {
         let log = self.log_of(id)?;
         let filter = self.filter(query)?;
         let stop = CancellationToken::new();
-        let counting = Counting { filter };
+        let counting = Counting {
+            filter,
+            written_by: log.archive(),
+        };
         let batches = counting
             .start(self.stored_logs(), id, move || log.lines(), stop.clone())
             .map_err(|error| {

@@ -15,10 +15,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ArchiveError,
+    Archive, ArchiveError,
     block::Block,
     file, number,
     rounds::{self, Packed, ROUND},
+    search::FLUSH,
 };
 
 /// All groups are told again at most this often.
@@ -31,6 +32,8 @@ const QUEUE: usize = 2;
 pub struct Counting {
     /// Which lines.
     pub filter: LineFilter,
+    /// Who writes the timeline, when it is this process: what came until now is written first.
+    pub written_by: Option<Archive>,
 }
 
 /// One count under way.
@@ -67,6 +70,10 @@ impl Counting {
         thread::Builder::new()
             .name("log groups".to_owned())
             .spawn(move || {
+                if let Some(archive) = &self.written_by {
+                    // What is not written in time is missing, as in a search.
+                    archive.flush(FLUSH);
+                }
                 let counted = count.stored(&path).map(|ended| match ended {
                     Ended::NothingStored => count.held(&held()),
                     ended => ended,

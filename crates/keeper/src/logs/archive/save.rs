@@ -20,7 +20,7 @@ use forgekeeper_domain::{
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{ArchiveError, file, forward::Forward};
+use super::{ArchiveError, file, forward::Forward, search::FLUSH};
 use crate::{logs::ServiceLog, sys::files::Draft};
 
 /// So many lines are written before somebody is asked whether they are still wanted.
@@ -190,6 +190,10 @@ impl<'s> Merged<'s> {
     ) -> Result<Self, ArchiveError> {
         let mut heads = Vec::with_capacity(saving.logs.len());
         for (service, log) in &saving.logs {
+            if let Some(archive) = log.archive() {
+                // What is not written in time is missing, as in a search.
+                archive.flush(FLUSH);
+            }
             let path = file::path(folder, service);
             let (filter, range) = (saving.filter.clone(), saving.range.clone());
             let forward = Forward::open(&path, filter, range, stop.clone(), || log.lines())?;

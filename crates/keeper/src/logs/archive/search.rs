@@ -23,8 +23,8 @@ use super::{
 const GROWTH: usize = 4;
 /// Reports that wait for a slow reader.
 const QUEUE: usize = 4;
-/// How long the newest lines may take to be written before they are searched.
-const FLUSH: Duration = Duration::from_millis(500);
+/// How long the newest lines may take to be written before they are looked at.
+pub(super) const FLUSH: Duration = Duration::from_millis(500);
 
 /// The matching lines of one block.
 type Matches = Result<Vec<LogLine>, ArchiveError>;

@@ -5,6 +5,7 @@ use super::*;
 async fn counted(folder: &Path, query: &LogQuery, held: Vec<LogLine>) -> Vec<LogGroupBatch> {
     let counting = Counting {
         filter: LineFilter::compile(query).unwrap(),
+        written_by: None,
     };
     let mut batches = counting
         .start(folder, &service(), move || held, CancellationToken::new())
@@ -130,9 +131,34 @@ async fn a_count_ends_when_nobody_wants_it() {
     stop.cancel();
     let counting = Counting {
         filter: LineFilter::compile(&LogQuery::default()).unwrap(),
+        written_by: None,
     };
     let mut batches = counting
         .start(folder.path(), &service(), Vec::new, stop)
         .unwrap();
     assert_eq!(batches.recv().await, None);
+}
+
+#[tokio::test]
+async fn what_came_a_moment_ago_is_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = open(folder.path()).await;
+    for round in 1..=3 {
+        archive.add(&line(round - 1, format!("step {round}")));
+        let counting = Counting {
+            filter: LineFilter::compile(&LogQuery::default()).unwrap(),
+            written_by: Some(archive.clone()),
+        };
+        let mut batches = counting
+            .start(
+                folder.path(),
+                &service(),
+                Vec::new,
+                CancellationToken::new(),
+            )
+            .unwrap();
+        let counted = batches.recv().await.unwrap();
+        assert_eq!(i64::from(counted.groups[0].count), round);
+    }
+    archive.close().await;
 }
