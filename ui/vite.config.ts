@@ -29,5 +29,7 @@ export default defineConfig(({ mode }) => ({
     include: ['src/**/*.test.ts'],
     setupFiles: ['src/test-setup.ts'],
     restoreMocks: true,
+    // The window opens whole in most tests, and machines are slow at times.
+    testTimeout: 20_000,
   },
 }));

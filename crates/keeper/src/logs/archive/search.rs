@@ -78,7 +78,11 @@ impl Search {
         }
         let connection = file::open_to_read(path)?;
         let rows = match &connection {
-            Some(connection) => self.rows(file::rows(connection)?),
+            Some(connection) => {
+                // What is sealed meanwhile changes its row.
+                file::hold_still(connection)?;
+                self.rows(file::rows(connection)?)
+            }
             None => Vec::new(),
         };
         batch.all = rounds::lines(&rows);
