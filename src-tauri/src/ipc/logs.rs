@@ -1,16 +1,17 @@
 //! Logs: Channels with an owner who closes them, and files.
 
-use std::{pin::pin, sync::Arc};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
     ids::ServiceId,
     logs::{
         LogBatch, LogGroupBatch, LogQuery, LogSearchBatch,
-        saved::{SaveFormat, SavedLog},
+        saved::{SaveFormat, SavedLog, SavingLog},
         signature::Signature,
     },
 };
+use forgekeeper_keeper::logs::archive::SaveProgress;
 use futures_util::{Stream, StreamExt as _, stream};
 use tauri::{
     AppHandle, State,
@@ -21,6 +22,9 @@ use crate::{
     session::{PageReader, Session},
     windows,
 };
+
+/// How far a file is that is being saved is told this often.
+const TELL_EVERY: Duration = Duration::from_millis(250);
 
 /// Opens a log; the first batch is what is held already.
 #[tauri::command]
@@ -83,6 +87,7 @@ pub(super) async fn logs_save(
     services: Vec<ServiceId>,
     query: LogQuery,
     format: SaveFormat,
+    channel: Channel<SavingLog>,
 ) -> Result<Option<SavedLog>, ErrorInfo> {
     let keeper = session.keeper().await?;
     let log = keeper.save_log(&services, &query, None, format)?;
@@ -93,7 +98,20 @@ pub(super) async fn logs_save(
     let save = log.write_to(path)?;
     // A page that is loaded anew, or another host, ends it.
     let (id, reader) = session.add_reader();
+    let mut progress = save.progress();
+    let tell = async {
+        loop {
+            let SaveProgress { looked, all, .. } = *progress.borrow_and_update();
+            // The page is gone: what ends its readers ends this one, too.
+            let _ = channel.send(SavingLog { id, looked, all });
+            tokio::time::sleep(TELL_EVERY).await;
+            if progress.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    };
     let saved = tokio::select! {
+        () = tell => Err(ErrorInfo::new(ErrorCode::Internal, "the log was not saved")),
         () = reader.stop.cancelled() => Err(ErrorInfo::new(ErrorCode::Cancelled, "the log was not saved")),
         saved = save.done() => saved,
     };

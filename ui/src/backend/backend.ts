@@ -45,6 +45,15 @@ export interface Preferences {
   bench: Partial<GenerationRequest> & { service?: string };
 }
 
+/** A file that is being written. */
+export interface Saving {
+  /** Lines looked at, of all there are. */
+  looked: number;
+  all: number;
+  /** Ends it; no file is left behind. */
+  cancel: () => void;
+}
+
 /** What the keeper announces between two snapshots. */
 export interface KeeperListener {
   state(state: KeeperState): void;
@@ -94,9 +103,15 @@ export interface Backend {
   ): Promise<Release>;
   /**
    * Saves all that is stored of logs and asked for, oldest first, to a file that the system's own
-   * dialog asks for; `null` when that was cancelled.
+   * dialog asks for; `null` when that was cancelled. How far it is, is told from when it is being
+   * written.
    */
-  saveLog(services: string[], query: LogQuery, format: SaveFormat): Promise<SavedLog | null>;
+  saveLog(
+    services: string[],
+    query: LogQuery,
+    format: SaveFormat,
+    tell: (saving: Saving) => void,
+  ): Promise<SavedLog | null>;
   /** What the ids on lines mean, rules of one's own among them. */
   signatures(): Promise<Signature[]>;
 

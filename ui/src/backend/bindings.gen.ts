@@ -29,7 +29,7 @@ export const commands = {
 	 *  Saves what is stored of logs to a file that the system's own dialog asks for; `None` when that
 	 *  was cancelled. The page names no path.
 	 */
-	logsSave: (services: ServiceId[], query: LogQuery_Deserialize, format: SaveFormat) => typedError<SavedLog | null, ErrorInfo_Serialize>(__TAURI_INVOKE("logs_save", { services, query, format })),
+	logsSave: (services: ServiceId[], query: LogQuery_Deserialize, format: SaveFormat, channel: Channel<SavingLog>) => typedError<SavedLog | null, ErrorInfo_Serialize>(__TAURI_INVOKE("logs_save", { services, query, format, channel })),
 	/**  Closes a log, a search or a count. */
 	logsClose: (id: number) => __TAURI_INVOKE<void>("logs_close", { id }),
 	/**  The page has taken a batch: one more may come. */
@@ -2304,6 +2304,16 @@ export type SavedLog = {
 	lines: number,
 	/**  Its length. */
 	bytes: number | null,
+};
+
+/**  A log that is being saved. */
+export type SavingLog = {
+	/**  Closing the reader of this number ends it, and leaves no file behind. */
+	id: number,
+	/**  Lines looked at, whether they match or not. */
+	looked: number,
+	/**  Lines to look at in all. */
+	all: number,
 };
 
 /**  Whose message it is. */

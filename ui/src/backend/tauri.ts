@@ -6,6 +6,7 @@ import type {
   LogBatch_Deserialize,
   LogGroupBatch_Deserialize,
   LogSearchBatch_Deserialize,
+  SavingLog,
 } from './bindings.gen';
 import { commands, events } from './bindings.gen';
 import type {
@@ -110,8 +111,12 @@ export function tauriBackend(): Backend {
         (channel) => commands.logsGroups(service, query, channel),
         (batch) => receive(batch as LogGroupBatch),
       ),
-    saveLog: async (services, query, format) =>
-      (await given(commands.logsSave(services, query, format))) as SavedLog | null,
+    saveLog: async (services, query, format, tell) => {
+      const channel = new Channel<SavingLog>();
+      channel.onmessage = ({ id, looked, all }) =>
+        tell({ looked, all, cancel: () => void commands.logsClose(id).catch(() => undefined) });
+      return (await given(commands.logsSave(services, query, format, channel))) as SavedLog | null;
+    },
     signatures: async () => (await given(commands.logSignatures())) as Signature[],
 
     rules: () => given(commands.rulesView()),

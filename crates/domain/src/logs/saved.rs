@@ -50,6 +50,18 @@ pub fn file_name<'s>(
     format!("{names}-{at}.{}", format.extension())
 }
 
+/// A log that is being saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct SavingLog {
+    /// Closing the reader of this number ends it, and leaves no file behind.
+    pub id: u32,
+    /// Lines looked at, whether they match or not.
+    pub looked: u32,
+    /// Lines to look at in all.
+    pub all: u32,
+}
+
 /// A log that was saved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]

@@ -2,7 +2,7 @@ import { render, screen } from '@testing-library/svelte';
 import userEvent from '@testing-library/user-event';
 import { expect, test } from 'vitest';
 
-import type { Backend } from '../../backend/backend';
+import type { Backend, Saving } from '../../backend/backend';
 import type { ErrorInfo, LogQuery, SavedLog } from '../../backend/types';
 import { language } from '../../shared/i18n.svelte';
 import { settled } from '../../test-kit';
@@ -54,7 +54,7 @@ async function shown(disabled = false) {
 test('what is asked for is saved, and the file is named', async () => {
   const { asked, choose, answer, dismiss } = await shown();
   await choose('jsonl');
-  expect(asked).toEqual([[['myia', 'myia-turbo'], QUERY, 'jsonl']]);
+  expect(asked[0]?.slice(0, 3)).toEqual([['myia', 'myia-turbo'], QUERY, 'jsonl']);
   expect(screen.getByTestId('log-save')).toBeDisabled();
   expect(screen.getByTestId('log-save')).toHaveTextContent('Saving…');
   await answer({ path: '/home/a/<b>.jsonl', lines: 12_345, bytes: 2_400_000 });
@@ -90,4 +90,20 @@ test('a failure says what to do, and goes with the next attempt', async () => {
 test('with nothing to save it is not offered', async () => {
   await shown(true);
   expect(screen.getByTestId('log-save')).toBeDisabled();
+});
+
+test('a long file tells how far it is, and can be cancelled', async () => {
+  const { asked, choose, refuse } = await shown();
+  await choose('log');
+  expect(screen.queryByTestId('log-save-cancel'), 'the dialog has its own').toBeNull();
+  let cancelled = 0;
+  const tell = asked[0]?.[3] as (saving: Saving) => void;
+  tell({ looked: 300, all: 1_000, cancel: () => (cancelled += 1) });
+  await settled();
+  expect(screen.getByTestId('log-save')).toHaveTextContent(/Saving… 30\s%/);
+  await userEvent.setup().click(screen.getByTestId('log-save-cancel'));
+  expect(cancelled).toBe(1);
+  await refuse({ code: 'cancelled', message: 'cancelled', hint: null, detail: null });
+  expect(screen.queryByTestId('log-save-cancel')).toBeNull();
+  expect(screen.getByTestId('log-save')).toBeEnabled();
 });
