@@ -200,9 +200,9 @@ pub struct LogQuery {
     /// Whether `filter` is a regular expression.
     #[serde(default)]
     pub regex: bool,
-    /// Warnings and worse only.
+    /// Only lines whose words, or whose known message, are at least so grave.
     #[serde(default)]
-    pub problems: bool,
+    pub level: Option<LogLevel>,
     /// One program of the multiplexer only.
     #[serde(default)]
     pub program: Option<String>,

@@ -1703,8 +1703,8 @@ export type LogQuery_Deserialize = {
 	filter?: string,
 	/**  Whether `filter` is a regular expression. */
 	regex?: boolean,
-	/**  Warnings and worse only. */
-	problems?: boolean,
+	/**  Only lines whose words, or whose known message, are at least so grave. */
+	level?: LogLevel | null,
 	/**  One program of the multiplexer only. */
 	program?: string | null,
 	/**  Nothing older. */
@@ -1723,8 +1723,8 @@ export type LogQuery_Serialize = {
 	filter: string,
 	/**  Whether `filter` is a regular expression. */
 	regex: boolean,
-	/**  Warnings and worse only. */
-	problems: boolean,
+	/**  Only lines whose words, or whose known message, are at least so grave. */
+	level: LogLevel | null,
 	/**  One program of the multiplexer only. */
 	program: string | null,
 	/**  Nothing older. */

@@ -6,7 +6,7 @@ use forgekeeper_domain::{
     Timestamp,
     error::{ErrorCode, ErrorInfo},
     ids::ServiceId,
-    logs::{LineFilter, LogBatch, LogLine, LogQuery, rules::RulesInForce},
+    logs::{LineFilter, LogBatch, LogLevel, LogLine, LogQuery, rules::RulesInForce},
 };
 use forgekeeper_keeper::{keeper::KeeperHandle, logs::LogReader, sys::clock};
 
@@ -267,7 +267,7 @@ fn query(args: &LogsArgs) -> Result<LogQuery, ErrorInfo> {
     Ok(LogQuery {
         filter: args.filter.clone().unwrap_or_default(),
         regex: args.filter.is_some(),
-        problems: args.problems,
+        level: args.problems.then_some(LogLevel::Warning),
         program: args.program.clone(),
         since: args.since.as_deref().map(parse_since).transpose()?,
         until: args.until.as_deref().map(parse_since).transpose()?,
@@ -281,7 +281,7 @@ fn what_matches(query: &LogQuery) -> LogQuery {
     LogQuery {
         filter: query.filter.clone(),
         regex: query.regex,
-        problems: query.problems,
+        level: query.level,
         ..LogQuery::default()
     }
 }

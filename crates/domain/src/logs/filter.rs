@@ -1,4 +1,4 @@
-//! What of a log is shown: text or regular expression, problems only, one program, since when.
+//! What of a log is shown: text or regular expression, how grave, one program, since when.
 
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ pub struct LineFilter {
     texts: Option<Regex>,
     /// Whether `text` only marks lines and keeps none away.
     mark: bool,
-    problems: bool,
+    level: Option<LogLevel>,
     program: Option<String>,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
@@ -76,7 +76,7 @@ impl LineFilter {
             text,
             texts,
             mark: query.mark,
-            problems: query.problems,
+            level: query.level,
             program: query.program.clone(),
             since: query.since,
             until: query.until,
@@ -101,7 +101,7 @@ impl LineFilter {
         let marker = line.marker.is_some();
         // What happened to the container belongs to every program, and has no text.
         (self.mark || !marker || self.text.is_none())
-            && (!self.problems || self.is_problem(line))
+            && self.level.is_none_or(|level| self.is_as_grave(line, level))
             && self
                 .program
                 .as_ref()
@@ -149,18 +149,23 @@ impl LineFilter {
     /// Whether every line matches.
     pub fn is_open(&self) -> bool {
         (self.mark || self.text.is_none())
-            && !self.problems
+            && self.level.is_none()
             && self.program.is_none()
             && self.span() == (None, None)
     }
 
-    /// Whether a line's own words are a warning or worse, or the message is known to be one: many
-    /// a failure is told in words without alarm.
-    fn is_problem(&self, line: &LogLine) -> bool {
+    /// Whether a line's own words are so grave or worse, or the message is known to be: many a
+    /// failure is told in words without alarm.
+    fn is_as_grave(&self, line: &LogLine, level: LogLevel) -> bool {
         let known = self.rules.signatures();
         let severity = |id| Some(known.get(known.index_of(id)?)?.severity);
-        line.level >= LogLevel::Warning
-            || line.signature.as_deref().and_then(severity) >= Some(Severity::Warning)
+        let least = match level {
+            LogLevel::Unknown | LogLevel::Debug | LogLevel::Info => Severity::Info,
+            LogLevel::Warning => Severity::Warning,
+            LogLevel::Error => Severity::Error,
+            LogLevel::Fatal => Severity::Fatal,
+        };
+        line.level >= level || line.signature.as_deref().and_then(severity) >= Some(least)
     }
 }
 
@@ -352,11 +357,11 @@ mod tests {
     }
 
     #[test]
-    fn problems_program_and_time_narrow_it() {
+    fn level_program_and_time_narrow_it() {
         let mut warning = line("careful");
         warning.level = LogLevel::Warning;
         let problems = LogQuery {
-            problems: true,
+            level: Some(LogLevel::Warning),
             ..LogQuery::default()
         };
         let filter = LineFilter::compile(&problems).unwrap();
@@ -372,6 +377,16 @@ mod tests {
             named.signature = Some(signature.to_owned());
             assert_eq!(filter.matches(&named), expected, "{signature}");
         }
+
+        let errors = LogQuery {
+            level: Some(LogLevel::Error),
+            ..LogQuery::default()
+        };
+        let errors = LineFilter::compile(&errors).unwrap();
+        assert!(!errors.matches(&warning));
+        warning.signature = Some("cuda.illegal".to_owned());
+        assert!(errors.matches(&warning), "it is known to be worse");
+        warning.signature = None;
 
         let other = LogQuery {
             program: Some("caddy".to_owned()),

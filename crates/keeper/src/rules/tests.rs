@@ -84,7 +84,7 @@ async fn a_written_file_changes_what_lines_are_called_and_a_broken_one_does_not(
     let log = ServiceLog::new();
     log.obey(&first.in_force);
     let problems = LogQuery {
-        problems: true,
+        level: Some(forgekeeper_domain::logs::LogLevel::Warning),
         ..LogQuery::default()
     };
     let mut reader = log.read(&problems).unwrap();

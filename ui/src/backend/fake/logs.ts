@@ -255,6 +255,8 @@ export class FakeLog {
   }
 }
 
+const GRAVITY: LogLevel[] = ['unknown', 'debug', 'info', 'warning', 'error', 'fatal'];
+
 function matcher(query: LogQuery) {
   const text = query.filter.toLowerCase();
   let test = (line: string) => text === '' || line.toLowerCase().includes(text);
@@ -281,7 +283,7 @@ function matcher(query: LogQuery) {
     (query.mark || found(line)) &&
     (query.since === null || (line.at ?? query.since) >= query.since) &&
     (query.until === null || (line.at ?? query.until) <= query.until) &&
-    (!query.problems || ['warning', 'error', 'fatal'].includes(line.level)) &&
+    (query.level === null || GRAVITY.indexOf(line.level) >= GRAVITY.indexOf(query.level)) &&
     (query.program === null || line.marker !== null || line.program === query.program);
   const hits = (lines: LogLine[]) =>
     query.mark && query.filter !== ''

@@ -10,7 +10,7 @@ export const AROUND = 20;
 const EVERYTHING: LogQuery = {
   filter: '',
   regex: false,
-  problems: false,
+  level: null,
   program: null,
   since: null,
   until: null,

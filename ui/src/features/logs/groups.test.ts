@@ -11,7 +11,7 @@ import GroupView from './GroupView.svelte';
 const QUERY: LogQuery = {
   filter: '',
   regex: false,
-  problems: true,
+  level: 'warning',
   program: 'forge',
   since: null,
   until: null,

@@ -7,7 +7,7 @@ import { OlderLines } from './older.svelte';
 const QUERY: LogQuery = {
   filter: '',
   regex: false,
-  problems: false,
+  level: null,
   program: null,
   since: null,
   until: null,

@@ -11,7 +11,7 @@ import SaveMenu from './SaveMenu.svelte';
 const QUERY: LogQuery = {
   filter: 'x',
   regex: false,
-  problems: false,
+  level: null,
   program: null,
   since: null,
   until: null,

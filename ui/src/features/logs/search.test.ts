@@ -7,7 +7,7 @@ import { LogSearch } from './search.svelte';
 const QUERY: LogQuery = {
   filter: 'x',
   regex: false,
-  problems: true,
+  level: 'warning',
   program: 'forge',
   since: null,
   until: null,
@@ -104,7 +104,7 @@ test('the lines around a result are asked for without the filter, and shown olde
   search.around.toggle('myia', line);
   expect(search.around.of('myia', line)).toMatchObject({ loading: true });
   expect(call(1)).toMatchObject({ before: 521, most: 41 });
-  expect(call(1).query).toEqual({ ...QUERY, filter: '', problems: false, program: null });
+  expect(call(1).query).toEqual({ ...QUERY, filter: '', level: null, program: null });
   call(1).tell({ lines: lines(520, 510) });
   call(1).tell({ lines: lines(509, 480), done: true });
   expect(search.around.of('myia', line)?.lines.map((l) => l.seq)).toEqual(

@@ -6,7 +6,8 @@ import type { Range } from './range';
 export class LogView {
   filter = $state('');
   regex = $state(false);
-  problems = $state(false);
+  /** Only lines at least so grave. */
+  level = $state<LogQuery['level']>(null);
   program = $state<string | null>(null);
 
   /** Whether lines that do not match stay, and those that do are marked. */
@@ -22,7 +23,7 @@ export class LogView {
   readonly query = $derived<LogQuery>({
     filter: this.filter,
     regex: this.regex,
-    problems: this.problems,
+    level: this.level,
     program: this.program,
     since: this.range?.since ?? null,
     until: this.range?.until ?? null,
@@ -31,13 +32,13 @@ export class LogView {
   });
   readonly filtered = $derived(
     (this.filter !== '' && !this.keep) ||
-      this.problems ||
+      this.level !== null ||
       this.program !== null ||
       this.range !== null,
   );
   readonly mark = $derived(this.filter === this.grouping ? null : marker(this.filter, this.regex));
   /** Where only some lines of a traceback match, none of them may be hidden. */
-  readonly folded = $derived(this.filter === '' && !this.problems);
+  readonly folded = $derived(this.filter === '' && this.level === null);
 
   constructor(filter: string, keep: boolean) {
     this.filter = filter;
@@ -46,7 +47,7 @@ export class LogView {
 
   clear = (): void => {
     this.filter = '';
-    this.problems = false;
+    this.level = null;
     this.program = null;
     this.range = null;
   };

@@ -139,3 +139,21 @@ test('a rule can be made from a chosen line', async () => {
   await user.click(screen.getByTestId('log-selection-rule'));
   expect(app.rulesAsk).toMatchObject({ what: 'line', service: app.state?.services[0]?.id });
 });
+
+test('only lines of some gravity are shown, and the empty page leads back', async () => {
+  const user = userEvent.setup();
+  await open('logs');
+  await typed();
+  await user.selectOptions(screen.getByTestId('log-level'), 'error');
+  await typed();
+  const levels = () =>
+    screen.getAllByTestId('log-row').map((row) => row.querySelector('.level')?.textContent);
+  expect(new Set(levels())).toEqual(new Set(['error']));
+  await user.selectOptions(screen.getByTestId('log-level'), 'fatal');
+  await searched();
+  expect(screen.getByTestId('log-empty')).toHaveTextContent(/None of the \d+ lines held match/);
+  await user.click(screen.getByRole('button', { name: 'Clear the filter' }));
+  await typed();
+  expect(screen.getByTestId('log-level')).toHaveValue('all');
+  expect(new Set(levels()).size).toBeGreaterThan(1);
+});
