@@ -10,6 +10,10 @@ import { Timeline } from './timeline.svelte';
 
 /** New lines are put into the list together, this often at most. */
 const GATHER_MS = 60;
+/** In a flood nobody can read each of them: then the list is drawn anew less often. */
+const FLOOD_MS = 200;
+/** So many lines at once are a flood. */
+const FLOOD = 1_000;
 /** Lines over the limit before the oldest go. */
 const SLACK = 20_000;
 /** Pixels that every browser can lay out; longer lists lose their oldest lines earlier. */
@@ -71,6 +75,8 @@ export class LogTail {
   private asked = 0;
   /** The readers that are listened to. */
   private live = 0;
+  /** Whether many lines came at once the last time. */
+  private flooded = false;
   private timer: ReturnType<typeof setTimeout> | null = null;
   private readonly backend: Backend;
 
@@ -183,7 +189,7 @@ export class LogTail {
       if (this.sources.every((one) => one.begun)) this.begin(query);
       return;
     }
-    this.timer ??= setTimeout(() => this.flush(), GATHER_MS);
+    this.timer ??= setTimeout(() => this.flush(), this.flooded ? FLOOD_MS : GATHER_MS);
   }
 
   /** Everybody told what was held: the list begins with it. */
@@ -205,6 +211,7 @@ export class LogTail {
   private flush(): void {
     this.timer = null;
     if (this.sources.some((source) => !source.begun)) return;
+    const before = this.arrived;
     for (const [number, source] of this.sources.entries()) {
       const batches = source.waiting;
       source.waiting = [];
@@ -219,6 +226,7 @@ export class LogTail {
         this.timeline.append(arrived({ lines: fresh, hits }, number), this.reading);
       }
     }
+    this.flooded = this.arrived - before >= FLOOD;
     this.count();
     // On its own: the list can follow a change at one end at a time.
     void tick().then(this.trim);
