@@ -2,21 +2,11 @@ import { SvelteMap } from 'svelte/reactivity';
 
 import type { Backend, Release } from '../../backend/backend';
 import { asErrorInfo, unreadable } from '../../backend/errors';
-import type { ErrorInfo, LogLine, LogQuery } from '../../backend/types';
+import type { ErrorInfo, LogLine } from '../../backend/types';
+import { EVERYTHING } from './query';
 
 /** Lines shown before and after a line. */
 export const AROUND = 20;
-
-const EVERYTHING: LogQuery = {
-  filter: '',
-  regex: false,
-  level: null,
-  program: null,
-  since: null,
-  until: null,
-  tail: null,
-  mark: false,
-};
 
 /** The lines around a line, oldest first. */
 export interface Around {

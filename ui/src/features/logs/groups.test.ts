@@ -7,17 +7,9 @@ import type { ErrorInfo, LogGroup, LogGroupBatch, LogQuery } from '../../backend
 import { settled } from '../../test-kit';
 import { signaturesOf } from '../../state/signatures.svelte';
 import GroupView from './GroupView.svelte';
+import { EVERYTHING } from './query';
 
-const QUERY: LogQuery = {
-  filter: '',
-  regex: false,
-  level: 'warning',
-  program: 'forge',
-  since: null,
-  until: null,
-  tail: null,
-  mark: false,
-};
+const QUERY: LogQuery = { ...EVERYTHING, level: 'warning', program: 'forge' };
 
 const group = (shape: string, count: number, last_seq: number): LogGroup => ({
   shape,

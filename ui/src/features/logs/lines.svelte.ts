@@ -120,8 +120,10 @@ export class LineStore {
     const { packed } = chunk;
     if (!packed) return Promise.resolve();
     chunk.thawing ??= unpack(packed).then((lines) => {
-      chunk.lines = lines;
       chunk.thawing = null;
+      // Let go meanwhile.
+      if (!this.chunks.includes(chunk)) return;
+      chunk.lines = lines;
       this.atHand += 1;
       this.thawed += 1;
       void this.packOne();
@@ -142,8 +144,8 @@ export class LineStore {
       if (!oldest?.lines) break;
       const { used } = oldest;
       oldest.packed ??= await pack(oldest.lines);
-      // Somebody looked meanwhile: another one is older now.
-      if (oldest.used !== used) continue;
+      // Somebody looked meanwhile, and another one is older now; or it was let go.
+      if (oldest.used !== used || !this.chunks.includes(oldest)) continue;
       oldest.lines = null;
       this.atHand -= 1;
     }

@@ -1,19 +1,9 @@
 import { expect, test } from 'vitest';
 
 import type { Backend } from '../../backend/backend';
-import type { LogLine, LogQuery } from '../../backend/types';
+import type { LogLine } from '../../backend/types';
 import { OlderLines } from './older.svelte';
-
-const QUERY: LogQuery = {
-  filter: '',
-  regex: false,
-  level: null,
-  program: null,
-  since: null,
-  until: null,
-  tail: null,
-  mark: false,
-};
+import { EVERYTHING } from './query';
 
 const line = (seq: number, second: number) =>
   ({ seq, at: new Date(second * 1_000).toISOString(), text: `${seq}` }) as LogLine;
@@ -50,7 +40,7 @@ const texts = (given: { line: LogLine; source: number }[]) =>
 
 test('one service gives what it has, page by page, until nothing is older', async () => {
   const { backend, asked } = stored({ myia: range(1_200, 0, 1) });
-  const older = new OlderLines(backend, ['myia'], QUERY);
+  const older = new OlderLines(backend, ['myia'], EVERYTHING);
   older.begin(0, { lines: range(1_200, 0, 1).slice(1_100), hits: [] });
   expect(texts(older.give())).toHaveLength(100);
   const page = await older.more();
@@ -67,7 +57,7 @@ test('of several nothing is given while something younger of another may still c
   // One wrote every second, the other once a minute.
   const [busy, calm] = [range(2_000, 0, 1), range(30, 0, 60)];
   const { backend } = stored({ busy, calm });
-  const older = new OlderLines(backend, ['busy', 'calm'], QUERY);
+  const older = new OlderLines(backend, ['busy', 'calm'], EVERYTHING);
   older.begin(0, { lines: busy.slice(1_900), hits: [] });
   older.begin(1, { lines: calm, hits: [] });
   const first = older.give();
@@ -86,7 +76,7 @@ test('of several nothing is given while something younger of another may still c
 test('what could not be read is said, and asked for again', async () => {
   const fails = { now: true };
   const { backend } = stored({ myia: range(10, 0, 1) }, fails);
-  const older = new OlderLines(backend, ['myia'], QUERY);
+  const older = new OlderLines(backend, ['myia'], EVERYTHING);
   expect(await older.more()).toEqual([]);
   expect(older.error).toMatchObject({ code: 'store', message: 'disk I/O error' });
   fails.now = false;
@@ -96,7 +86,7 @@ test('what could not be read is said, and asked for again', async () => {
 
 test('what came by itself while older lines were asked for is not given twice', async () => {
   const { backend } = stored({ myia: range(10, 0, 1) });
-  const older = new OlderLines(backend, ['myia'], QUERY);
+  const older = new OlderLines(backend, ['myia'], EVERYTHING);
   const page = older.more();
   older.bound(0, 8);
   expect((await page).map((one) => one.line.seq)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);

@@ -7,17 +7,9 @@ import type { ErrorInfo, LogQuery, SavedLog } from '../../backend/types';
 import { language } from '../../shared/i18n.svelte';
 import { settled } from '../../test-kit';
 import SaveMenu from './SaveMenu.svelte';
+import { EVERYTHING } from './query';
 
-const QUERY: LogQuery = {
-  filter: 'x',
-  regex: false,
-  level: null,
-  program: null,
-  since: null,
-  until: null,
-  tail: null,
-  mark: false,
-};
+const QUERY: LogQuery = { ...EVERYTHING, filter: 'x' };
 
 /** The menu over a backend that answers by hand. */
 async function shown(disabled = false) {

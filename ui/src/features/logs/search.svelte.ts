@@ -6,9 +6,6 @@ import { LinesAround } from './around.svelte';
 /** Results asked for at a time. */
 const PAGE = 200;
 
-export const sameQuery = (a: LogQuery, b: LogQuery) =>
-  (Object.keys(a) as (keyof LogQuery)[]).every((key) => a[key] === b[key]);
-
 /** One search through all that is stored of a service's log, newest first. */
 export class LogSearch {
   phase = $state<'searching' | 'done' | 'cancelled' | 'failed'>('searching');

@@ -3,17 +3,9 @@ import { expect, test } from 'vitest';
 import type { Backend } from '../../backend/backend';
 import type { LogLine, LogQuery, LogSearchBatch } from '../../backend/types';
 import { LogSearch } from './search.svelte';
+import { EVERYTHING } from './query';
 
-const QUERY: LogQuery = {
-  filter: 'x',
-  regex: false,
-  level: 'warning',
-  program: 'forge',
-  since: null,
-  until: null,
-  tail: null,
-  mark: false,
-};
+const QUERY: LogQuery = { ...EVERYTHING, filter: 'x', level: 'warning', program: 'forge' };
 
 /** Lines with falling numbers. */
 const lines = (from: number, to: number) =>

@@ -209,6 +209,26 @@ describe('lines', () => {
     expect(timeline.store.at(first)?.text).toBe('été 0 🔥');
   });
 
+  test('lines that go while they are packed leave the count of what is at hand right', async () => {
+    const timeline = new Timeline(false);
+    const many = () =>
+      timeline.append(
+        Array.from({ length: 40_000 }, () => ({ line: line('x'), source: 0, hit: false })),
+        false,
+      );
+    many();
+    timeline.trim(500);
+    await settled();
+    many();
+    const first = timeline.store.count - 40_000;
+    for (let turn = 0; turn < 60; turn++) {
+      await settled();
+      timeline.store.at(timeline.store.count - 1);
+    }
+    expect(timeline.store.at(first), 'packed').toBeNull();
+    expect((await timeline.store.read(first))?.text).toBe('x');
+  });
+
   test('lines that were let go are gone', async () => {
     const timeline = new Timeline(false);
     timeline.append(
