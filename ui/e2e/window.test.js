@@ -275,6 +275,33 @@ test('ten thousand lines scroll, stop following, and follow again', async () => 
   });
 });
 
+test('the list stands still under a pressed button, and goes on after it', async () => {
+  await story({}, async (page) => {
+    await page.getByTestId('nav-logs').click();
+    const last = page.getByTestId('log-row').last();
+    await last.waitFor();
+    const seen = () =>
+      page.evaluate(() => {
+        const list = document.querySelector('[data-testid=log-row]').closest('[tabindex="0"]');
+        return { top: list.scrollTop, end: list.scrollHeight - list.clientHeight };
+      });
+    await last.hover();
+    await page.mouse.down();
+    await page.waitForTimeout(300);
+    const before = await seen();
+    await page.waitForTimeout(2_300);
+    const after = await seen();
+    assert.equal(after.top, before.top, 'it stands still');
+    assert.ok(after.end > before.end, 'while lines come');
+    await page.mouse.move(5, 300);
+    await page.mouse.up();
+    await page.waitForFunction((top) => {
+      const list = document.querySelector('[data-testid=log-row]').closest('[tabindex="0"]');
+      return list.scrollTop > top && list.scrollTop + list.clientHeight >= list.scrollHeight - 24;
+    }, before.top);
+  });
+});
+
 test('a wrong expression keeps the log alive, and clearing it brings every line back', async () => {
   await story({}, async (page) => {
     await page.getByTestId('nav-logs').click();
