@@ -12,7 +12,7 @@
 use std::{
     error::Error,
     io::{BufRead as _, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use forgekeeper_domain::{
@@ -33,7 +33,7 @@ use forgekeeper_keeper::{
 use futures_util::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 
-type Failure = Box<dyn Error>;
+type Failure = Box<dyn Error + Send + Sync>;
 
 /// What is kept is not the measure.
 const KEEPING: Keeping = Keeping {
@@ -50,7 +50,9 @@ fn main() -> Result<(), Failure> {
         .build()?;
     let (lines, matched) = match args[..] {
         ["ingest", engine, container, folder] => {
-            runtime.block_on(ingest(engine, container, Path::new(folder)))?
+            let (engine, container) = (engine.to_owned(), container.to_owned());
+            // A task among others, as in the application, and not the one that is waited for.
+            runtime.block_on(runtime.spawn(ingest(engine, container, PathBuf::from(folder))))??
         }
         ["fill", folder] => runtime.block_on(fill(Path::new(folder)))?,
         ["search", folder, word] => runtime.block_on(search(Path::new(folder), word, false))?,
@@ -73,19 +75,23 @@ async fn open(folder: &Path) -> Result<(ServiceLog, Archive), Failure> {
     Ok((log, archive))
 }
 
-async fn ingest(engine: &str, container: &str, folder: &Path) -> Result<(u32, usize), Failure> {
-    let found = resolve(engine, &Env::of_process());
+async fn ingest(
+    engine: String,
+    container: String,
+    folder: PathBuf,
+) -> Result<(u32, usize), Failure> {
+    let found = resolve(&engine, &Env::of_process());
     let endpoint = found.candidates.first().ok_or("no such engine")?;
     let engine = Engine::connect(endpoint, Deadlines::default())
         .await
         .map_err(|error| format!("{error:?}"))?;
-    let (log, archive) = open(folder).await?;
+    let (log, archive) = open(&folder).await?;
     let options = LogOptions {
         follow: false,
         tail: None,
         after: None,
     };
-    let mut stream = engine.logs(container, options);
+    let mut stream = engine.logs(&container, options);
     while let Some(piece) = stream.next().await {
         let piece = piece.map_err(|error| error.to_string())?;
         log.push(piece.stream, &piece.bytes);
@@ -93,7 +99,7 @@ async fn ingest(engine: &str, container: &str, folder: &Path) -> Result<(u32, us
     }
     log.finish();
     archive.close().await;
-    search(folder, "fatal|critical", true).await
+    search(&folder, "fatal|critical", true).await
 }
 
 async fn fill(folder: &Path) -> Result<(u32, usize), Failure> {

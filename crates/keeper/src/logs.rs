@@ -18,6 +18,7 @@ use forgekeeper_domain::{
         rules::{DraftFault, RulesInForce, matching},
     },
 };
+use memchr::memchr_iter;
 use tokio::{sync::watch, time::Instant};
 
 pub mod archive;
@@ -205,7 +206,7 @@ impl ServiceLog {
     /// Takes bytes as they came, cut anywhere; whether a line among them was not held before.
     pub fn push(&self, stream: LogStream, bytes: &[u8]) -> bool {
         self.change(false, |held| {
-            let ends = bytes.split(|byte| *byte == b'\n').count() - 1;
+            let ends = memchr_iter(b'\n', bytes).count();
             held.entries = held.entries.saturating_add(ends as u64);
             let lines = held.preparer.push(stream, bytes);
             held.keep(lines)
@@ -344,26 +345,20 @@ impl ServiceLog {
         from.checked_sub(jiff::SignedDuration::from_nanos(1)).ok()
     }
 
-    /// When the meter has to be published although nothing happens.
-    fn meter_due(&self) -> Option<Instant> {
-        self.look(|held| {
-            held.meter_stale
-                .then_some(held.meter_published? + METER_EVERY)
+    /// When something has to be done although nothing happens.
+    fn due(&self) -> Due {
+        self.look(|held| Due {
+            meter: held
+                .meter_published
+                .filter(|_| held.meter_stale)
+                .map(|last| last + METER_EVERY),
+            settle: held.waiting_since.map(|since| since + SETTLE_AFTER),
+            caught_up: held.catching_up_since.map(|since| since + SETTLE_AFTER),
         })
-    }
-
-    /// When lines that wait for the end of a burst have waited long enough.
-    fn settle_due(&self) -> Option<Instant> {
-        self.look(|held| Some(held.waiting_since? + SETTLE_AFTER))
     }
 
     fn settle(&self) {
         self.change(false, Held::settle);
-    }
-
-    /// When nothing will have come for long enough to say that all of the past is here.
-    fn caught_up_due(&self) -> Option<Instant> {
-        self.look(|held| Some(held.catching_up_since? + SETTLE_AFTER))
     }
 
     fn caught_up(&self) {
@@ -414,6 +409,16 @@ impl ServiceLog {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Moments of a quiet log.
+struct Due {
+    /// The meter is published.
+    meter: Option<Instant>,
+    /// Lines that wait for the end of a burst have waited long enough.
+    settle: Option<Instant>,
+    /// Nothing will have come for long enough to say that all of the past is here.
+    caught_up: Option<Instant>,
 }
 
 /// The time that the engine gave a line. What is read beside its stream has another clock's.

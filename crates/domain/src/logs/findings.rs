@@ -115,8 +115,7 @@ impl Findings {
         }
         match found {
             Some((index, signature)) => {
-                let names = signatures.names(index, &line.text);
-                self.known(signature, names, line);
+                self.known(signature, || signatures.names(index, &line.text), line);
                 true
             }
             None if line.level >= LogLevel::Error => {
@@ -127,14 +126,15 @@ impl Findings {
         }
     }
 
-    fn known(&mut self, signature: &Signature, names: Vec<Name>, line: &PreparedLine) {
+    /// `names` is asked where somebody wants to know: most lines repeat what is known.
+    fn known(&mut self, signature: &Signature, names: impl Fn() -> Vec<Name>, line: &PreparedLine) {
         let id = signature.id.as_str();
         if LAUNCHED.contains(&id) {
             self.open(Opening::Launched, line.at);
-        } else if id == SPAWNED && self.is_main(&names) {
+        } else if id == SPAWNED && self.is_main(&names()) {
             self.open(Opening::Spawned, line.at);
         } else if id == SCRIPT {
-            let script = names.first().map(|name| name.value.clone());
+            let script = names().first().map(|name| name.value.clone());
             self.voice(line).script = script;
         }
         self.current.count(signature, names, line);
@@ -192,7 +192,7 @@ impl Findings {
                         },
                     );
                 }
-                self.current.count(signature, names, line);
+                self.current.count(signature, || names, line);
                 Some(Counted::Known(signature.id.clone()))
             }
             (None, Some(script)) => {

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{LogLevel, prefilter::Prefilter};
+use super::LogLevel;
 
 /// How much of a line is looked at, in bytes.
 const LOOKED_AT: usize = 2_048;
@@ -154,39 +154,33 @@ const RULES: &[(LogLevel, &str)] = {
     ]
 };
 
-/// The rules' expressions and what says which of them can match at all.
-struct Rules {
-    prefilter: Prefilter,
-    regexes: Vec<Option<Regex>>,
-}
+static COMPILED: LazyLock<Vec<Option<Regex>>> =
+    LazyLock::new(|| patterns().iter().map(|p| Regex::new(p).ok()).collect());
 
-static COMPILED: LazyLock<Rules> = LazyLock::new(|| {
-    let patterns: Vec<String> = RULES
+/// The rules' expressions, whole and in their order.
+pub(super) fn patterns() -> Vec<String> {
+    RULES
         .iter()
         .map(|(_, pattern)| pattern.replacen("HEAD", HEAD, 1))
-        .collect();
-    Rules {
-        prefilter: Prefilter::new(patterns.iter().map(String::as_str)),
-        regexes: patterns.iter().map(|p| Regex::new(p).ok()).collect(),
-    }
-});
+        .collect()
+}
 
-/// Guesses the level of a prepared line.
-pub fn guess(text: &str) -> LogLevel {
+/// Guesses the level of a prepared line. `places` are the rules that can match it at all, in their
+/// order.
+pub(super) fn guess_among(text: &str, mut places: impl Iterator<Item = usize>) -> LogLevel {
     let head = &text[..text.floor_char_boundary(LOOKED_AT)];
-    COMPILED
-        .prefilter
-        .candidates(head)
-        .iter()
+    places
         .find(|place| {
-            COMPILED
-                .regexes
-                .get(*place)
-                .and_then(Option::as_ref)
-                .is_some_and(|regex| regex.is_match(head))
+            let regex = COMPILED.get(*place).and_then(Option::as_ref);
+            regex.is_some_and(|regex| regex.is_match(head))
         })
         .and_then(|first| RULES.get(first))
         .map_or(LogLevel::Unknown, |(level, _)| *level)
+}
+
+/// Guesses the level of any text.
+pub fn guess(text: &str) -> LogLevel {
+    guess_among(text, 0..RULES.len())
 }
 
 /// What stands behind a level in brackets at the head of a text, as ComfyUI may write it:

@@ -3,10 +3,13 @@
 
 mod clean;
 mod mask;
+mod scan;
 
 pub use clean::{Colour, Span};
 
 use clean::Cleaned;
+use memchr::memchr;
+use scan::Scan;
 
 use super::{LogLevel, LogStream, level};
 use crate::Timestamp;
@@ -240,10 +243,7 @@ impl Assembly {
                 Place::Text => {
                     let to_entry_end = ENTRY_BYTES - self.text_bytes % ENTRY_BYTES;
                     let window = &bytes[..bytes.len().min(to_entry_end)];
-                    let end = window
-                        .iter()
-                        .position(|b| *b == b'\n')
-                        .unwrap_or(window.len());
+                    let end = memchr(b'\n', window).unwrap_or(window.len());
                     let (text, rest) = bytes.split_at(end);
                     bytes = rest;
                     self.text(text);
@@ -270,7 +270,7 @@ impl Assembly {
 
     fn text(&mut self, mut text: &[u8]) {
         self.text_bytes = self.text_bytes.saturating_add(text.len());
-        while let Some(end) = text.iter().position(|b| *b == b'\r') {
+        while let Some(end) = memchr(b'\r', text) {
             self.piece.extend(&text[..end]);
             text = &text[end + 1..];
             let piece = std::mem::take(&mut self.piece);
@@ -301,9 +301,11 @@ impl Assembly {
             return;
         }
         lines.extend(self.blank.take());
-        let (mut text, masked) = mask::mask(text);
+        let mut scan = Scan::of(&text);
+        let (mut text, masked) = mask::mask(text, scan.secrets());
         if masked {
             spans.clear();
+            scan = Scan::of(&text);
         }
         if text.len() > MAX_LINE_BYTES {
             let end = text.floor_char_boundary(MAX_LINE_BYTES);
@@ -316,7 +318,7 @@ impl Assembly {
             stream: self.stream,
             program: self.program.clone(),
             headed: std::mem::take(&mut self.headed),
-            level: self.level(&text),
+            level: self.level(&text, &scan),
             text,
             spans,
             cut_bytes: u32::try_from(cut).unwrap_or(u32::MAX),
@@ -329,7 +331,7 @@ impl Assembly {
     }
 
     /// Frames and source text of a traceback hold words such as `error` that mean nothing.
-    fn level(&mut self, text: &str) -> LogLevel {
+    fn level(&mut self, text: &str, scan: &Scan) -> LogLevel {
         let whole = text;
         let text = level::behind_level(text).unwrap_or(text);
         let indent = text.len() - text.trim_start().len();
@@ -346,7 +348,7 @@ impl Assembly {
                 self.traceback = None;
             }
         }
-        level::guess(whole)
+        level::guess_among(whole, scan.levels())
     }
 
     fn finish(&mut self, lines: &mut Vec<PreparedLine>) {

@@ -110,8 +110,7 @@ where
     let settled = Instant::now() + SETTLED;
     let (mut connected, mut news) = (false, false);
     loop {
-        let (meter_due, settle_due) = (log.meter_due(), log.settle_due());
-        let caught_up_due = log.caught_up_due();
+        let due = log.due();
         tokio::select! {
             biased;
             () = stop.cancelled() => return End::Stopped,
@@ -136,11 +135,11 @@ where
                 connected = true;
                 log.connected();
             }
-            () = sleep_until(settle_due.unwrap_or(settled)), if settle_due.is_some() => log.settle(),
-            () = sleep_until(caught_up_due.unwrap_or(settled)), if caught_up_due.is_some() => {
+            () = sleep_until(due.settle.unwrap_or(settled)), if due.settle.is_some() => log.settle(),
+            () = sleep_until(due.caught_up.unwrap_or(settled)), if due.caught_up.is_some() => {
                 log.caught_up();
             }
-            () = sleep_until(meter_due.unwrap_or(settled)), if meter_due.is_some() => {
+            () = sleep_until(due.meter.unwrap_or(settled)), if due.meter.is_some() => {
                 log.publish_meter();
             }
         }

@@ -198,6 +198,8 @@ impl Held {
 
     /// Whether something was new.
     pub(super) fn keep(&mut self, lines: Vec<PreparedLine>) -> bool {
+        // Once for all of them: the clock is not read for every line.
+        let now = clock::now();
         let mut sifted = Vec::with_capacity(lines.len());
         let mut news = false;
         let mut newest = None;
@@ -209,13 +211,13 @@ impl Held {
             newest = line.at.or(newest);
             // What may be sent again has to be seen whole.
             if !line.headed && !self.replay.is_waiting() && self.is_from_file(&line) {
-                self.speaks(&line);
+                self.speaks(&line, now);
                 continue;
             }
             self.replay.take(line, &mut sifted);
         }
-        self.measure(newest);
-        self.take_sifted(sifted);
+        self.measure(newest, now);
+        self.take_sifted(sifted, now);
         self.waiting_since = self.replay.is_waiting().then(Instant::now);
         news
     }
@@ -226,15 +228,15 @@ impl Held {
         self.replay.settle(&mut sifted);
         self.waiting_since = None;
         let news = !sifted.is_empty();
-        self.take_sifted(sifted);
+        self.take_sifted(sifted, clock::now());
         news
     }
 
-    fn take_sifted(&mut self, sifted: Vec<Sifted>) {
+    fn take_sifted(&mut self, sifted: Vec<Sifted>, now: Timestamp) {
         for sifted in sifted {
             match sifted {
                 Sifted::Line(line) => {
-                    self.speaks(&line);
+                    self.speaks(&line, now);
                     if !self.is_from_file(&line) {
                         self.stream_gave(&line);
                         self.name(line);
@@ -243,7 +245,7 @@ impl Held {
                 Sifted::Folded { lines, at } => {
                     self.replayed = self.replayed.saturating_add(lines);
                     let at = at.or(self.last_line_at);
-                    self.speaks_again(at);
+                    self.speaks_again(at, now);
                     self.mark_before(at);
                     // Without any time there is no place for it; the meter counts it all the same.
                     if let Some(at) = at {
@@ -264,9 +266,9 @@ impl Held {
     }
 
     /// Measures how far behind the stream is.
-    fn measure(&mut self, newest: Option<Timestamp>) {
+    fn measure(&mut self, newest: Option<Timestamp>, now: Timestamp) {
         if let Some(at) = newest {
-            self.delay.line(at, clock::now());
+            self.delay.line(at, now);
             let catching_up = self.delay.catching_up();
             self.catching_up_since = catching_up.then(Instant::now);
         }

@@ -176,7 +176,12 @@ impl Run {
         self.opening != Opening::Unseen && !self.ready && self.opening < opening
     }
 
-    pub(super) fn count(&mut self, signature: &Signature, names: Vec<Name>, line: &PreparedLine) {
+    pub(super) fn count(
+        &mut self,
+        signature: &Signature,
+        names: impl FnOnce() -> Vec<Name>,
+        line: &PreparedLine,
+    ) {
         let known = self.findings.iter().position(|f| f.id == signature.id);
         let at = match known {
             Some(at) => at,
@@ -211,7 +216,10 @@ impl Run {
         if finding.program != line.program {
             finding.program.clone_from(&line.program);
         }
-        for name in names {
+        if finding.names.len() == MAX_NAMES {
+            return;
+        }
+        for name in names() {
             if finding.names.len() < MAX_NAMES && !finding.names.contains(&name) {
                 finding.names.push(name);
             }

@@ -17,7 +17,6 @@ use forgekeeper_domain::{
 use tokio::time::{Duration, Instant};
 
 use super::Held;
-use crate::sys::clock;
 
 /// Lines that are compared where the file is taken up.
 const COMPARED: usize = 4_096;
@@ -177,28 +176,28 @@ impl Held {
     }
 
     /// The stream said something.
-    pub(super) fn speaks(&mut self, line: &PreparedLine) {
-        if self.hear(line, self.heard_at(line.at)) {
+    pub(super) fn speaks(&mut self, line: &PreparedLine, now: Timestamp) {
+        if self.hear(line, self.heard_at(line.at, now)) {
             self.spoke(line.at);
         }
     }
 
     /// When something was said that comes now. The engine's clock is another one than that by which
     /// the program's deeds are known.
-    fn heard_at(&self, at: Option<Timestamp>) -> Option<Timestamp> {
+    fn heard_at(&self, at: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
         if self.delay.catching_up() {
             at
         } else {
-            Some(clock::now())
+            Some(now)
         }
     }
 
     /// The stream said again what it had said, and what the file gave meanwhile.
-    pub(super) fn speaks_again(&mut self, at: Option<Timestamp>) {
+    pub(super) fn speaks_again(&mut self, at: Option<Timestamp>, now: Timestamp) {
         if let Some(beside) = &mut self.beside {
             beside.only_file.clear();
         }
-        self.spoke_at = self.spoke_at.max(self.heard_at(at));
+        self.spoke_at = self.spoke_at.max(self.heard_at(at, now));
         self.spoke(at);
     }
 
