@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{container::ContainerSnapshot, discovery::Clue};
+use crate::{container::ContainerSnapshot, discovery::Clue, facts::Busy};
 
 mod comfyui;
 mod forge;
@@ -63,6 +63,8 @@ pub trait ServiceKind: fmt::Debug + Sync {
     /// Files inside the container into which known images write what the program says, best first;
     /// the multiplexer of such an image calls the program as the file is called.
     fn log_files(&self) -> &'static [&'static str];
+    /// Whether what is seen running leaves lines in the program's log, at its end at the latest.
+    fn leaves_lines(&self, busy: &Busy) -> bool;
     /// Words of the log line after which the API answers.
     fn ready_log_line(&self) -> &'static str;
     /// Seconds a start takes on the slowest usual machine, before any history exists.

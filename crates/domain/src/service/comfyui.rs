@@ -6,7 +6,7 @@ use super::{
     KindId, Recognition, ServiceKind,
     words::{Words, clues},
 };
-use crate::container::ContainerSnapshot;
+use crate::{container::ContainerSnapshot, facts::Busy};
 
 /// The `comfyui` row of [`super::KINDS`].
 #[derive(Debug)]
@@ -53,6 +53,11 @@ impl ServiceKind for Comfyui {
     fn log_files(&self) -> &'static [&'static str] {
         // Of the ai-dock image; the others write to PID 1's output alone.
         &["/var/log/supervisor/comfyui.log"]
+    }
+
+    fn leaves_lines(&self, _: &Busy) -> bool {
+        // "got prompt", and "Prompt executed in" at its end.
+        true
     }
 
     fn ready_log_line(&self) -> &'static str {

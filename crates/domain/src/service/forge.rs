@@ -6,7 +6,7 @@ use super::{
     KindId, Recognition, ServiceKind,
     words::{Words, clues},
 };
-use crate::container::ContainerSnapshot;
+use crate::{container::ContainerSnapshot, facts::Busy};
 
 /// The `forge` row of [`super::KINDS`].
 #[derive(Debug)]
@@ -68,6 +68,11 @@ impl ServiceKind for Forge {
             "/var/log/supervisor/forge.log",
             "/var/log/supervisor/webui.log",
         ]
+    }
+
+    fn leaves_lines(&self, busy: &Busy) -> bool {
+        // Steps draw a progress bar; an interrogation, for one, may pass without a word.
+        busy.percent.is_some()
     }
 
     fn ready_log_line(&self) -> &'static str {

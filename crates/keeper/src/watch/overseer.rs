@@ -34,6 +34,7 @@ use crate::{
     sys::clock,
 };
 
+mod deeds;
 mod memory;
 mod pace;
 
@@ -179,7 +180,10 @@ impl Overseer {
                 let asked = self.start_was_asked(&id, fact.at);
                 self.service(id).program(fact, run, asked);
             }
-            Report::Api(id, fact) => self.service(id).api(fact),
+            Report::Api(id, fact) => {
+                let kind = self.settings_of(&id).map(|service| kind(service.kind));
+                self.service(id).api(fact, kind);
+            }
             Report::Log(id, meter) => self.service(id).log = Some(*meter),
             Report::Generation(record) => {
                 self.service(record.service.clone()).generation(*record);
@@ -206,10 +210,15 @@ impl Overseer {
         }
     }
 
+    /// The settings of a service, while it has any.
+    fn settings_of(&self, id: &ServiceId) -> Option<&ServiceSettings> {
+        let services = &self.settings.settings.services;
+        services.iter().find(|service| service.id == *id)
+    }
+
     /// When the container of a service was started, as last seen.
     fn container_run(&self, id: &ServiceId) -> Option<Timestamp> {
-        let services = &self.settings.settings.services;
-        let service = services.iter().find(|s| s.id == *id)?;
+        let service = self.settings_of(id)?;
         let host = self.hosts.get(service.host.as_str())?;
         host.container(&service.container)?.started_at
     }

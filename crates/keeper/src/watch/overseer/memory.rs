@@ -16,9 +16,10 @@ use forgekeeper_domain::{
     logs::{LogMeter, LogSource},
     notes::NoteBook,
     outcome::Status,
+    service::ServiceKind,
 };
 
-use super::{LastAnswer, host_outcome, supervised, usual_start_s};
+use super::{LastAnswer, deeds::Deeds, host_outcome, supervised, usual_start_s};
 use crate::{
     docker::host::HostView,
     settings::ServiceSettings,
@@ -62,9 +63,7 @@ pub(super) struct ServiceMemory {
     api: Option<Measured<ApiFact>>,
     image: Option<Measured<ImageFact>>,
     pub(super) log: Option<LogMeter>,
-    /// Begin of the first generation that ended well since the log last spoke; of the newest, while
-    /// it does.
-    deed_at: Option<Timestamp>,
+    deeds: Deeds,
     pub(super) history: History,
     pub(super) credentials: Option<SecretPlace>,
     pub(super) ladder: Option<Ladder>,
@@ -139,16 +138,19 @@ impl ServiceMemory {
         };
     }
 
-    /// Takes the end of a probe.
-    pub(super) fn api(&mut self, fact: Measured<ApiFact>) {
+    /// Takes the end of a probe of a service of this kind.
+    pub(super) fn api(&mut self, fact: Measured<ApiFact>, kind: Option<&dyn ServiceKind>) {
+        if let Some(kind) = kind {
+            self.deeds.saw(&fact, kind, self.spoke_at());
+        }
         self.api = Some(fact);
     }
 
     /// Takes a finished generation as the newest picture.
     pub(super) fn generation(&mut self, record: GenerationRecord) {
         self.image = Some(image_fact(&record));
-        if record.error.is_none() && self.deed_is_told() {
-            self.deed_at = Some(record.started_at);
+        if record.error.is_none() {
+            self.deeds.done(record.started_at, self.spoke_at());
         }
         self.history.last_generation = Some(record);
     }
@@ -213,11 +215,8 @@ impl ServiceMemory {
 }
 
 impl ServiceMemory {
-    /// Whether the log has spoken since the deed that is remembered: one more deed does not make a
-    /// silence younger.
-    fn deed_is_told(&self) -> bool {
-        let spoke_at = self.log.as_ref().and_then(|log| log.spoke_at);
-        self.deed_at.is_none_or(|deed| spoke_at >= Some(deed))
+    fn spoke_at(&self) -> Option<Timestamp> {
+        self.log.as_ref().and_then(|log| log.spoke_at)
     }
 
     fn log_fact(&self, log: &LogMeter, now: Timestamp) -> Measured<LogFact> {
@@ -229,7 +228,7 @@ impl ServiceMemory {
                 LogSource::Stream => None,
             },
             // A log that is not read proves nothing by its silence.
-            deed_at: self.deed_at.filter(|_| log.connected),
+            deed_at: self.deeds.at().filter(|_| log.connected),
             context_lost: lost.map(|finding| ContextLost {
                 signature: finding.id.clone(),
                 line: finding.text.clone(),
@@ -298,11 +297,6 @@ pub(super) fn host_state(id: &HostId, memory: &mut HostMemory, now: Timestamp) -
 
 #[cfg(test)]
 mod tests {
-    use forgekeeper_domain::{
-        generation::{GenerationRequest, GenerationVerdict},
-        ids::{JobId, ServiceId},
-    };
-
     use super::*;
 
     fn at(second: i64) -> Timestamp {
@@ -372,45 +366,17 @@ mod tests {
     }
 
     #[test]
-    fn a_silence_begins_with_the_first_deed_that_left_no_line() {
+    fn a_log_that_is_not_read_proves_nothing_by_its_silence() {
         let mut memory = ServiceMemory::default();
-        let made = |second| GenerationRecord {
-            id: JobId::new("g1").expect("an id"),
-            service: ServiceId::new("myia").expect("an id"),
-            request: GenerationRequest::default(),
-            started_at: at(second),
-            took_ms: 1_000,
-            verdict: GenerationVerdict::Proved,
-            pictures: Vec::new(),
-            substitutions: Vec::new(),
-            parameters: None,
-            model: None,
-            error: None,
-        };
-        let spoke = |second| LogMeter {
-            connected: true,
-            spoke_at: Some(at(second)),
-            ..LogMeter::unopened()
-        };
-        let deed = |memory: &ServiceMemory, log: &LogMeter| memory.log_fact(log, at(99)).value;
-        for (made_at, spoke_at, expected) in [
-            (0, 2, 0),
-            (10, 12, 10),
-            (20, 12, 20),
-            (30, 12, 20),
-            (40, 41, 20),
-            (50, 41, 50),
-        ] {
-            let log = spoke(spoke_at);
-            memory.generation(made(made_at));
-            memory.log = Some(log.clone());
-            assert_eq!(deed(&memory, &log).deed_at, Some(at(expected)), "{made_at}");
+        memory.deeds.done(at(0), None);
+        for connected in [true, false] {
+            let log = LogMeter {
+                connected,
+                ..LogMeter::unopened()
+            };
+            let fact = memory.log_fact(&log, at(99)).value;
+            assert_eq!(fact.deed_at, connected.then_some(at(0)));
         }
-        let lost = LogMeter {
-            connected: false,
-            ..spoke(0)
-        };
-        assert_eq!(deed(&memory, &lost).deed_at, None, "nothing is proved");
     }
 
     #[test]
