@@ -14,6 +14,8 @@ const SECONDS = Number(process.env.FLOOD_SECONDS);
 /** Filters in turn: text, an expression, many matches, few, and none, where all is shown. */
 const FILTERS = ['', 'fatal', 'model', 'request 1', 'thresholds', 'no such words', 'seconds'];
 const EVERY_S = 3;
+/** Lines in the list, among which is scrolled then. */
+const MANY = 1_000_000;
 /** When memory is looked at first: the first lines are there, what is kept for later is not. */
 const EARLY_S = 9;
 
@@ -59,8 +61,12 @@ const window = await Window.open({
   env: { DOCKER_HOST: FLOOD_ENGINE, FORGEKEEPER_CONFIG: settings },
 });
 
+/** Lines that have come into the page. */
+const arrived = () =>
+  window.script(`return Number(document.querySelector('[data-testid="log-count"]').dataset.arrived)`);
+
 /** Watches the frames for a while; `act` is called every few seconds. */
-async function watch(act) {
+async function watch(act, seconds = SECONDS, every = EVERY_S) {
   await window.script(`
     const gaps = (window.floodGaps = []);
     let last = performance.now();
@@ -71,10 +77,10 @@ async function watch(act) {
     });`);
   const began = Date.now();
   let early = 0;
-  for (let round = 0; Date.now() - began < SECONDS * 1_000; round++) {
+  for (let round = 0; Date.now() - began < seconds * 1_000; round++) {
     await act(round);
     if (early === 0 && Date.now() - began >= EARLY_S * 1_000) early = await memory();
-    await sleep(Math.max(0, began + (round + 1) * EVERY_S * 1_000 - Date.now()));
+    await sleep(Math.max(0, began + (round + 1) * every * 1_000 - Date.now()));
   }
   const late = await memory();
   const seen = await window.script(`
@@ -104,8 +110,29 @@ try {
   await (await window.get('log-keep')).click();
   await filter.clear();
   await filter.type('thresholds');
+  const before = await arrived();
   const kept = await watch(async () => undefined);
-  console.log(JSON.stringify({ filtered, kept }));
+  // Until a million are in the list; then it is quiet, and somebody turns the wheel and jumps.
+  await window.until('a million lines', async () => (await arrived()) - before >= MANY, 120_000);
+  execFileSync('docker', ['--host', FLOOD_ENGINE, 'kill', FLOOD_CONTAINER], { stdio: 'ignore' });
+  await window.until('the end of the flood', async () => {
+    const now = await arrived();
+    await sleep(1_000);
+    return now === (await arrived());
+  }, 30_000);
+  const scrolled = await watch(
+    (round) =>
+      window.script(
+        `const list = document.querySelector('[role="log"]');
+        const up = new WheelEvent('wheel', { deltaY: -600, bubbles: true });
+        list.dispatchEvent(up);
+        list.scrollTop = arguments[0] % 10 === 9 ? list.scrollHeight * Math.random() : list.scrollTop - 600;`,
+        round,
+      ),
+    10,
+    0.1,
+  );
+  console.log(JSON.stringify({ filtered, kept, scrolled }));
 } finally {
   await window.close();
   await rm(folder, { recursive: true, force: true });

@@ -18,7 +18,7 @@ use crate::repo::Repo;
 const LINES: &str = "1000000";
 const STORED: &str = "10000000";
 const CONTAINER: &str = "fk-bench-lines";
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 7;
 /// Occurs a few times among the stored lines.
 const WORD: &str = "needle";
 
