@@ -46,7 +46,10 @@ export class LineStore {
   /** Lines that ever came. */
   count = 0;
 
+  /** From the first chunk with lines that are wanted on. */
   private chunks: (Chunk | null)[] = [];
+  /** Chunks that were let go before it. */
+  private gone = 0;
   private atHand = 0;
   private looks = 0;
   private packing = false;
@@ -58,13 +61,14 @@ export class LineStore {
   /** Keeps a line; `source` is the number of its service, `hit` whether it is one to jump to. */
   add(line: LogLine, source: number, hit: boolean): number {
     const id = this.count++;
-    if (id >= this.times.length) this.grow();
+    if (this.place(id) >= this.times.length) this.grow();
+    const place = this.place(id);
     const at = line.at === null ? NaN : Date.parse(line.at);
     // A line without a time stands where the one before it does.
-    this.times[id] = Number.isNaN(at) ? (this.times[id - 1] ?? 0) : at;
-    this.sources[id] = source;
-    this.hits[id] = hit ? 1 : 0;
-    let chunk = this.chunks[Math.floor(id / PER_CHUNK)];
+    this.times[place] = Number.isNaN(at) ? (this.times[place - 1] ?? 0) : at;
+    this.sources[place] = source;
+    this.hits[place] = hit ? 1 : 0;
+    let chunk = this.chunkOf(id);
     if (!chunk) {
       chunk = { lines: [], packed: null, filled: 0, wanted: 0, used: 0, thawing: null };
       this.chunks.push(chunk);
@@ -80,7 +84,7 @@ export class LineStore {
 
   /** A line; `null` while it is being unpacked, or when it was let go. */
   at(id: number): LogLine | null {
-    const chunk = this.chunks[Math.floor(id / PER_CHUNK)];
+    const chunk = this.chunkOf(id);
     if (!chunk) return null;
     chunk.used = ++this.looks;
     if (chunk.lines) return chunk.lines[id % PER_CHUNK] ?? null;
@@ -92,21 +96,21 @@ export class LineStore {
   async read(id: number): Promise<LogLine | null> {
     const now = this.at(id);
     if (now) return now;
-    const chunk = this.chunks[Math.floor(id / PER_CHUNK)];
+    const chunk = this.chunkOf(id);
     if (!chunk) return null;
     await this.thaw(chunk);
     return chunk.lines?.[id % PER_CHUNK] ?? null;
   }
 
   /** In milliseconds since 1970. */
-  timeOf = (id: number): number => this.times[id] ?? 0;
-  sourceOf = (id: number): number => this.sources[id] ?? 0;
-  isHit = (id: number): boolean => this.hits[id] === 1;
+  timeOf = (id: number): number => this.times[this.place(id)] ?? 0;
+  sourceOf = (id: number): number => this.sources[this.place(id)] ?? 0;
+  isHit = (id: number): boolean => this.hits[this.place(id)] === 1;
 
   /** Lets lines go; memory is free once all of a chunk are gone. */
   drop(ids: Iterable<number>): void {
     for (const id of ids) {
-      const place = Math.floor(id / PER_CHUNK);
+      const place = Math.floor(id / PER_CHUNK) - this.gone;
       const chunk = this.chunks[place];
       if (!chunk) continue;
       chunk.wanted -= 1;
@@ -152,17 +156,30 @@ export class LineStore {
     this.packing = false;
   }
 
+  private chunkOf(id: number): Chunk | null {
+    return this.chunks[Math.floor(id / PER_CHUNK) - this.gone] ?? null;
+  }
+
+  /** Where a line is in what is known of every line. */
+  private place(id: number): number {
+    return id - this.gone * PER_CHUNK;
+  }
+
+  /** Makes room: what is known of lines that were let go first gives way. */
   private grow(): void {
-    const size = this.times.length * 2;
-    const times = new Float64Array(size);
-    times.set(this.times);
-    this.times = times;
-    const bytes = (old: Uint8Array) => {
-      const fresh = new Uint8Array(size);
-      fresh.set(old);
+    let gone = this.chunks.findIndex((chunk) => chunk !== null);
+    if (gone < 0) gone = this.chunks.length;
+    this.chunks.splice(0, gone);
+    this.gone += gone;
+    const from = gone * PER_CHUNK;
+    const left = this.times.length - from;
+    const size = left > this.times.length / 2 ? this.times.length * 2 : this.times.length;
+    const moved = <T extends Float64Array | Uint8Array>(old: T, fresh: T): T => {
+      fresh.set(old.subarray(from));
       return fresh;
     };
-    this.sources = bytes(this.sources);
-    this.hits = bytes(this.hits);
+    this.times = moved(this.times, new Float64Array(size));
+    this.sources = moved(this.sources, new Uint8Array(size));
+    this.hits = moved(this.hits, new Uint8Array(size));
   }
 }

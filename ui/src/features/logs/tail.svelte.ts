@@ -18,6 +18,8 @@ const FLOOD = 1_000;
 const SLACK = 20_000;
 /** Pixels that every browser can lay out; longer lists lose their oldest lines earlier. */
 const TALLEST = 30_000_000;
+/** Lines that the list begins with; older ones come when somebody goes up. */
+const FIRST_LINES = 2_000;
 /** Fewer lines than this are few: older ones are asked for at once, where that is cheap. */
 const FEW = 200;
 
@@ -90,10 +92,12 @@ export class LogTail {
     this.loading = true;
     const granted: Release[] = [];
     const turn = () => this.turnTo(asked, services, query, folded);
+    // What is marked is counted among all that is held.
+    const first = { ...query, tail: query.mark ? null : FIRST_LINES };
     try {
       await Promise.all(
         services.map(async (service, number) => {
-          const release = await this.backend.logs(service, query, (batch) => {
+          const release = await this.backend.logs(service, first, (batch) => {
             if (asked < this.live || asked > this.asked) return;
             turn();
             this.receive(number, batch, query);
