@@ -1,9 +1,6 @@
 import type { LogLine } from '../../backend/types';
+import type { Finder } from './finder';
 
-/** Longest text searched for matches to mark; behind it the line is shown unmarked. */
-const SEARCHED = 4_000;
-/** Most marks in one line. */
-const MARKS = 50;
 /** Most coloured parts of one line; what follows them is shown in the ordinary colour. */
 const COLOURED = 400;
 
@@ -18,26 +15,10 @@ export interface Part {
   bold: boolean;
 }
 
-/** The expression that marks matches, or nothing when there is none to mark. */
-export function marker(filter: string, regex: boolean): RegExp | null {
-  if (filter === '') return null;
-  const source = regex
-    ? filter.replace(/^\(\?i\)/, '')
-    : filter.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-  // Plain text ignores case; an expression only when it says so, like the keeper's filter.
-  const flags = regex && source === filter ? 'g' : 'gi';
-  try {
-    return new RegExp(source, flags);
-  } catch {
-    // The keeper's expressions know forms that browsers do not: it filters, nothing is marked.
-    return null;
-  }
-}
-
 /** Cuts a line where a match or a colour begins or ends; joined the parts are the line again. */
-export function parts(text: string, expression: RegExp | null, spans: Span[] = []): Part[] {
-  if (!expression && spans.length === 0) return [{ text, hit: false, tint: null, bold: false }];
-  const hits = expression ? matches(text, expression) : [];
+export function parts(text: string, mark: Finder | null, spans: Span[] = []): Part[] {
+  if (!mark && spans.length === 0) return [{ text, hit: false, tint: null, bold: false }];
+  const hits = mark?.find(text) ?? [];
   const colours = spans.length > 0 ? placed(text, spans.slice(0, COLOURED)) : [];
   const edges = new Set([0, text.length]);
   for (const [from, to] of hits) edges.add(from).add(to);
@@ -59,16 +40,6 @@ export function parts(text: string, expression: RegExp | null, spans: Span[] = [
       tint: tinted ? over.tint : null,
       bold: tinted && over.bold,
     });
-  }
-  return found;
-}
-
-function matches(text: string, expression: RegExp): [number, number][] {
-  const found: [number, number][] = [];
-  for (const match of text.slice(0, SEARCHED).matchAll(expression)) {
-    if (match[0] === '') continue;
-    if (found.length >= MARKS) break;
-    found.push([match.index, match.index + match[0].length]);
   }
   return found;
 }

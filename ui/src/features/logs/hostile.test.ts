@@ -2,7 +2,7 @@ import { render, screen } from '@testing-library/svelte';
 import { expect, test } from 'vitest';
 
 import type { LogLine } from '../../backend/types';
-import { marker } from './highlight';
+import { finder, type Finder } from './finder';
 import LogLineRow from './LogLineRow.svelte';
 
 const line = (text: string, spans: LogLine['spans'] = []): LogLine => ({
@@ -19,7 +19,7 @@ const line = (text: string, spans: LogLine['spans'] = []): LogLine => ({
   marker: null,
 });
 
-function row(one: LogLine, mark: RegExp | null = null) {
+function row(one: LogLine, mark: Finder | null = null) {
   const props = {
     line: one,
     signature: null,
@@ -46,8 +46,8 @@ test.each(MARKUP)('%s is text, plain, marked and coloured', (text) => {
   const coloured = line(text, [{ start: 2, end: 9, colour: 'red', bold: true }]);
   for (const [one, mark] of [
     [line(text), null],
-    [line(text), marker('[<>a-z]+', true)],
-    [coloured, marker('s', false)],
+    [line(text), finder('[<>a-z]+', true)],
+    [coloured, finder('s', false)],
   ] as const) {
     const { shown, unmount } = row(one, mark);
     expect(shown.querySelector('.text')?.textContent).toBe(text);
@@ -66,7 +66,7 @@ test('what turns letters around turns only those of its line', () => {
     '\u200fx',
     'e' + '\u0301'.repeat(500),
   ]) {
-    const { shown, unmount } = row(line(text), marker('e', false));
+    const { shown, unmount } = row(line(text), finder('e', false));
     const alone = shown.querySelector('.text bdi') ?? expect.fail('it is not set apart');
     expect(alone).toHaveAttribute('dir', 'ltr');
     expect(alone.textContent).toBe(text);

@@ -1,9 +1,10 @@
 import type { Preferences } from '../../backend/backend';
 import type { LogLine } from '../../backend/types';
+import type { Finder } from './finder';
 
 /** How lines are shown. */
 export interface Look {
-  mark: RegExp | null;
+  mark: Finder | null;
   wrap: boolean;
   times: Preferences['logs']['times'];
   /** Moves on by itself; for times that are told as an age, and to tell today from other days. */

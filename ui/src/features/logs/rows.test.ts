@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 
 import type { LogLine } from '../../backend/types';
 import { language } from '../../shared/i18n.svelte';
-import { marker, parts } from './highlight';
+import { parts } from './highlight';
+import { finder } from './finder';
 import { markerSentence } from './markers';
 
 describe('colours', () => {
@@ -29,18 +30,39 @@ describe('colours', () => {
     ['a match beside one', 'été ok', [span(6, 8)], 'été', '*été| |red:ok'],
   ];
   test.each(CASES)('%s', (_, text, spans, filter, expected) => {
-    const found = parts(text, filter ? marker(filter, false) : null, spans);
+    const found = parts(text, filter ? finder(filter, false) : null, spans);
     expect(found.map((p) => p.text).join('')).toBe(text);
     expect(
       found.map((p) => `${p.tint ? `${p.tint}:` : ''}${p.hit ? '*' : ''}${p.text}`).join('|'),
     ).toBe(expected);
   });
 
+  const marked = (text: string, filter: string, regex: boolean) =>
+    finder(filter, regex)
+      ?.find(text)
+      .map(([from, to]) => text.slice(from, to));
+
   test('an expression marks what the keeper finds: case counts unless it says otherwise', () => {
-    expect(marker('Error', false)?.test('error')).toBe(true);
-    expect(marker('Error', true)?.test('error')).toBe(false);
-    expect(marker('(?i)Error', true)?.test('error')).toBe(true);
+    expect(marked('an error', 'Error', false)).toEqual(['error']);
+    expect(marked('an error', 'Error', true)).toEqual([]);
+    expect(marked('an error', '(?i)Error', true)).toEqual(['error']);
+    expect(marked('🔥 été 12 MB, 3 MB', '(?P<size>\\d+) MB|été', true)).toEqual([
+      'été',
+      '12 MB',
+      '3 MB',
+    ]);
+    expect(marked('an empty match is none', 'x*', true)).toEqual([]);
   });
+
+  test.each(['(a+)+$', '(a|a)*b', '(.*)*\\d', '([ -~]{0,99}){1,9}[#^][0-9]', '(unclosed'])(
+    'no expression makes the window stand still: %s',
+    (expression) => {
+      const one = finder(expression, true);
+      const began = performance.now();
+      for (let line = 0; line < 200; line++) one?.find('a'.repeat(4_000));
+      expect(performance.now() - began).toBeLessThan(5_000);
+    },
+  );
 });
 
 test('what happened to the container is told in words', () => {

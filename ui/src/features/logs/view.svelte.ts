@@ -1,5 +1,5 @@
 import type { LogQuery } from '../../backend/types';
-import { marker } from './highlight';
+import { finder } from './finder';
 import type { Range } from './range';
 
 /** What of a log is asked for on the page. */
@@ -36,7 +36,7 @@ export class LogView {
       this.program !== null ||
       this.range !== null,
   );
-  readonly mark = $derived(this.filter === this.grouping ? null : marker(this.filter, this.regex));
+  readonly mark = $derived(this.filter === this.grouping ? null : finder(this.filter, this.regex));
   /** Where only some lines of a traceback match, none of them may be hidden. */
   readonly folded = $derived(this.filter === '' && this.level === null);
 
