@@ -16,9 +16,9 @@ const GATHER: Duration = Duration::from_millis(250);
 const GATHER_NUMBERS: Duration = Duration::from_secs(1);
 /// Or until there are so many.
 const MAX_BATCH: usize = 2_000;
-/// Lines of the past looked at in one go: an expression over all that is held takes a while, in
-/// which neither the follower nor other tasks of this thread may wait.
-const LOOK_AT: usize = 500;
+/// For how long lines are looked at in one go: an expression may take milliseconds for each, and
+/// neither the follower nor other tasks of this thread may wait for all that is held.
+const LOOK_FOR: Duration = Duration::from_millis(4);
 
 /// Reads a log: first what is held, then what comes.
 #[derive(Debug)]
@@ -46,6 +46,8 @@ pub struct LogReader {
 struct Found {
     held: u32,
     closed: bool,
+    /// There is more than could be looked at in one go.
+    more: bool,
 }
 
 impl LogReader {
@@ -81,8 +83,13 @@ impl LogReader {
                 since + if news { GATHER } else { GATHER_NUMBERS }
             });
             let due = waited_for.is_some_and(|at| Instant::now() >= at);
-            if due || self.gathered.len() >= MAX_BATCH || (found.closed && waited_for.is_some()) {
+            let last = found.closed && !found.more && waited_for.is_some();
+            if due || self.gathered.len() >= MAX_BATCH || last {
                 return Some(self.batch(found.held));
+            }
+            if found.more {
+                tokio::task::yield_now().await;
+                continue;
             }
             if found.closed {
                 return None;
@@ -139,9 +146,13 @@ impl LogReader {
             self.dropped = self.dropped.saturating_add(missed);
             self.next_seq = self.next_seq.wrapping_add(missed);
             let left = (left - missed) as usize;
-            for line in lines.take(left.min(LOOK_AT)) {
+            let began = std::time::Instant::now();
+            for line in lines.take(left) {
                 self.next_seq = line.seq.wrapping_add(1);
                 self.look_at(line);
+                if began.elapsed() >= LOOK_FOR {
+                    break;
+                }
             }
             if let Some(tail) = self.tail {
                 let superfluous = self.gathered.len().saturating_sub(tail as usize);
@@ -160,8 +171,11 @@ impl LogReader {
             self.dropped = self.dropped.saturating_add(missed);
             self.next_seq = self.next_seq.wrapping_add(missed);
             let mut news = missed > 0;
+            let mut more = false;
+            let began = std::time::Instant::now();
             for line in lines {
-                if self.gathered.len() >= MAX_BATCH {
+                more = began.elapsed() >= LOOK_FOR;
+                if more || self.gathered.len() >= MAX_BATCH {
                     break;
                 }
                 news = true;
@@ -183,6 +197,7 @@ impl LogReader {
             Found {
                 held: count(&held.ring),
                 closed: held.closed,
+                more,
             }
         })
     }

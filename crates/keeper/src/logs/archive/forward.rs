@@ -86,7 +86,8 @@ impl Forward {
                 continue;
             };
             let block = Block::unpack(&packed)?;
-            if self.filter.may_match(block.texts()) {
+            let wanted = || !self.stop.is_cancelled();
+            if rounds::may_match(&self.filter, block.texts(), wanted) {
                 self.lines = self.wanted(block.lines(number(row.first))?);
             }
         }
@@ -105,7 +106,9 @@ impl Forward {
     fn wanted(&self, mut lines: Vec<LogLine>) -> vec::IntoIter<LogLine> {
         lines.retain(|line| {
             let in_range = |range: &RangeInclusive<u32>| range.contains(&line.seq);
-            self.range.as_ref().is_none_or(in_range) && self.filter.matches(line)
+            self.range.as_ref().is_none_or(in_range)
+                && !self.stop.is_cancelled()
+                && self.filter.matches(line)
         });
         lines.into_iter()
     }

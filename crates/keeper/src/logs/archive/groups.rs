@@ -131,12 +131,11 @@ impl Count {
 
     fn held(&mut self, lines: &[LogLine]) -> Ended {
         self.batch.all = u32::try_from(lines.len()).unwrap_or(u32::MAX);
-        // So many are counted before somebody is asked whether they are still wanted.
-        for part in lines.rchunks(1_000) {
+        for line in lines.iter().rev() {
             if self.is_unwanted() {
                 return Ended::Unwanted;
             }
-            for line in part.iter().rev().filter(|line| self.filter.matches(line)) {
+            if self.filter.matches(line) {
                 self.grouping.take(line);
             }
         }
@@ -152,9 +151,11 @@ impl Count {
             return Ok(grouping);
         }
         let block = Block::unpack(packed)?;
-        if self.filter.may_match(block.texts()) {
+        let wanted = || !self.is_unwanted();
+        if rounds::may_match(&self.filter, block.texts(), wanted) {
             let lines = block.lines(number(*first))?;
-            for line in lines.iter().rev().filter(|line| self.filter.matches(line)) {
+            let lines = lines.iter().rev().take_while(|_| wanted());
+            for line in lines.filter(|line| self.filter.matches(line)) {
                 grouping.take(line);
             }
         }

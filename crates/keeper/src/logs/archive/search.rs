@@ -94,7 +94,10 @@ impl Search {
                 (round, rest) = rest.split_at(size.min(rest.len()));
                 size = (size * GROWTH).min(ROUND);
                 let packed = rounds::packed(connection, round)?;
-                let matches = rounds::look(&packed, |(first, packed)| self.matches(*first, packed));
+                let wanted = || !stop.is_cancelled() && !found.is_closed();
+                let matches = rounds::look(&packed, |(first, packed)| {
+                    self.matches(*first, packed, wanted)
+                });
                 for (row, lines) in round.iter().zip(matches) {
                     let mut lines = lines?;
                     lines.truncate(missing);
@@ -138,20 +141,22 @@ impl Search {
         rows
     }
 
-    /// The matching lines of a block, newest first.
-    fn matches(&self, first: i64, packed: &[u8]) -> Matches {
+    /// The matching lines of a block, newest first; not all of them once they are not wanted.
+    fn matches(&self, first: i64, packed: &[u8], wanted: impl Fn() -> bool) -> Matches {
         // A row that has given way meanwhile.
         if packed.is_empty() {
             return Ok(Vec::new());
         }
         let block = Block::unpack(packed)?;
-        if !self.filter.may_match(block.texts()) {
+        if !rounds::may_match(&self.filter, block.texts(), &wanted) {
             return Ok(Vec::new());
         }
         let first = number(first);
         let mut lines = block.lines(first)?;
         lines.retain(|line| {
-            self.before.is_none_or(|before| line.seq < before) && self.filter.matches(line)
+            self.before.is_none_or(|before| line.seq < before)
+                && wanted()
+                && self.filter.matches(line)
         });
         lines.reverse();
         Ok(lines)
