@@ -1,16 +1,11 @@
 // The log room in the real window over the demo host, state by state. FORGEKEEPER_BIN names the
 // program. With UPDATE_SCREENSHOTS=1 a picture of every state is taken, in both themes.
 import assert from 'node:assert/strict';
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 
 import { Window } from './driver.mjs';
-
-const PICTURES = fileURLToPath(new URL('../../docs/screenshots/', import.meta.url));
-const TAKE = process.env.UPDATE_SCREENSHOTS === '1';
+import { picture } from './pictures.mjs';
 
 describe('the log room on the demo host', () => {
   /** @type {Window} */
@@ -20,18 +15,6 @@ describe('the log room on the demo host', () => {
   const count = (css) => window.script('return document.querySelectorAll(arguments[0]).length', css);
   const rows = () =>
     window.script(`return [...document.querySelectorAll('[data-testid="log-row"]')].map((e) => e.textContent)`);
-  const theme = (name) => window.script('document.documentElement.dataset.theme = arguments[0]', name);
-
-  /** A picture of a state in both themes, where pictures are wanted. */
-  async function picture(name) {
-    if (!TAKE) return;
-    await mkdir(PICTURES, { recursive: true });
-    for (const one of ['dark', 'light']) {
-      await theme(one);
-      await sleep(400);
-      await window.screenshot(join(PICTURES, `logs-${name}-${one}.png`));
-    }
-  }
 
   before(async () => {
     assert.ok(process.env.FORGEKEEPER_BIN, 'FORGEKEEPER_BIN must name the program');
@@ -50,7 +33,7 @@ describe('the log room on the demo host', () => {
       const list = document.querySelector('[role="log"]');
       return list.scrollHeight - list.scrollTop - list.clientHeight;`);
     assert.ok(gap < 24, `it ends ${gap} px above the newest line`);
-    await picture('live');
+    await picture(window, 'live');
   });
 
   test('paused: the page stands still and counts what comes', async () => {
@@ -61,7 +44,7 @@ describe('the log room on the demo host', () => {
     const before = await rows();
     await sleep(500);
     assert.deepEqual(await rows(), before);
-    await picture('paused');
+    await picture(window, 'paused');
     await click('log-pause');
   });
 
@@ -73,12 +56,12 @@ describe('the log room on the demo host', () => {
       return texts.length > 0 && texts.every((text) => /memory/i.test(text));
     });
     assert.ok((await count('[data-testid="log-row"] mark')) > 0);
-    await picture('filtered');
+    await picture(window, 'filtered');
     await click('log-keep');
     await window.until('other lines too', async () => (await rows()).some((text) => !/memory/i.test(text)));
     await click('log-hit-previous');
     await window.until('which match it is', async () => /^\d+ (of|sur) \d+$/.test(await textOf('log-hits')));
-    await picture('in-context');
+    await picture(window, 'in-context');
     await click('log-keep');
     await filter.clear();
   });
@@ -101,7 +84,7 @@ describe('the log room on the demo host', () => {
       return false;
     });
     assert.ok((await count('[data-testid="log-row"].trace')) > 1, 'its lines stand below it');
-    await picture('traceback');
+    await picture(window, 'traceback');
   });
 
   test('several services stand in one list', async () => {
@@ -110,7 +93,7 @@ describe('the log room on the demo host', () => {
       const names = await window.script(`return [...document.querySelectorAll('.voice')].map((e) => e.textContent)`);
       return new Set(names).size > 1;
     });
-    await picture('together');
+    await picture(window, 'together');
     await click('log-together');
     await click('log-service-myia');
   });
@@ -123,7 +106,7 @@ describe('the log room on the demo host', () => {
     );
     assert.ok(counts[0] > 1, `the first group has ${counts[0]}`);
     assert.deepEqual(counts, [...counts].sort((a, b) => b - a));
-    await picture('grouped');
+    await picture(window, 'grouped');
     await click('log-grouped');
   });
 
@@ -133,7 +116,7 @@ describe('the log room on the demo host', () => {
     await click('log-search-start');
     await window.until('results', async () => (await rows()).length > 0);
     assert.match(await textOf('log-search-progress'), /\d/);
-    await picture('search');
+    await picture(window, 'search');
     await click('log-search-back');
     await filter.clear();
   });
@@ -143,7 +126,7 @@ describe('the log room on the demo host', () => {
     await filter.type('no such words anywhere');
     await window.get('log-empty');
     assert.match(await textOf('log-empty'), /\d/);
-    await picture('empty');
+    await picture(window, 'empty');
     await filter.clear();
     await window.until('lines again', async () => (await rows()).length > 3);
   });
@@ -158,6 +141,6 @@ describe('the log room on the demo host', () => {
     await window.until('the end of the stream', async () => /Not connected/.test(await textOf('log-count')), 60_000);
     assert.ok((await rows()).length > 3, 'what was said before can still be read');
     await window.until('the marker', async () => (await count('[data-testid="log-marker"]')) > 0);
-    await picture('disconnected');
+    await picture(window, 'disconnected');
   });
 });
