@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from 'vitest';
 import type { LogMeter } from '../../backend/types';
 import { language } from '../../shared/i18n.svelte';
 import { markerSentence } from './markers';
-import { delayWords, sourceWords, storageWords } from './meter';
+import { delayWords, sourceWords, storageWords, worst } from './meter';
 
 const meter = (rest: Partial<LogMeter> = {}) =>
   ({
@@ -65,4 +65,15 @@ test('why nothing is stored is told, and whether that is bad', () => {
 test('the change of the source is told between the lines', () => {
   expect(markerSentence({ source: { file: '/var/log/x.log' } })).toContain('/var/log/x.log');
   expect(markerSentence({ source: { file: null } })).toContain('again');
+});
+
+test('of several logs the worst is told of', () => {
+  const of = (...meters: LogMeter[]) =>
+    worst(meters.map((meter, number) => ({ service: `s${number}`, meter })))?.service;
+  const unstored = meter({ stored: { state: 'failed', reason: 'no room' } });
+  expect(of(meter(), meter())).toBe('s0');
+  expect(of(meter(), unstored)).toBe('s1');
+  expect(of(unstored, meter({ silent: true }))).toBe('s1');
+  expect(of(meter({ silent: true }), meter({ connected: false }))).toBe('s1');
+  expect(of()).toBeUndefined();
 });

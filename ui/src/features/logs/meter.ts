@@ -40,3 +40,17 @@ export function storageWords({ stored }: LogMeter): { words: string; bad: boolea
         : { words: t('logs.stored_since', { at: fullTime(stored.oldest) }), bad: false };
   }
 }
+
+/** A log and its service. */
+export interface Voiced {
+  service: string;
+  meter: LogMeter;
+}
+
+/** Of several logs the one that has to be told of: one that is not read, a silent one, one that is
+ * not stored, else the first. */
+export function worst(logs: readonly Voiced[]): Voiced | undefined {
+  const rank = ({ meter }: Voiced) =>
+    !meter.connected ? 0 : meter.silent ? 1 : storageWords(meter)?.bad ? 2 : 3;
+  return [...logs].sort((a, b) => rank(a) - rank(b))[0];
+}

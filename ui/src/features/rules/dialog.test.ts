@@ -55,6 +55,23 @@ test('mistakes stand beside their fields while one types, and keep the rule from
   expect(backend.calls.filter((call) => call.startsWith('rule'))).toEqual([]);
 });
 
+test('what was written is not lost to one key', async () => {
+  const { backend } = await opened();
+  await userEvent.click(screen.getByTestId('rules-add'));
+  await type('pattern', 'could not reach the relay');
+  await userEvent.keyboard('{Escape}');
+  expect(screen.getByTestId('rule-unsaved')).toHaveTextContent('not saved');
+  expect(screen.getByRole('button', { name: 'Go on writing' })).toHaveFocus();
+  await userEvent.keyboard('{Escape}');
+  expect(screen.queryByTestId('rule-unsaved')).not.toBeInTheDocument();
+  expect(screen.getByTestId('rule-pattern')).toHaveValue('could not reach the relay');
+  await userEvent.keyboard('{Escape}');
+  await userEvent.click(screen.getByTestId('rule-discard'));
+  await settled();
+  expect(screen.queryByTestId('rules')).not.toBeInTheDocument();
+  expect(backend.calls.filter((call) => call.startsWith('rule '))).toEqual([]);
+});
+
 test('a rule is tried on the lines held before it is saved', async () => {
   const { backend } = await opened();
   await userEvent.click(screen.getByTestId('rules-add'));
