@@ -227,8 +227,11 @@ impl ServiceMemory {
                 LogSource::File { path } => Some(path.clone()),
                 LogSource::Stream => None,
             },
-            // A log that is not read proves nothing by its silence.
-            deed_at: self.deeds.at().filter(|_| log.connected),
+            // A log that is not read, or still tells of the past, proves nothing by its silence.
+            deed_at: self
+                .deeds
+                .at()
+                .filter(|_| log.connected && !log.catching_up),
             context_lost: lost.map(|finding| ContextLost {
                 signature: finding.id.clone(),
                 line: finding.text.clone(),
@@ -366,16 +369,20 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_is_not_read_proves_nothing_by_its_silence() {
+    fn a_log_that_is_not_read_or_tells_of_the_past_proves_nothing_by_its_silence() {
         let mut memory = ServiceMemory::default();
         memory.deeds.done(at(0), None);
-        for connected in [true, false] {
+        for (connected, catching_up, expected) in [
+            (true, false, Some(at(0))),
+            (true, true, None),
+            (false, false, None),
+        ] {
             let log = LogMeter {
                 connected,
+                catching_up,
                 ..LogMeter::unopened()
             };
-            let fact = memory.log_fact(&log, at(99)).value;
-            assert_eq!(fact.deed_at, connected.then_some(at(0)));
+            assert_eq!(memory.log_fact(&log, at(99)).value.deed_at, expected);
         }
     }
 
