@@ -418,7 +418,7 @@ test('a picture is made, enlarged and kept in the history', async () => {
     await picture.click();
     await page.getByRole('dialog').waitFor();
     await page.keyboard.press('+');
-    await page.getByText('125').waitFor();
+    await page.getByText(/^125.?%$/u).waitFor();
     await page.keyboard.press('Escape');
     assert.equal(await page.getByTestId('bench-history-item').count(), 1);
   });
