@@ -40,6 +40,7 @@ else
 fi
 
 must "programs" cargo build --locked --workspace --bins
+must "libraries in the driver's place" cargo build --locked -p forgekeeper-standin-nvml --examples
 FORGEKEEPER_TEST_CTL="$CARGO_TARGET_DIR/debug/forgekeeperctl"
 export FORGEKEEPER_TEST_CTL
 # A snapshot that differs is a failure here, never a new file.

@@ -6,6 +6,7 @@ use tauri_specta::{Builder, collect_commands, collect_events};
 mod actions;
 pub(crate) mod events;
 mod generations;
+mod gpus;
 mod logs;
 mod rules;
 mod settings;
@@ -22,6 +23,11 @@ pub fn builder() -> Builder<tauri::Wry> {
             generations::generation_start,
             generations::generation_choices,
             generations::generation_list,
+            gpus::gpu_history,
+            gpus::gpu_table_save,
+            gpus::gpu_picture_save,
+            gpus::placement_prove,
+            gpus::placement_evidence,
             logs::logs_open,
             logs::logs_search,
             logs::logs_groups,

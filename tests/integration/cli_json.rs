@@ -14,8 +14,13 @@ const VOLATILE: &[&str] = &[
     "checked_at",
     "created_at",
     "endpoint",
+    "fan_percent",
     "finished_at",
+    "graphics_mhz",
     "load_percent",
+    "memory",
+    "memory_free",
+    "memory_load_percent",
     "memory_used",
     "opened_at",
     "path",
@@ -99,6 +104,16 @@ async fn status() {
     }
     // Whether the log was opened yet when the ladder was done.
     service["log"] = kind(&service["log"]);
+    // Whether cards were read and the log was opened when the ladder was done.
+    let placement = &mut service["placement"];
+    placement["reported"] = json!("[reported]");
+    placement["declared"]["card"] = json!("[card]");
+    for declaration in placement["declared"]["all"]
+        .as_array_mut()
+        .expect("declarations")
+    {
+        declaration["cards"] = kind(&declaration["cards"]);
+    }
     // Whether there is a keyring, once somebody looked.
     state["settings"]["keyring_available"] = json!("[machine]");
     insta::assert_json_snapshot!(state);

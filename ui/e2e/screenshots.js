@@ -85,6 +85,25 @@ const SCENES = [
       await page.waitForTimeout(300);
     },
   ],
+  ['gpus', '', go('gpus')],
+  ['gpus-hot', '?fault=gpu-hot,gpu-pcie,gpu-processes', go('gpus')],
+  ['gpus-lost', '?fault=gpu-lost', go('gpus')],
+  ['gpus-none', '?fault=no-gpu', go('gpus')],
+  ['gpus-empty', '?fault=gpu-history-empty,gpu-values-missing', go('gpus')],
+  ['gpus-history-failed', '?fault=gpu-history-fails', go('gpus')],
+  [
+    'gpus-zoom',
+    '?fault=gpu-throttled',
+    async (page) => {
+      await go('gpus')(page);
+      await page.getByTestId('gpu-range-24h').click();
+      await page.getByTestId('gpu-extra').selectOption('clock');
+      await page.getByTestId('gpu-chart-load').focus();
+      await page.keyboard.press('End');
+      await page.keyboard.press('+');
+      await page.waitForTimeout(800);
+    },
+  ],
   ['logs', '?lines=10000', go('logs')],
   [
     'logs-filter',

@@ -1,37 +1,12 @@
 /** Drives the fake build in a real browser; run with `node --test`. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
-import { launch, open } from './browser.js';
-import { serve } from './serve.js';
+import { stage, violations } from './story.js';
 
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const PAGES = ['overview', 'logs', 'bench', 'settings'];
-
-let server;
-let browser;
-before(async () => {
-  server = await serve();
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  server?.close();
-});
-
-/** Runs a story on a fresh page and fails on any error or policy violation it caused. */
-async function story(options, tell) {
-  const { page, troubles, close } = await open(browser, server.url, options);
-  try {
-    await page.getByTestId('nav-overview').waitFor();
-    await tell(page);
-    assert.deepEqual(troubles, [], 'nothing was refused by the policy and nothing threw');
-  } finally {
-    await close();
-  }
-}
+const PAGES = ['overview', 'gpus', 'logs', 'bench', 'settings'];
+const story = stage();
 
 /** A reading once it has stopped changing: a wheel is answered a frame or more after it was turned. */
 async function settled(read) {
@@ -43,15 +18,6 @@ async function settled(read) {
     seen = now;
   }
   return seen;
-}
-
-async function violations(page) {
-  // Evaluated by the debugger, so the page's own policy stays as strict as it is.
-  await page.evaluate(axe);
-  const { violations: found } = await page.evaluate(() => globalThis.axe.run(document));
-  return found
-    .filter((v) => v.impact === 'serious' || v.impact === 'critical')
-    .map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(' | ')}`);
 }
 
 for (const theme of ['dark', 'light']) {

@@ -29,3 +29,26 @@ Object.defineProperty(HTMLElement.prototype, 'offsetParent', { get: () => docume
 Element.prototype.scrollIntoView = () => undefined;
 Element.prototype.scrollTo = () => undefined;
 Element.prototype.hasPointerCapture = () => false;
+
+// Nor does it draw: what a chart draws on answers everything with nothing.
+const pen: unknown = new Proxy(
+  {},
+  {
+    get: (_target, name) =>
+      name === 'canvas' ? document.createElement('canvas') : () => ({ width: 10 }),
+    set: () => true,
+  },
+);
+HTMLCanvasElement.prototype.getContext = (() => pen) as never;
+HTMLCanvasElement.prototype.toDataURL = () => 'data:image/png;base64,AAAA';
+vi.stubGlobal(
+  'Path2D',
+  class {
+    moveTo() {}
+    lineTo() {}
+    rect() {}
+    arc() {}
+    closePath() {}
+    addPath() {}
+  },
+);

@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Rules(RulesArgs),
     /// Make test pictures
     Generate(GenerateArgs),
+    /// Find the card that a service computes on: cards are read while it makes tiny pictures
+    Placement(PlacementArgs),
     /// Run the demo host until interrupted; prints the path of its configuration file
     Demo(DemoArgs),
     /// Print the completion script of a shell
@@ -85,9 +87,18 @@ pub(crate) struct RestartArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct GpuArgs {
-    /// Print again every second until interrupted
+    /// A small table, drawn anew every second until interrupted
     #[arg(long)]
     pub(crate) watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlacementArgs {
+    /// The service
+    pub(crate) service: ServiceId,
+    /// Make no picture: print what was proved last
+    #[arg(long)]
+    pub(crate) last: bool,
 }
 
 #[derive(Debug, Args)]

@@ -20,6 +20,7 @@ mod discover;
 mod generate;
 mod gpu;
 mod logs;
+mod placement;
 mod rules;
 mod status;
 
@@ -61,6 +62,7 @@ async fn with_session(
         Command::Gpu(args) => return gpu::run(session, args, json, interrupt).await,
         Command::Logs(args) => return logs::run(session, args, json, interrupt).await,
         Command::Rules(args) => return rules::run(session, args, json, interrupt).await,
+        Command::Placement(args) => return placement::run(session, args, json, interrupt).await,
         Command::Generate(args) => return generate::run(session, args, json, interrupt).await,
         Command::Demo(_) | Command::Completions(_) => return Ok(exit::OK),
         Command::Start(args) => (&args.service, Action::Start, args.force),

@@ -35,7 +35,7 @@ pub(crate) fn of_error(error: &ErrorInfo) -> u8 {
         | ErrorCode::UnknownService
         | ErrorCode::Settings
         | ErrorCode::BadFilter => WRONG_USE,
-        ErrorCode::Engine | ErrorCode::EngineTimeout => UNKNOWN,
+        ErrorCode::Engine | ErrorCode::EngineTimeout | ErrorCode::GpuUnreadable => UNKNOWN,
         // A proof that did not come was waited for and looked at: that is a failure.
         ErrorCode::NotProved
         | ErrorCode::UnknownJob
@@ -56,6 +56,8 @@ pub(crate) fn of_error(error: &ErrorInfo) -> u8 {
         | ErrorCode::DiskFull
         | ErrorCode::NotAllowed
         | ErrorCode::Store
+        | ErrorCode::ServiceBusy
+        | ErrorCode::GpuMemoryLow
         | ErrorCode::Internal => NOT_OK,
     }
 }

@@ -76,6 +76,7 @@ mod tests {
             latency_ms: 5,
             activity,
             version: None,
+            device: None,
         }
     }
 

@@ -148,18 +148,26 @@ causes! {
     ImageFailed = "image.failed",
     /// The generation was interrupted.
     ImageInterrupted = "image.interrupted",
+    /// Another card than the declared one does the work, by a placement proof.
+    PlacementMismatch = "placement.mismatch",
 
     /// The driver says that a card is lost.
     GpuLost = "gpu.lost",
     /// A card is over its slowdown threshold.
     GpuHot = "gpu.hot",
+    /// Heat or a lack of power has held a card's clocks back for minutes.
+    GpuThrottled = "gpu.throttled",
+    /// A card's PCI Express link has far fewer lanes than it could have.
+    GpuPcieDegraded = "gpu.pcie_degraded",
+    /// So little of a card's memory is free that a test picture may fail.
+    GpuMemoryLow = "gpu.memory_low",
 }
 
 impl Cause {
     /// True for long and never urgent: it gives way to every other trouble of its service, and is
     /// announced once a month at most.
     pub fn is_advice(self) -> bool {
-        matches!(self, Cause::FreshnessAbandoned)
+        matches!(self, Cause::FreshnessAbandoned | Cause::GpuPcieDegraded)
     }
 }
 

@@ -21,6 +21,7 @@ mod freshness;
 mod host;
 mod image;
 pub mod log;
+mod placement;
 mod program;
 mod public;
 mod space;
@@ -53,6 +54,7 @@ pub const CHECKS: &[Check] = &[
     log::CHECK,
     api::CHECK,
     image::CHECK,
+    placement::CHECK,
     public::CHECK,
     stranger::CHECK,
 ];

@@ -105,4 +105,18 @@ pub struct ContainerSnapshot {
     pub command: Vec<String>,
     /// Names (never values) of environment variables.
     pub env_names: Vec<String>,
+    /// The variables that place a program on a card, with their values; no other value is read.
+    pub gpu_env: Vec<GpuVariable>,
+    /// `com.docker.compose.config-hash`: changes with the service's compose configuration.
+    pub compose_hash: Option<String>,
+}
+
+/// An environment variable of [`crate::placement::declared::GPU_VARIABLES`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct GpuVariable {
+    /// Its name.
+    pub name: String,
+    /// Its value as the container was given it.
+    pub value: String,
 }

@@ -76,6 +76,12 @@ error_codes! {
     Store = "store",
     /// The filter expression is no regular expression.
     BadFilter = "bad_filter",
+    /// The service works at something that would be disturbed.
+    ServiceBusy = "service_busy",
+    /// Too little memory is free on a card.
+    GpuMemoryLow = "gpu_memory_low",
+    /// No card can be read, or one is lost.
+    GpuUnreadable = "gpu_unreadable",
     /// A defect of Forgekeeper.
     Internal = "internal",
 }

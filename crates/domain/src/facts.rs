@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::{container::ContainerSnapshot, error::ErrorCode, generation::GenerationVerdict};
 
 mod beside;
+mod placement;
+
+pub use placement::PlacementFact;
 
 pub use beside::{ConfigTrouble, ContextLost, LogFact, MountSpace, RegistryFact, WorkspaceFact};
 
@@ -40,6 +43,17 @@ pub enum HostFact {
         /// The system's words.
         reason: String,
     },
+}
+
+/// What a program says of its own device: ComfyUI's `/system_stats`, Forge's `/sdapi/v1/memory`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeviceReport {
+    /// Its name as the program writes it; hostile until parsed.
+    pub name: Option<String>,
+    /// Bytes that the program itself holds on it.
+    pub held: Option<u64>,
+    /// Bytes that it has in all; tells cards of different sizes apart.
+    pub total: Option<u64>,
 }
 
 /// One ping of the engine.
@@ -182,6 +196,8 @@ pub enum ApiFact {
         activity: Activity,
         /// Program version, when told.
         version: Option<String>,
+        /// What the program says of the device it computes on, when asked and told.
+        device: Option<DeviceReport>,
     },
     /// Connection refused or reset before any byte.
     Refused {
@@ -320,6 +336,8 @@ pub struct Facts {
     pub configuration: Option<Measured<Vec<ConfigTrouble>>>,
     /// What the log tells of the program, and whether it still follows it.
     pub log: Option<Measured<LogFact>>,
+    /// What the newest placement proof says.
+    pub placement: Option<Measured<PlacementFact>>,
 }
 
 impl Facts {
@@ -344,6 +362,7 @@ impl Facts {
             workspace: None,
             configuration: None,
             log: None,
+            placement: None,
         }
     }
 }

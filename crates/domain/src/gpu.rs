@@ -3,40 +3,19 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::GpuUuid, outcome::Outcome};
+use crate::outcome::Outcome;
 
+pub mod condition;
+pub mod history;
+pub mod sample;
+pub mod shares;
 pub mod smi;
+pub mod table;
+pub mod throttle;
 
-/// One reading of one card.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "specta", derive(specta::Type))]
-pub struct GpuSample {
-    /// The card.
-    pub uuid: GpuUuid,
-    /// Index in the driver's order (PCI bus order), which CUDA does not share.
-    pub index: u32,
-    /// Name from the driver.
-    pub name: String,
-    /// When it was read.
-    #[cfg_attr(feature = "specta", specta(type = String))]
-    pub at: Timestamp,
-    /// Compute load in percent.
-    pub load_percent: Option<u32>,
-    /// Used memory in bytes.
-    #[cfg_attr(feature = "specta", specta(type = Option<f64>))]
-    pub memory_used: Option<u64>,
-    /// Memory in bytes.
-    #[cfg_attr(feature = "specta", specta(type = Option<f64>))]
-    pub memory_total: Option<u64>,
-    /// Degrees Celsius.
-    pub temperature_c: Option<u32>,
-    /// Slowdown threshold from the driver, degrees Celsius.
-    pub slowdown_c: Option<u32>,
-    /// Watts.
-    pub power_w: Option<f64>,
-    /// Enforced limit in watts.
-    pub power_limit_w: Option<f64>,
-}
+pub use sample::{GpuProcess, GpuSample, PcieLink};
+pub use shares::Shares;
+pub use throttle::Throttle;
 
 /// Where the readings come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +26,8 @@ pub enum GpuSourceInfo {
     Nvml {
         /// Driver version.
         driver: String,
+        /// Newest CUDA version that the driver supports, such as `12.8`.
+        cuda: Option<String>,
     },
     /// `nvidia-smi` run inside a container.
     NvidiaSmi {
@@ -72,8 +53,12 @@ pub struct GpuCard {
     pub load_history: Vec<Option<u32>>,
     /// Whether the newest reading is of this moment (younger than 5 s).
     pub current: bool,
-    /// `gpu.lost`, `gpu.hot` or ok.
+    /// The gravest of what is wrong with it, or ok.
     pub outcome: Outcome,
+    /// Everything else that is wrong with it, gravest first.
+    pub remarks: Vec<Outcome>,
+    /// Who holds its memory; `None` while nothing current is known of it.
+    pub shares: Option<Shares>,
 }
 
 /// All cards of one host.

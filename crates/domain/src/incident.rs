@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cause::Cause,
-    ids::{HostId, ServiceId},
+    ids::{GpuUuid, HostId, ServiceId},
     ladder::Rung,
     outcome::{Evidence, Status},
 };
@@ -21,6 +21,8 @@ pub enum Subject {
     Host(HostId),
     /// One service.
     Service(ServiceId),
+    /// One graphics card.
+    Gpu(GpuUuid),
 }
 
 /// One problem.

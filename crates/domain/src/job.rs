@@ -8,6 +8,7 @@ use crate::{
     error::ErrorInfo,
     generation::{GenerationProgress, GenerationRecord},
     ids::{JobId, ServiceId},
+    placement::Proved,
     restart::StageTime,
 };
 
@@ -27,6 +28,8 @@ pub enum JobKind {
     },
     /// Makes a test picture.
     Generate,
+    /// Finds the card that a service computes on.
+    ProvePlacement,
 }
 
 /// How far a job is.
@@ -56,6 +59,33 @@ pub struct Forecast {
     pub runs: u32,
 }
 
+/// What a placement proof does now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "snake_case")]
+pub enum PlacementStage {
+    /// Another proof on the host has to end first: two at once would disturb each other.
+    Waiting,
+    /// The cards are read at rest.
+    Resting,
+    /// The service makes the tiny picture.
+    Working,
+    /// The cards come to rest again.
+    Settling,
+}
+
+/// How far a placement proof is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct PlacementProgress {
+    /// What it does now.
+    pub stage: PlacementStage,
+    /// The round, from 1.
+    pub round: u32,
+    /// Rounds it takes when each is clear.
+    pub rounds: u32,
+}
+
 /// One long operation as shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
@@ -82,6 +112,10 @@ pub struct Job {
     pub generation: Option<GenerationProgress>,
     /// Result of a generation.
     pub record: Option<GenerationRecord>,
+    /// Progress of a placement proof.
+    pub placement: Option<PlacementProgress>,
+    /// Result of a placement proof.
+    pub proved: Option<Proved>,
     /// Why it failed.
     pub error: Option<ErrorInfo>,
     /// Whether cancelling it makes sense now.

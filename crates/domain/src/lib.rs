@@ -33,6 +33,7 @@ pub mod ladder;
 pub mod logs;
 pub mod notes;
 pub mod outcome;
+pub mod placement;
 pub mod restart;
 pub mod series;
 pub mod service;

@@ -1,19 +1,25 @@
 //! GPU readings: the driver's own library on this machine, else `nvidia-smi` in a container, else none.
 
 mod cards;
-mod nvml;
+mod door;
+pub mod nvml;
+pub mod past;
 mod smi;
 pub mod source;
 
+pub(crate) use door::CloseLook;
+pub use door::GpuHandle;
 pub use source::{GpuActor, GpuConfig, GpuContainer, GpuExec, GpuPlace};
 
 use forgekeeper_domain::{gpu::GpuSample, ids::GpuUuid};
 
 /// One look at all cards of a source.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Reading {
+pub struct Reading {
     /// Driver version, when told.
     pub driver: Option<String>,
+    /// Newest CUDA version that the driver supports, when told.
+    pub cuda: Option<String>,
     /// Cards that were read.
     pub samples: Vec<GpuSample>,
     /// Cards that the driver calls lost.
@@ -24,7 +30,7 @@ pub(crate) struct Reading {
 
 /// A card that fell off the bus.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LostCard {
+pub struct LostCard {
     /// The card, when it was seen before or the driver still tells.
     pub uuid: GpuUuid,
     /// Its place as far as known.

@@ -17,6 +17,7 @@ use crate::{sys::clock, watch::facts::Report};
 
 pub(crate) mod act;
 pub(crate) mod generate;
+pub(crate) mod placement;
 
 /// Ended jobs that can still be waited for.
 const ENDED_KEPT: usize = 50;
@@ -51,7 +52,7 @@ enum Sort {
 
 fn sort(kind: JobKind) -> Sort {
     match kind {
-        JobKind::Generate => Sort::Generation,
+        JobKind::Generate | JobKind::ProvePlacement => Sort::Generation,
         JobKind::Start | JobKind::Stop | JobKind::Restart { .. } => Sort::Action,
     }
 }
@@ -237,6 +238,8 @@ mod tests {
             forecast: None,
             generation: None,
             record: None,
+            placement: None,
+            proved: None,
             error: None,
             cancellable: true,
         };

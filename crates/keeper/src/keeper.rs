@@ -28,12 +28,14 @@ use crate::{
 };
 
 mod doors;
+mod gpu_past;
 mod handle;
 mod history;
 mod log_groups;
 mod log_rules;
 mod log_save;
 mod log_search;
+mod placement;
 mod roster;
 
 pub use crate::sys::paths::{Paths, RULES_FILE};
@@ -195,6 +197,7 @@ impl Keeper {
             log_runtime: runtime::start(&tasks)?,
             stored_logs,
             rules: rules.clone(),
+            keeps_history: options.keeps_journal,
         });
         tasks.spawn(
             "roster",

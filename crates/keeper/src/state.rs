@@ -15,6 +15,7 @@ use forgekeeper_domain::{
     ladder::Ladder,
     logs::{LogMeter, rules::RuleProblem},
     outcome::{Outcome, Status},
+    placement::Placement,
     restart::Forecasts,
     service::KindId,
 };
@@ -113,6 +114,8 @@ pub struct ServiceState {
     pub last_generation: Option<GenerationRecord>,
     /// How alive its log is.
     pub log: LogMeter,
+    /// Which card it computes on: declared, reported, measured.
+    pub placement: Placement,
     /// Where credentials for it are kept, when there are any.
     pub credentials: Option<SecretPlace>,
 }

@@ -9,8 +9,10 @@ use tokio::sync::{mpsc, oneshot};
 use crate::sys::clock;
 
 pub mod generations;
+pub(crate) mod gpu_minutes;
 pub mod journal;
 mod open;
+pub(crate) mod placements;
 pub mod restarts;
 mod schema;
 #[cfg(test)]

@@ -6,4 +6,5 @@ pub mod clock;
 pub(crate) mod file_watch;
 pub mod files;
 pub mod paths;
+pub(crate) mod processes;
 pub mod tasks;

@@ -111,6 +111,9 @@ faults! {
     GpuNa "gpu-na" Gpu "Power and fan are reported as not available."
     GpuLost "gpu-lost" Gpu "The driver says that the card is lost."
     GpuHot "gpu-hot" Gpu "The card reports a temperature over its slowdown threshold."
+    GpuNeighbour "gpu-neighbour" Gpu "Another program computes on the card all the time, at about 20 %."
+    GpuThrottled "gpu-throttled" Gpu "Heat holds the card's clocks back."
+    GpuNarrow "gpu-narrow" Gpu "The card's PCI Express link has one lane of sixteen."
     LogSilent "log-silent" Log "The container's log stops while the program works on."
     LogReplay "log-replay" Log "The last 512 log lines appear again."
 }

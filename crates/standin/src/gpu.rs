@@ -54,6 +54,10 @@ pub struct Reading {
     pub fan: f64,
     /// Graphics clock in MHz.
     pub clock: f64,
+    /// Clock events as `nvidia-smi` prints them, a mask.
+    pub throttle: u64,
+    /// PCI Express lanes in use.
+    pub lanes: u32,
     /// Power and fan are not reported.
     pub sparse: bool,
     /// The driver says that the card is lost; no other value means anything.
@@ -105,6 +109,19 @@ pub fn founding_cards() -> Vec<Card> {
             bus: "00000000:02:00.0".into(),
         },
     ]
+}
+
+/// Lanes of both cards' slots.
+pub(crate) const LANES: u32 = 16;
+/// What the neighbour of a fault does: per cent of load, how far it sways, MiB.
+const NEIGHBOUR_LOAD: f64 = 20.0;
+const NEIGHBOUR_SPREAD: f64 = 9.0;
+const NEIGHBOUR_MIB: u64 = 2_300;
+
+/// A noise between -1 and 1 that is another one with every reading.
+fn restless(card: usize, seconds: f64) -> f64 {
+    let wave = (seconds * 12.9898 + card as f64 * 78.233).sin() * 43_758.547;
+    (wave - wave.floor()) * 2.0 - 1.0
 }
 
 /// Seconds that the values of a card at rest stay as they are.
@@ -207,14 +224,25 @@ impl GpuBoard {
         let (load, warmth) = (state.load, state.warmth);
         drop(state);
         let sway = noise(card, seconds, load);
+        let neighbour = self.suffers(card, Fault::GpuNeighbour);
+        let beside = if neighbour {
+            NEIGHBOUR_LOAD + restless(card, seconds) * NEIGHBOUR_SPREAD
+        } else {
+            0.0
+        };
+        let throttled = self.suffers(card, Fault::GpuThrottled);
         let hot = self.suffers(card, Fault::GpuHot);
         let idle = 41.0 + card as f64 * 3.0;
         Some(Reading {
-            load: (load * 96.0 + (1.0 - load) * (1.0 + sway).max(0.0) + sway * load)
+            load: (load * 96.0 + (1.0 - load) * (1.0 + sway).max(0.0) + sway * load + beside)
                 .clamp(0.0, 100.0),
             memory_load: (load * 71.0 + sway.abs()).clamp(0.0, 100.0),
-            used_mib: (612 + card as u64 * 148 + held + if busy { 1_180 } else { 0 })
-                .min(spec.total_mib - 60),
+            used_mib: (612
+                + card as u64 * 148
+                + held
+                + if busy { 1_180 } else { 0 }
+                + if neighbour { NEIGHBOUR_MIB } else { 0 })
+            .min(spec.total_mib - 60),
             temperature: if hot {
                 SLOWDOWN + 2.0 + sway
             } else {
@@ -222,7 +250,17 @@ impl GpuBoard {
             },
             power: 24.0 + card as f64 * 6.0 + sway + load * (spec.power_limit * 0.86),
             fan: 30.0 + warmth * 38.0,
-            clock: 210.0 + load * 1_650.0,
+            clock: (210.0 + load * 1_650.0) * if throttled { 0.5 } else { 1.0 },
+            throttle: match (throttled, load > 0.5) {
+                (true, _) => 0x60,
+                (false, true) => 0x4,
+                (false, false) => 0x1,
+            },
+            lanes: if self.suffers(card, Fault::GpuNarrow) {
+                1
+            } else {
+                LANES
+            },
             sparse: self.suffers(card, Fault::GpuNa),
             lost: self.suffers(card, Fault::GpuLost),
             card: spec,

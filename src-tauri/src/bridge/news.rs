@@ -61,13 +61,13 @@ fn essence(state: &KeeperState) -> KeeperState {
         for card in &mut host.gpus.cards {
             still(&mut card.outcome);
             card.load_history.clear();
-            let sample = &mut card.latest;
-            sample.at = Timestamp::UNIX_EPOCH;
-            // Judged by how far they moved; that they are there at all is told apart here.
-            sample.load_percent = sample.load_percent.map(|_| 0);
-            sample.memory_used = sample.memory_used.map(|_| 0);
-            sample.temperature_c = sample.temperature_c.map(|_| 0);
-            sample.power_w = sample.power_w.map(|_| 0.0);
+            card.remarks.iter_mut().for_each(still);
+            rest(&mut card.latest);
+            for share in card.shares.iter_mut().flat_map(|shares| &mut shares.shares) {
+                share.memory = share.memory.map(|_| 0);
+                share.claimed = share.claimed.map(|_| 0);
+                share.load_percent = share.load_percent.map(|_| 0);
+            }
         }
     }
     for service in &mut left.services {
@@ -75,6 +75,9 @@ fn essence(state: &KeeperState) -> KeeperState {
             still(&mut rung.outcome);
         }
         service.api_latency_ms = service.api_latency_ms.map(|_| 0);
+        if let Some(reported) = &mut service.placement.reported {
+            reported.at = Timestamp::UNIX_EPOCH;
+        }
         service.log.held = 0;
         service.log.rotated = 0;
         service.log.last_line_at = None;
@@ -86,6 +89,37 @@ fn essence(state: &KeeperState) -> KeeperState {
         incident.last_seen_at = Timestamp::UNIX_EPOCH;
     }
     left
+}
+
+/// The reading without what moves all the time. The values that are shown large are judged by how far
+/// they moved, the others are looked up when somebody wants them; that they are there at all is told
+/// apart here.
+fn rest(sample: &mut GpuSample) {
+    sample.at = Timestamp::UNIX_EPOCH;
+    for value in [
+        &mut sample.load_percent,
+        &mut sample.memory_load_percent,
+        &mut sample.encoder_percent,
+        &mut sample.decoder_percent,
+        &mut sample.temperature_c,
+        &mut sample.graphics_mhz,
+        &mut sample.memory_mhz,
+        &mut sample.fan_percent,
+        &mut sample.performance_state,
+        &mut sample.pcie.generation,
+    ] {
+        *value = value.map(|_| 0);
+    }
+    sample.memory_used = sample.memory_used.map(|_| 0);
+    sample.memory_free = sample.memory_free.map(|_| 0);
+    sample.power_w = sample.power_w.map(|_| 0.0);
+    if let Some(throttle) = &mut sample.throttle {
+        throttle.retain(|reason| reason.is_trouble());
+    }
+    for process in sample.processes.iter_mut().flatten() {
+        process.memory = process.memory.map(|_| 0);
+        process.load_percent = process.load_percent.map(|_| 0);
+    }
 }
 
 fn still(outcome: &mut Outcome) {

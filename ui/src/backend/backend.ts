@@ -8,6 +8,8 @@ import type {
   GenerationChoices,
   GenerationRecord,
   GenerationRequest,
+  GpuHistory,
+  GpuHistoryQuery,
   HostSettings,
   Incident,
   KeeperState,
@@ -15,6 +17,7 @@ import type {
   LogGroupBatch,
   LogQuery,
   LogSearchBatch,
+  Measurement,
   SavedLog,
   SaveFormat,
   RuleDraft,
@@ -41,6 +44,12 @@ export interface Preferences {
     keep: boolean;
     /** Services whose lines stand in one list; with fewer than two only one is shown. */
     together: string[];
+  };
+  gpus: {
+    /** How far back the charts look. */
+    range: '60s' | '1h' | '24h' | '30d';
+    /** What the last chart shows besides. */
+    extra: 'none' | 'memory_load' | 'clock' | 'fan';
   };
   bench: Partial<GenerationRequest> & { service?: string };
 }
@@ -78,6 +87,20 @@ export interface Backend {
   generations(limit: number): Promise<GenerationRecord[]>;
   /** Address of a picture: a hash, or a preview path from a job's progress. */
   pictureUrl(path: string): string;
+
+  /** The past of a host's cards, in steps of one length. */
+  gpuHistory(query: GpuHistoryQuery): Promise<GpuHistory>;
+  /**
+   * Saves that past as a table to a file that the system's own dialog asks for: its path, or
+   * `null` when that was cancelled.
+   */
+  saveGpuTable(query: GpuHistoryQuery): Promise<string | null>;
+  /** Saves a picture (PNG, base64) of the charts in the same way. */
+  saveGpuPicture(host: string, png: string): Promise<string | null>;
+  /** Measures which card a service computes on; the job's id. */
+  provePlacement(service: string): Promise<string>;
+  /** The newest such measurement with all its readings. */
+  placementEvidence(service: string): Promise<Measurement | null>;
 
   /** Batches begin with what is held; they stop after `Release`. */
   logs(service: string, query: LogQuery, receive: (batch: LogBatch) => void): Promise<Release>;

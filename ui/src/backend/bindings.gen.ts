@@ -19,6 +19,19 @@ export const commands = {
 	generationChoices: (service: ServiceId) => typedError<GenerationChoices, ErrorInfo_Serialize>(__TAURI_INVOKE("generation_choices", { service })),
 	/**  The newest generations of all services. */
 	generationList: (limit: number) => typedError<GenerationRecord_Serialize[], ErrorInfo_Serialize>(__TAURI_INVOKE("generation_list", { limit })),
+	/**  The past of a host's cards. */
+	gpuHistory: (query: GpuHistoryQuery) => typedError<GpuHistory_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("gpu_history", { query })),
+	/**
+	 *  Saves the past of a host's cards as a table (CSV) to a file that the system's own dialog asks
+	 *  for; the path, or `None` when that was cancelled. The page names no path.
+	 */
+	gpuTableSave: (query: GpuHistoryQuery) => typedError<string | null, ErrorInfo_Serialize>(__TAURI_INVOKE("gpu_table_save", { query })),
+	/**  Saves a picture of the charts (PNG, base64) that the page drew, in the same way. */
+	gpuPictureSave: (host: HostId, png: string) => typedError<string | null, ErrorInfo_Serialize>(__TAURI_INVOKE("gpu_picture_save", { host, png })),
+	/**  Starts a placement proof; the job's id. */
+	placementProve: (service: ServiceId) => typedError<JobId, ErrorInfo_Serialize>(__TAURI_INVOKE("placement_prove", { service })),
+	/**  The newest placement proof of a service with all its readings. */
+	placementEvidence: (service: ServiceId) => typedError<Measurement_Serialize | null, ErrorInfo_Serialize>(__TAURI_INVOKE("placement_evidence", { service })),
 	/**  Opens a log; the first batch is what is held already. */
 	logsOpen: (service: ServiceId, query: LogQuery_Deserialize, channel: Channel<LogBatch_Deserialize>) => typedError<number, ErrorInfo_Serialize>(__TAURI_INVOKE("logs_open", { service, query, channel })),
 	/**  Searches what is stored of a log, newest first; closed like a log. */
@@ -146,6 +159,37 @@ export type AppInfo = {
 	data_dir: string,
 	/**  Whether the demo host is shown. */
 	demo: boolean,
+};
+
+/**  What a proof rests on. When any of it changes, the proof fades. */
+export type Basis = Basis_Serialize | Basis_Deserialize;
+
+/**  What a proof rests on. When any of it changes, the proof fades. */
+export type Basis_Deserialize = {
+	/**  Driver version. */
+	driver?: string | null,
+	/**  UUIDs of the host's cards, sorted. */
+	cards: GpuUuid[],
+	/**  Engine version. */
+	engine?: string | null,
+	/**  Full id of the container. */
+	container?: string | null,
+	/**  `com.docker.compose.config-hash` of the container. */
+	compose?: string | null,
+};
+
+/**  What a proof rests on. When any of it changes, the proof fades. */
+export type Basis_Serialize = {
+	/**  Driver version. */
+	driver: string | null,
+	/**  UUIDs of the host's cards, sorted. */
+	cards: GpuUuid[],
+	/**  Engine version. */
+	engine: string | null,
+	/**  Full id of the container. */
+	container: string | null,
+	/**  `com.docker.compose.config-hash` of the container. */
+	compose: string | null,
 };
 
 /**  What it stops (`log-catalogue.md` §2). */
@@ -355,10 +399,18 @@ export type Cause =
 "image.failed" | 
 /**  The generation was interrupted. */
 "image.interrupted" | 
+/**  Another card than the declared one does the work, by a placement proof. */
+"placement.mismatch" | 
 /**  The driver says that a card is lost. */
 "gpu.lost" | 
 /**  A card is over its slowdown threshold. */
-"gpu.hot";
+"gpu.hot" | 
+/**  Heat or a lack of power has held a card's clocks back for minutes. */
+"gpu.throttled" | 
+/**  A card's PCI Express link has far fewer lanes than it could have. */
+"gpu.pcie_degraded" | 
+/**  So little of a card's memory is free that a test picture may fail. */
+"gpu.memory_low";
 
 /**  What a container was recognised by; the window says it in the admin's language. */
 export type Clue = 
@@ -397,6 +449,15 @@ port: number };
 
 /**  A colour of the terminal's sixteen. */
 export type Colour = "black" | "red" | "green" | "yellow" | "blue" | "magenta" | "cyan" | "white" | "bright_black" | "bright_red" | "bright_green" | "bright_yellow" | "bright_blue" | "bright_magenta" | "bright_cyan" | "bright_white";
+
+/**  How sure a finding is. */
+export type Confidence = 
+/**  Load and memory agree in every round, or every round was clear at once. */
+"high" | 
+/**  Clear rounds agree, others were not clear or only one kind of value is told. */
+"medium" | 
+/**  Nothing was found. */
+"none";
 
 /**  A container as inspected. */
 export type ContainerSnapshot = ContainerSnapshot_Serialize | ContainerSnapshot_Deserialize;
@@ -451,6 +512,10 @@ export type ContainerSnapshot_Deserialize = {
 	command: string[],
 	/**  Names (never values) of environment variables. */
 	env_names: string[],
+	/**  The variables that place a program on a card, with their values; no other value is read. */
+	gpu_env: GpuVariable[],
+	/**  `com.docker.compose.config-hash`: changes with the service's compose configuration. */
+	compose_hash?: string | null,
 };
 
 /**  A container as inspected. */
@@ -503,6 +568,10 @@ export type ContainerSnapshot_Serialize = {
 	command: string[],
 	/**  Names (never values) of environment variables. */
 	env_names: string[],
+	/**  The variables that place a program on a card, with their values; no other value is read. */
+	gpu_env: GpuVariable[],
+	/**  `com.docker.compose.config-hash`: changes with the service's compose configuration. */
+	compose_hash: string | null,
 };
 
 /**  What a service's API wants to see. */
@@ -517,6 +586,52 @@ password: Sensitive<string> } |
 { scheme: "bearer"; 
 /**  Token. */
 token: Sensitive<string> };
+
+/**  One declaration and the cards that it names. */
+export type Declaration = {
+	/**  Where it stands. */
+	source: DeclarationSource,
+	/**  As written. */
+	value: string,
+	/**  The cards it names, as far as they are known. */
+	cards: GpuUuid[],
+	/**  It counts cards in CUDA's own order: which card is meant cannot be known from here. */
+	cuda_order: boolean,
+};
+
+/**  Where a declaration stands. */
+export type DeclarationSource = 
+/**  `device_ids` of the reservation, as the engine keeps it. */
+"reservation" | 
+/**  `CUDA_VISIBLE_DEVICES` of the container. */
+"cuda_visible" | 
+/**  `NVIDIA_VISIBLE_DEVICES` of the container. */
+"nvidia_visible" | 
+/**  `declared_gpu` of `forgekeeper.toml`. */
+"settings";
+
+/**  All declarations of a service. */
+export type Declared = Declared_Serialize | Declared_Deserialize;
+
+/**  All declarations of a service. */
+export type Declared_Deserialize = {
+	/**  The one card that is meant, when they name one. */
+	card?: GpuUuid | null,
+	/**  Each declaration, the one that decides first. */
+	all: Declaration[],
+	/**  They name different cards. */
+	conflict: boolean,
+};
+
+/**  All declarations of a service. */
+export type Declared_Serialize = {
+	/**  The one card that is meant, when they name one. */
+	card: GpuUuid | null,
+	/**  Each declaration, the one that decides first. */
+	all: Declaration[],
+	/**  They name different cards. */
+	conflict: boolean,
+};
 
 /**  What a discovery found and tried. */
 export type DiscoveryReport = DiscoveryReport_Serialize | DiscoveryReport_Deserialize;
@@ -536,6 +651,21 @@ export type DiscoveryReport_Serialize = {
 	/**  Every candidate found. */
 	candidates: Candidate_Serialize[],
 };
+
+/**  Why a round was not clear. */
+export type Doubt = 
+/**  Too few readings before, while or after. */
+"too_few" | 
+/**  Another card moved too. */
+"noise" | 
+/**  No value of a card is told. */
+"untold" | 
+/**  Load and memory point at different cards. */
+"contradiction" | 
+/**  Clear rounds found different cards. */
+"disagreement" | 
+/**  A card is lost, or there was none to read. */
+"no_cards";
 
 /**  What keeps a draft from becoming a rule. */
 export type DraftFault = DraftFault_Serialize | DraftFault_Deserialize;
@@ -673,6 +803,12 @@ export type ErrorCode =
 "store" | 
 /**  The filter expression is no regular expression. */
 "bad_filter" | 
+/**  The service works at something that would be disturbed. */
+"service_busy" | 
+/**  Too little memory is free on a card. */
+"gpu_memory_low" | 
+/**  No card can be read, or one is lost. */
+"gpu_unreadable" | 
 /**  A defect of Forgekeeper. */
 "internal";
 
@@ -710,6 +846,21 @@ export type Evidence = {
 	/**  The value as text; hostile until escaped. */
 	value: string,
 };
+
+/**  Why a proof is not believed any more. */
+export type Fading = 
+/**  It is older than seven days. */
+"age" | 
+/**  The GPU driver is another one. */
+"driver" | 
+/**  The cards are others. */
+"cards" | 
+/**  The container engine is another one. */
+"engine" | 
+/**  The container was made anew. */
+"container" | 
+/**  The compose configuration of the container is another one. */
+"compose";
 
 /**  A known message and how often it came. */
 export type Finding = Finding_Serialize | Finding_Deserialize;
@@ -824,6 +975,19 @@ export type Forecasts_Serialize = {
 	/**  Of a restart of the program alone. */
 	program: Forecast_Serialize | null,
 };
+
+/**  What a proof found. */
+export type Found = 
+/**  This card did the work. */
+{ found: "card"; 
+/**  Which. */
+uuid: GpuUuid } | 
+/**  No card did. */
+{ found: "cpu" } | 
+/**  Not clear. */
+{ found: "unclear"; 
+/**  Why the last round was not. */
+reason: Doubt };
 
 /**  Names a service offers for a request; lists come from the server, never from a table. */
 export type GenerationChoices = {
@@ -1019,8 +1183,12 @@ export type GpuCard_Deserialize = {
 	load_history: (number | null)[],
 	/**  Whether the newest reading is of this moment (younger than 5 s). */
 	current: boolean,
-	/**  `gpu.lost`, `gpu.hot` or ok. */
+	/**  The gravest of what is wrong with it, or ok. */
 	outcome: Outcome_Deserialize,
+	/**  Everything else that is wrong with it, gravest first. */
+	remarks: Outcome_Deserialize[],
+	/**  Who holds its memory; `None` while nothing current is known of it. */
+	shares?: Shares_Deserialize | null,
 };
 
 /**  A card as shown: identity, newest reading, one minute of load. */
@@ -1031,8 +1199,163 @@ export type GpuCard_Serialize = {
 	load_history: (number | null)[],
 	/**  Whether the newest reading is of this moment (younger than 5 s). */
 	current: boolean,
-	/**  `gpu.lost`, `gpu.hot` or ok. */
+	/**  The gravest of what is wrong with it, or ok. */
 	outcome: Outcome_Serialize,
+	/**  Everything else that is wrong with it, gravest first. */
+	remarks: Outcome_Serialize[],
+	/**  Who holds its memory; `None` while nothing current is known of it. */
+	shares: Shares_Serialize | null,
+};
+
+/**  The past of a host's cards. */
+export type GpuHistory = GpuHistory_Serialize | GpuHistory_Deserialize;
+
+/**  What is asked of the past. */
+export type GpuHistoryQuery = {
+	/**  Of which host. */
+	host: HostId,
+	/**  From here. */
+	from: string,
+	/**  Until here, without it. */
+	to: string,
+	/**  About how many steps; at most [`MOST_STEPS`]. */
+	steps: number,
+	/**  Which values. */
+	metrics: GpuMetric[],
+};
+
+/**  The past of a host's cards. */
+export type GpuHistory_Deserialize = {
+	/**  Where the first step begins. */
+	from: string,
+	/**  Length of a step in seconds. */
+	step_s: number,
+	/**  How many steps. */
+	steps: number,
+	/**  Cards that were read within the range, by their last known index. */
+	cards: GpuTrack[],
+	/**  What happened within the range, oldest first. */
+	markers: GpuMarker_Deserialize[],
+	/**  What could not be read of the past, in plain words. */
+	problem?: string | null,
+};
+
+/**  The past of a host's cards. */
+export type GpuHistory_Serialize = {
+	/**  Where the first step begins. */
+	from: string,
+	/**  Length of a step in seconds. */
+	step_s: number,
+	/**  How many steps. */
+	steps: number,
+	/**  Cards that were read within the range, by their last known index. */
+	cards: GpuTrack[],
+	/**  What happened within the range, oldest first. */
+	markers: GpuMarker_Serialize[],
+	/**  What could not be read of the past, in plain words. */
+	problem: string | null,
+};
+
+/**  One metric of one card, one value a step; `null` is a gap. */
+export type GpuLine = {
+	/**  Which. */
+	metric: GpuMetric,
+	/**  Smallest of each step. */
+	min: (number | null)[],
+	/**  Mean of each step. */
+	mean: (number | null)[],
+	/**  Largest of each step. */
+	max: (number | null)[],
+};
+
+/**  Something that happened to a service of the host. */
+export type GpuMarker = GpuMarker_Serialize | GpuMarker_Deserialize;
+
+/**  What a marker on the axis of time stands for. */
+export type GpuMarkerKind = 
+/**  A test picture was made. */
+"generation" | 
+/**  A service was started, stopped or restarted through Forgekeeper. */
+"action" | 
+/**  A placement proof. */
+"placement";
+
+/**  Something that happened to a service of the host. */
+export type GpuMarker_Deserialize = {
+	/**  What. */
+	kind: GpuMarkerKind,
+	/**  To which service. */
+	service: ServiceId,
+	/**  When it began. */
+	at: string,
+	/**  How long it took, in milliseconds, when known. */
+	took_ms?: number | null,
+	/**  Whether it ended well; `None` when not known. */
+	ok?: boolean | null,
+};
+
+/**  Something that happened to a service of the host. */
+export type GpuMarker_Serialize = {
+	/**  What. */
+	kind: GpuMarkerKind,
+	/**  To which service. */
+	service: ServiceId,
+	/**  When it began. */
+	at: string,
+	/**  How long it took, in milliseconds, when known. */
+	took_ms: number | null,
+	/**  Whether it ended well; `None` when not known. */
+	ok: boolean | null,
+};
+
+/**  A value with a history. */
+export type GpuMetric = 
+/**  Compute load, percent. */
+"load" | 
+/**  Load of the memory controller, percent. */
+"memory_load" | 
+/**  Used memory, MiB. */
+"memory" | 
+/**  Degrees Celsius. */
+"temperature" | 
+/**  Watts. */
+"power" | 
+/**  Graphics clock, megahertz. */
+"clock" | 
+/**  Fan, percent. */
+"fan" | 
+/**  100 while heat or a lack of power holds the clocks back, else 0; its mean is a share of time. */
+"throttled";
+
+/**  A process that the driver sees on a card. */
+export type GpuProcess = GpuProcess_Serialize | GpuProcess_Deserialize;
+
+/**  A process that the driver sees on a card. */
+export type GpuProcess_Deserialize = {
+	/**  Process id on the host. */
+	pid: number,
+	/**  Its program, when the system tells. */
+	name?: string | null,
+	/**  Full id of the container it runs in, by its control group. */
+	container?: string | null,
+	/**  Memory in bytes; `None` where the driver does not tell. */
+	memory?: number | null,
+	/**  Its part of the compute load in percent, within the last second. */
+	load_percent?: number | null,
+};
+
+/**  A process that the driver sees on a card. */
+export type GpuProcess_Serialize = {
+	/**  Process id on the host. */
+	pid: number,
+	/**  Its program, when the system tells. */
+	name: string | null,
+	/**  Full id of the container it runs in, by its control group. */
+	container: string | null,
+	/**  Memory in bytes; `None` where the driver does not tell. */
+	memory: number | null,
+	/**  Its part of the compute load in percent, within the last second. */
+	load_percent: number | null,
 };
 
 /**  One reading of one card. */
@@ -1046,22 +1369,53 @@ export type GpuSample_Deserialize = {
 	index: number,
 	/**  Name from the driver. */
 	name: string,
+	/**  PCI address, lower case, such as `00000000:01:00.0`. */
+	bus_id?: string | null,
 	/**  When it was read. */
 	at: string,
 	/**  Compute load in percent. */
 	load_percent?: number | null,
-	/**  Used memory in bytes. */
+	/**  Time in which the memory was read or written, in percent. */
+	memory_load_percent?: number | null,
+	/**  Load of the video encoder in percent. */
+	encoder_percent?: number | null,
+	/**  Load of the video decoder in percent. */
+	decoder_percent?: number | null,
+	/**  Used memory in bytes, without what the driver keeps for itself. */
 	memory_used?: number | null,
+	/**  Free memory in bytes. */
+	memory_free?: number | null,
 	/**  Memory in bytes. */
 	memory_total?: number | null,
 	/**  Degrees Celsius. */
 	temperature_c?: number | null,
 	/**  Slowdown threshold from the driver, degrees Celsius. */
 	slowdown_c?: number | null,
+	/**  Shutdown threshold from the driver, degrees Celsius. */
+	shutdown_c?: number | null,
 	/**  Watts. */
 	power_w?: number | null,
 	/**  Enforced limit in watts. */
 	power_limit_w?: number | null,
+	/**  Graphics clock in megahertz. */
+	graphics_mhz?: number | null,
+	/**  Highest graphics clock in megahertz. */
+	graphics_max_mhz?: number | null,
+	/**  Memory clock in megahertz. */
+	memory_mhz?: number | null,
+	/**  Fan in percent of its design speed; may exceed 100. */
+	fan_percent?: number | null,
+	/**  Performance state, 0 (fastest) to 15. */
+	performance_state?: number | null,
+	/**  What holds the clocks back; empty when nothing does. */
+	throttle?: Throttle[] | null,
+	/**  The link to the machine. */
+	pcie: PcieLink_Deserialize,
+	/**
+	 *  Processes on the card; `None` where the driver does not tell them (Windows, WSL, another
+	 *  machine).
+	 */
+	processes?: GpuProcess_Deserialize[] | null,
 };
 
 /**  One reading of one card. */
@@ -1072,22 +1426,53 @@ export type GpuSample_Serialize = {
 	index: number,
 	/**  Name from the driver. */
 	name: string,
+	/**  PCI address, lower case, such as `00000000:01:00.0`. */
+	bus_id: string | null,
 	/**  When it was read. */
 	at: string,
 	/**  Compute load in percent. */
 	load_percent: number | null,
-	/**  Used memory in bytes. */
+	/**  Time in which the memory was read or written, in percent. */
+	memory_load_percent: number | null,
+	/**  Load of the video encoder in percent. */
+	encoder_percent: number | null,
+	/**  Load of the video decoder in percent. */
+	decoder_percent: number | null,
+	/**  Used memory in bytes, without what the driver keeps for itself. */
 	memory_used: number | null,
+	/**  Free memory in bytes. */
+	memory_free: number | null,
 	/**  Memory in bytes. */
 	memory_total: number | null,
 	/**  Degrees Celsius. */
 	temperature_c: number | null,
 	/**  Slowdown threshold from the driver, degrees Celsius. */
 	slowdown_c: number | null,
+	/**  Shutdown threshold from the driver, degrees Celsius. */
+	shutdown_c: number | null,
 	/**  Watts. */
 	power_w: number | null,
 	/**  Enforced limit in watts. */
 	power_limit_w: number | null,
+	/**  Graphics clock in megahertz. */
+	graphics_mhz: number | null,
+	/**  Highest graphics clock in megahertz. */
+	graphics_max_mhz: number | null,
+	/**  Memory clock in megahertz. */
+	memory_mhz: number | null,
+	/**  Fan in percent of its design speed; may exceed 100. */
+	fan_percent: number | null,
+	/**  Performance state, 0 (fastest) to 15. */
+	performance_state: number | null,
+	/**  What holds the clocks back; empty when nothing does. */
+	throttle: Throttle[] | null,
+	/**  The link to the machine. */
+	pcie: PcieLink_Serialize,
+	/**
+	 *  Processes on the card; `None` where the driver does not tell them (Windows, WSL, another
+	 *  machine).
+	 */
+	processes: GpuProcess_Serialize[] | null,
 };
 
 /**  Where the readings come from. */
@@ -1098,7 +1483,9 @@ export type GpuSourceInfo_Deserialize =
 /**  The driver's own library on this machine. */
 { source: "nvml"; 
 /**  Driver version. */
-driver: string } | 
+driver: string; 
+/**  Newest CUDA version that the driver supports, such as `12.8`. */
+cuda?: string | null } | 
 /**  `nvidia-smi` run inside a container. */
 { source: "nvidia_smi"; 
 /**  Which container. */
@@ -1115,7 +1502,9 @@ export type GpuSourceInfo_Serialize =
 /**  The driver's own library on this machine. */
 { source: "nvml"; 
 /**  Driver version. */
-driver: string } | 
+driver: string; 
+/**  Newest CUDA version that the driver supports, such as `12.8`. */
+cuda: string | null } | 
 /**  `nvidia-smi` run inside a container. */
 { source: "nvidia_smi"; 
 /**  Which container. */
@@ -1127,8 +1516,28 @@ driver: string | null } |
 /**  What was tried and how each ended. */
 tried: string[] };
 
+/**  One card's past. */
+export type GpuTrack = {
+	/**  The card. */
+	uuid: GpuUuid,
+	/**  Its name when it was last read. */
+	name: string,
+	/**  Its index when it was last read. */
+	index: number,
+	/**  One line for each metric asked for, in the order asked. */
+	lines: GpuLine[],
+};
+
 /**  NVML's UUID of a card, `GPU-…`; the only key that survives reordering. */
 export type GpuUuid = string;
+
+/**  An environment variable of [`crate::placement::declared::GPU_VARIABLES`]. */
+export type GpuVariable = {
+	/**  Its name. */
+	name: string,
+	/**  Its value as the container was given it. */
+	value: string,
+};
 
 /**  All cards of one host. */
 export type GpuView = GpuView_Serialize | GpuView_Deserialize;
@@ -1212,6 +1621,47 @@ export type Health =
 "healthy" | 
 /**  Several probes failed. */
 "unhealthy";
+
+/**  Who holds a part of a card. */
+export type Holder = Holder_Serialize | Holder_Deserialize;
+
+/**  Who holds a part of a card. */
+export type Holder_Deserialize = 
+/**  An administered service. */
+{ who: "service"; 
+/**  Its id. */
+id: ServiceId } | 
+/**  Another container. */
+{ who: "container"; 
+/**  Its full id. */
+id: string } | 
+/**  A process outside every container. */
+{ who: "process"; 
+/**  Process id on the host. */
+pid: number; 
+/**  Its program, when the system tells. */
+name?: string | null } | 
+/**  What nobody claims: Windows, the desktop, the driver, other programs. */
+{ who: "unknown" };
+
+/**  Who holds a part of a card. */
+export type Holder_Serialize = 
+/**  An administered service. */
+{ who: "service"; 
+/**  Its id. */
+id: ServiceId } | 
+/**  Another container. */
+{ who: "container"; 
+/**  Its full id. */
+id: string } | 
+/**  A process outside every container. */
+{ who: "process"; 
+/**  Process id on the host. */
+pid: number; 
+/**  Its program, when the system tells. */
+name: string | null } | 
+/**  What nobody claims: Windows, the desktop, the driver, other programs. */
+{ who: "unknown" };
 
 /**  A machine with a container engine. */
 export type HostId = string;
@@ -1320,7 +1770,9 @@ export type JobKind =
 /**  Container or program. */
 target: RestartTarget } | 
 /**  Makes a test picture. */
-{ what: "generate" };
+{ what: "generate" } | 
+/**  Finds the card that a service computes on. */
+{ what: "prove_placement" };
 
 /**  How far a job is. */
 export type JobPhase = 
@@ -1355,6 +1807,10 @@ export type Job_Deserialize = {
 	generation?: GenerationProgress_Deserialize | null,
 	/**  Result of a generation. */
 	record?: GenerationRecord_Deserialize | null,
+	/**  Progress of a placement proof. */
+	placement?: PlacementProgress | null,
+	/**  Result of a placement proof. */
+	proved?: Proved_Deserialize | null,
 	/**  Why it failed. */
 	error?: ErrorInfo_Deserialize | null,
 	/**  Whether cancelling it makes sense now. */
@@ -1383,6 +1839,10 @@ export type Job_Serialize = {
 	generation: GenerationProgress_Serialize | null,
 	/**  Result of a generation. */
 	record: GenerationRecord_Serialize | null,
+	/**  Progress of a placement proof. */
+	placement: PlacementProgress | null,
+	/**  Result of a placement proof. */
+	proved: Proved_Serialize | null,
 	/**  Why it failed. */
 	error: ErrorInfo_Serialize | null,
 	/**  Whether cancelling it makes sense now. */
@@ -1799,6 +2259,29 @@ export type LogStream =
  */
 "file";
 
+/**  One look at all cards. */
+export type Look = {
+	/**  Milliseconds since the request was sent; negative before it. */
+	at_ms: number,
+	/**  In which part of the round. */
+	phase: LookPhase,
+	/**  Load in percent of each card of the round, in its order. */
+	load: (number | null)[],
+	/**  Used memory in MiB of each card. */
+	memory_mib: (number | null)[],
+};
+
+/**  Part of a round in which a reading lies. */
+export type LookPhase = 
+/**  Before the request was sent. */
+"before" | 
+/**  The picture is being sampled. */
+"working" | 
+/**  The model is loaded, or what is read is of two phases: shown and not counted. */
+"between" | 
+/**  The picture is done and the load has settled. */
+"after";
+
 /**  What happened between two lines of a service's timeline. */
 export type Marker = Marker_Serialize | Marker_Deserialize;
 
@@ -1878,6 +2361,41 @@ export type Marker_Serialize =
 	file: string | null,
 } }) & { lost?: never; recreated?: never; replayed?: never; started?: never; stopped?: never };
 
+/**  One placement proof with its evidence, as kept. */
+export type Measurement = Measurement_Serialize | Measurement_Deserialize;
+
+/**  One placement proof with its evidence, as kept. */
+export type Measurement_Deserialize = {
+	/**  Of which service. */
+	service: ServiceId,
+	/**  When it ended. */
+	at: string,
+	/**  What was found. */
+	finding: Found,
+	/**  How sure that is. */
+	confidence: Confidence,
+	/**  What it rests on. */
+	basis: Basis_Deserialize,
+	/**  Each round with its readings. */
+	rounds: Round[],
+};
+
+/**  One placement proof with its evidence, as kept. */
+export type Measurement_Serialize = {
+	/**  Of which service. */
+	service: ServiceId,
+	/**  When it ended. */
+	at: string,
+	/**  What was found. */
+	finding: Found,
+	/**  How sure that is. */
+	confidence: Confidence,
+	/**  What it rests on. */
+	basis: Basis_Serialize,
+	/**  Each round with its readings. */
+	rounds: Round[],
+};
+
 /**  What a named group of a signature found in a line. */
 export type Name = {
 	/**  `path`, `n`, `sec`, `size`, `name`, `code` or `url`. */
@@ -1951,6 +2469,33 @@ export type OwnRule_Serialize = {
 	sample: string,
 };
 
+/**  A PCI Express link: as it is, and what card and slot could do together. */
+export type PcieLink = PcieLink_Serialize | PcieLink_Deserialize;
+
+/**  A PCI Express link: as it is, and what card and slot could do together. */
+export type PcieLink_Deserialize = {
+	/**  Generation now; falls at rest to save power. */
+	generation?: number | null,
+	/**  Lanes now. */
+	width?: number | null,
+	/**  Highest generation. */
+	max_generation?: number | null,
+	/**  Most lanes. */
+	max_width?: number | null,
+};
+
+/**  A PCI Express link: as it is, and what card and slot could do together. */
+export type PcieLink_Serialize = {
+	/**  Generation now; falls at rest to save power. */
+	generation: number | null,
+	/**  Lanes now. */
+	width: number | null,
+	/**  Highest generation. */
+	max_generation: number | null,
+	/**  Most lanes. */
+	max_width: number | null,
+};
+
 /**  One picture that came back and was kept. */
 export type Picture = Picture_Serialize | Picture_Deserialize;
 
@@ -1986,6 +2531,92 @@ export type Picture_Serialize = {
 	blank: boolean,
 };
 
+/**  Everything known of where a service computes. */
+export type Placement = Placement_Serialize | Placement_Deserialize;
+
+/**  How far a placement proof is. */
+export type PlacementProgress = {
+	/**  What it does now. */
+	stage: PlacementStage,
+	/**  The round, from 1. */
+	round: number,
+	/**  Rounds it takes when each is clear. */
+	rounds: number,
+};
+
+/**  What to change. */
+export type PlacementRemedy = PlacementRemedy_Serialize | PlacementRemedy_Deserialize;
+
+/**  What to change. */
+export type PlacementRemedy_Deserialize = {
+	/**  The compose file, when the container knows it. */
+	file?: string | null,
+	/**  Lines as a unified diff of the service's section; ` `, `-` or `+` first. */
+	diff: string[],
+	/**  Whether compose made the container: else the lines are options of `docker run`. */
+	compose: boolean,
+};
+
+/**  What to change. */
+export type PlacementRemedy_Serialize = {
+	/**  The compose file, when the container knows it. */
+	file: string | null,
+	/**  Lines as a unified diff of the service's section; ` `, `-` or `+` first. */
+	diff: string[],
+	/**  Whether compose made the container: else the lines are options of `docker run`. */
+	compose: boolean,
+};
+
+/**  What a placement proof does now. */
+export type PlacementStage = 
+/**  Another proof on the host has to end first: two at once would disturb each other. */
+"waiting" | 
+/**  The cards are read at rest. */
+"resting" | 
+/**  The service makes the tiny picture. */
+"working" | 
+/**  The cards come to rest again. */
+"settling";
+
+/**  What a proof found, compared with what was declared. */
+export type PlacementVerdict = 
+/**  The declared card did the work. */
+"agrees" | 
+/**  Another card than the declared one did the work. */
+"differs" | 
+/**  Another card than the declared one did the work, and another service computes on it too. */
+"shared_card" | 
+/**  A card did the work, and nothing is declared to compare it with. */
+"undeclared" | 
+/**  No card did the work. */
+"cpu" | 
+/**  The measurement was not clear. */
+"could_not_tell";
+
+/**  Everything known of where a service computes. */
+export type Placement_Deserialize = {
+	/**  As declared. */
+	declared: Declared_Deserialize,
+	/**  As the service itself reports. */
+	reported?: ReportedDevice | null,
+	/**  As measured. */
+	proved?: Proved_Deserialize | null,
+	/**  What to change when the proof says that it is wrong. */
+	remedy?: PlacementRemedy_Deserialize | null,
+};
+
+/**  Everything known of where a service computes. */
+export type Placement_Serialize = {
+	/**  As declared. */
+	declared: Declared_Serialize,
+	/**  As the service itself reports. */
+	reported: ReportedDevice | null,
+	/**  As measured. */
+	proved: Proved_Serialize | null,
+	/**  What to change when the proof says that it is wrong. */
+	remedy: PlacementRemedy_Serialize | null,
+};
+
 /**  A published port. */
 export type PortBinding = {
 	/**  TCP port inside the container. */
@@ -1994,6 +2625,49 @@ export type PortBinding = {
 	host_ip: string,
 	/**  TCP port on the host. */
 	host_port: number,
+};
+
+/**  A proof as shown beside declaration and report. */
+export type Proved = Proved_Serialize | Proved_Deserialize;
+
+/**  A proof as shown beside declaration and report. */
+export type Proved_Deserialize = {
+	/**  When. */
+	at: string,
+	/**  Compared with the declaration of now. */
+	verdict: PlacementVerdict,
+	/**  How sure. */
+	confidence: Confidence,
+	/**  The card that did the work. */
+	card?: GpuUuid | null,
+	/**  Other services that compute on that card, by their own proofs. */
+	shared_with: ServiceId[],
+	/**  A service that computes on the card declared for this one, while this one computes on its. */
+	swapped_with?: ServiceId | null,
+	/**  Rounds it took. */
+	rounds: number,
+	/**  Why it is not believed any more; a faded proof proves nothing. */
+	faded?: Fading | null,
+};
+
+/**  A proof as shown beside declaration and report. */
+export type Proved_Serialize = {
+	/**  When. */
+	at: string,
+	/**  Compared with the declaration of now. */
+	verdict: PlacementVerdict,
+	/**  How sure. */
+	confidence: Confidence,
+	/**  The card that did the work. */
+	card: GpuUuid | null,
+	/**  Other services that compute on that card, by their own proofs. */
+	shared_with: ServiceId[],
+	/**  A service that computes on the card declared for this one, while this one computes on its. */
+	swapped_with: ServiceId | null,
+	/**  Rounds it took. */
+	rounds: number,
+	/**  Why it is not believed any more; a faded proof proves nothing. */
+	faded: Fading | null,
 };
 
 /**  Why an action is not done. Decided on facts; `force` overrides only what it may. */
@@ -2034,12 +2708,51 @@ export type Remedy =
 /**  Free disk space. */
 "free-space";
 
+/**  Where a report was read. */
+export type ReportSource = 
+/**  `Device: …` in the log of its last start (Forge, ComfyUI). */
+"log" | 
+/**  ComfyUI's `/system_stats`. */
+"api";
+
+/**  What a service reports about its device. */
+export type ReportedDevice = {
+	/**  As written, such as `cuda:0 NVIDIA GeForce RTX 3090 : native`; hostile until escaped. */
+	text: string,
+	/**  Where. */
+	source: ReportSource,
+	/**  When. */
+	at: string,
+	/**  It computes on the CPU. */
+	cpu: boolean,
+	/**  Cards of that name; more than one where they cannot be told apart. */
+	cards: GpuUuid[],
+};
+
 /**  What a restart restarts. */
 export type RestartTarget = 
 /**  `docker restart`. */
 "container" | 
 /**  `supervisorctl restart` inside the running container. */
 "program";
+
+/**  One round: what was asked, what was seen, what follows. */
+export type Round = {
+	/**  When the request was sent. */
+	at: string,
+	/**  Steps asked for. */
+	steps: number,
+	/**  Width and height in pixels. */
+	pixels: number,
+	/**  How long the request took, milliseconds. */
+	took_ms: number,
+	/**  The cards, in the order of the values. */
+	cards: GpuUuid[],
+	/**  All looks, oldest first. */
+	looks: Look[],
+	/**  What this round says alone. */
+	finding: Found,
+};
 
 /**  What a form holds of a rule. What the form does not show stays in the file as it is. */
 export type RuleDraft = {
@@ -2451,6 +3164,8 @@ export type ServiceState_Deserialize = {
 	last_generation?: GenerationRecord_Deserialize | null,
 	/**  How alive its log is. */
 	log: LogMeter_Deserialize,
+	/**  Which card it computes on: declared, reported, measured. */
+	placement: Placement_Deserialize,
 	/**  Where credentials for it are kept, when there are any. */
 	credentials?: SecretPlace | null,
 };
@@ -2497,6 +3212,8 @@ export type ServiceState_Serialize = {
 	last_generation: GenerationRecord_Serialize | null,
 	/**  How alive its log is. */
 	log: LogMeter_Serialize,
+	/**  Which card it computes on: declared, reported, measured. */
+	placement: Placement_Serialize,
 	/**  Where credentials for it are kept, when there are any. */
 	credentials: SecretPlace | null,
 };
@@ -2617,6 +3334,75 @@ export type Severity =
 "error" | 
 /**  The service cannot start or has ended. */
 "fatal";
+
+/**  One holder's part of one card. */
+export type Share = Share_Serialize | Share_Deserialize;
+
+/**  How a share is known. */
+export type ShareSource = 
+/**  The driver named the processes. */
+"driver" | 
+/**  The service reported it itself. */
+"reported" | 
+/**  Used memory less everything claimed. */
+"remainder";
+
+/**  One holder's part of one card. */
+export type Share_Deserialize = {
+	/**  Who. */
+	holder: Holder_Deserialize,
+	/**  How it is known. */
+	source: ShareSource,
+	/**
+	 *  Bytes counted for it; all shares of a card together are never more than is used. `None`
+	 *  where it is known to be there and not how much it holds.
+	 */
+	memory?: number | null,
+	/**  Bytes as told, where that is more than could be counted. */
+	claimed?: number | null,
+	/**  Its part of the compute load in percent, where the driver tells. */
+	load_percent?: number | null,
+};
+
+/**  One holder's part of one card. */
+export type Share_Serialize = {
+	/**  Who. */
+	holder: Holder_Serialize,
+	/**  How it is known. */
+	source: ShareSource,
+	/**
+	 *  Bytes counted for it; all shares of a card together are never more than is used. `None`
+	 *  where it is known to be there and not how much it holds.
+	 */
+	memory: number | null,
+	/**  Bytes as told, where that is more than could be counted. */
+	claimed: number | null,
+	/**  Its part of the compute load in percent, where the driver tells. */
+	load_percent: number | null,
+};
+
+/**  Who holds what of one card. */
+export type Shares = Shares_Serialize | Shares_Deserialize;
+
+/**  Who holds what of one card. */
+export type Shares_Deserialize = {
+	/**  Largest first; what nobody claims comes last. */
+	shares: Share_Deserialize[],
+	/**  Bytes claimed beyond what the driver says is used: the claims and the driver disagree. */
+	excess?: number | null,
+	/**  Services whose own report says more than the driver counts for their processes. */
+	contradicted: ServiceId[],
+};
+
+/**  Who holds what of one card. */
+export type Shares_Serialize = {
+	/**  Largest first; what nobody claims comes last. */
+	shares: Share_Serialize[],
+	/**  Bytes claimed beyond what the driver says is used: the claims and the driver disagree. */
+	excess: number | null,
+	/**  Services whose own report says more than the driver counts for their processes. */
+	contradicted: ServiceId[],
+};
 
 /**  One known message. */
 export type Signature = Signature_Serialize | Signature_Deserialize;
@@ -2828,7 +3614,9 @@ export type Subject =
 /**  A whole host: its engine concerns every service on it. */
 { of: "host"; id: HostId } | 
 /**  One service. */
-{ of: "service"; id: ServiceId };
+{ of: "service"; id: ServiceId } | 
+/**  One graphics card. */
+{ of: "gpu"; id: GpuUuid };
 
 /**  Something the server used instead of what was asked, without saying so. */
 export type Substitution = {
@@ -2858,6 +3646,29 @@ export type SupervisorState =
 "FATAL" | 
 /**  Supervisor's own bug state. */
 "UNKNOWN";
+
+/**  One reason, as in NVML's `nvmlClocksEventReason*` (nvml.h). */
+export type Throttle = 
+/**  Nothing runs: no trouble. */
+"idle" | 
+/**  Somebody set the clocks lower: no trouble. */
+"application_clocks" | 
+/**  The power limit, by software: usual under full load. */
+"power_limit" | 
+/**  The slowdown of the hardware: heat, power or an external brake. */
+"hardware_slowdown" | 
+/**  Clocks follow another card of the group. */
+"sync_boost" | 
+/**  Heat, by software. */
+"software_heat" | 
+/**  Heat, by hardware. */
+"hardware_heat" | 
+/**  The power supply asks for less. */
+"power_brake" | 
+/**  Clocks of a display. */
+"display" | 
+/**  A bit that this version does not know. */
+"other";
 
 /**  Which part of a traceback a line is. */
 export type TracePart = 

@@ -31,6 +31,9 @@ export const ERRORS: Record<ErrorCode, Severity> = {
   not_allowed: 'failure',
   store: 'failure',
   bad_filter: 'warning',
+  service_busy: 'warning',
+  gpu_memory_low: 'warning',
+  gpu_unreadable: 'failure',
   internal: 'failure',
 };
 

@@ -3,7 +3,7 @@ import { SIGNATURES } from './fake/signatures';
 import { discoveryReport } from './fake/discovery';
 import { actionJob, cancelGeneration, generationJob } from './fake/jobs';
 import type { FakeOptions } from './fake/life';
-import { FakeSite } from './fake/life';
+import { FakeCards } from './fake/cards';
 import { plan } from './fake/plan';
 import { countGroups } from './fake/groups';
 import { settingsOf } from './fake/site';
@@ -22,7 +22,7 @@ export { FAULTS, type Fault } from './fake/site';
 const DISK = 'forgekeeper.fake.preferences';
 
 /** A living site behind the one interface of the window. */
-export class FakeBackend extends FakeSite implements Backend {
+export class FakeBackend extends FakeCards implements Backend {
   private readonly storage: Storage | null;
   private preferences: Partial<Preferences> = {};
 

@@ -95,6 +95,12 @@ export function tauriBackend(): Backend {
     generations: (limit) => given(commands.generationList(limit)),
     pictureUrl: (path) => convertFileSrc(path, 'picture'),
 
+    gpuHistory: (query) => given(commands.gpuHistory(query)),
+    saveGpuTable: (query) => given(commands.gpuTableSave(query)),
+    saveGpuPicture: (host, png) => given(commands.gpuPictureSave(host, png)),
+    provePlacement: (service) => given(commands.placementProve(service)),
+    placementEvidence: (service) => given(commands.placementEvidence(service)),
+
     logs: (service, query, receive) =>
       streamed<LogBatch_Deserialize>(
         (channel) => commands.logsOpen(service, query, channel),

@@ -44,6 +44,40 @@ export type GpuSample = wire.GpuSample_Serialize;
 export type GpuSourceInfo = wire.GpuSourceInfo_Serialize;
 export type GpuCard = wire.GpuCard_Serialize;
 export type GpuView = wire.GpuView_Serialize;
+export type GpuProcess = wire.GpuProcess_Serialize;
+export type PcieLink = wire.PcieLink_Serialize;
+export type Throttle = wire.Throttle;
+export type Shares = wire.Shares_Serialize;
+export type Share = wire.Share_Serialize;
+export type Holder = wire.Holder_Serialize;
+export type ShareSource = wire.ShareSource;
+export type GpuMetric = wire.GpuMetric;
+export type GpuHistoryQuery = wire.GpuHistoryQuery;
+export type GpuHistory = wire.GpuHistory_Serialize;
+export type GpuTrack = wire.GpuTrack;
+export type GpuLine = wire.GpuLine;
+export type GpuMarker = wire.GpuMarker_Serialize;
+export type GpuMarkerKind = wire.GpuMarkerKind;
+export type Placement = wire.Placement_Serialize;
+export type Declared = wire.Declared_Serialize;
+export type Declaration = wire.Declaration;
+export type DeclarationSource = wire.DeclarationSource;
+export type ReportedDevice = wire.ReportedDevice;
+export type ReportSource = wire.ReportSource;
+export type Proved = wire.Proved_Serialize;
+export type PlacementVerdict = wire.PlacementVerdict;
+export type PlacementRemedy = wire.PlacementRemedy_Serialize;
+export type PlacementProgress = wire.PlacementProgress;
+export type PlacementStage = wire.PlacementStage;
+export type Confidence = wire.Confidence;
+export type Fading = wire.Fading;
+export type Measurement = wire.Measurement_Serialize;
+export type Basis = wire.Basis_Serialize;
+export type Found = wire.Found;
+export type Doubt = wire.Doubt;
+export type Round = wire.Round;
+export type Look = wire.Look;
+export type LookPhase = wire.LookPhase;
 export type Subject = wire.Subject;
 export type Incident = wire.Incident;
 export type LogStream = wire.LogStream;
@@ -151,8 +185,12 @@ export const CAUSES = [
   'image.cpu_fallback',
   'image.failed',
   'image.interrupted',
+  'placement.mismatch',
   'gpu.lost',
   'gpu.hot',
+  'gpu.throttled',
+  'gpu.pcie_degraded',
+  'gpu.memory_low',
 ] as const satisfies readonly Cause[];
 export const ERROR_CODES = [
   'bad_request',
@@ -180,6 +218,9 @@ export const ERROR_CODES = [
   'not_allowed',
   'store',
   'bad_filter',
+  'service_busy',
+  'gpu_memory_low',
+  'gpu_unreadable',
   'internal',
 ] as const satisfies readonly ErrorCode[];
 export const REFUSALS = [
@@ -214,12 +255,25 @@ export const VERDICTS = [
   'interrupted',
   'failed',
 ] as const satisfies readonly GenerationVerdict[];
+export const THROTTLES = [
+  'idle',
+  'application_clocks',
+  'power_limit',
+  'hardware_slowdown',
+  'sync_boost',
+  'software_heat',
+  'hardware_heat',
+  'power_brake',
+  'display',
+  'other',
+] as const satisfies readonly Throttle[];
 
 type Missing =
   | Exclude<Cause, (typeof CAUSES)[number]>
   | Exclude<ErrorCode, (typeof ERROR_CODES)[number]>
   | Exclude<Refusal, (typeof REFUSALS)[number]>
   | Exclude<Stage, (typeof STAGES)[number]>
-  | Exclude<GenerationVerdict, (typeof VERDICTS)[number]>;
+  | Exclude<GenerationVerdict, (typeof VERDICTS)[number]>
+  | Exclude<Throttle, (typeof THROTTLES)[number]>;
 /** Compiles only while the lists above are complete. */
 export const ALL_CODES_LISTED: [Missing] extends [never] ? true : Missing = true;

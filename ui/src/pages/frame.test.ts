@@ -20,7 +20,7 @@ test('digits with Ctrl go to the pages', async () => {
   await open('overview');
   await fireEvent.keyDown(window, { key: '"', code: 'Digit3', ctrlKey: true });
   await settled();
-  expect(screen.getByTestId('nav-bench')).toHaveAttribute('aria-current', 'page');
+  expect(screen.getByTestId('nav-logs')).toHaveAttribute('aria-current', 'page');
 });
 
 test('the palette finds a command by words and runs it', async () => {

@@ -24,6 +24,12 @@ export const PAGES: readonly PageEntry[] = [
     load: () => Promise.resolve({ default: Overview }),
   },
   {
+    id: 'gpus',
+    title: 'nav.gpus',
+    icon: 'M1.5 4.5h13v7h-13zM4 11.5v2m3-2v2m3-2v2M5 8a1.5 1.5 0 103 0 1.5 1.5 0 10-3 0M10.5 7v2',
+    load: () => import('./gpus/Page.svelte'),
+  },
+  {
     id: 'logs',
     title: 'nav.logs',
     icon: 'M2.5 4h11M2.5 8h11M2.5 12h7',

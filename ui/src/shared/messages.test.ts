@@ -55,7 +55,7 @@ test('no message is left that nothing shows', () => {
     .map((name) => readFileSync(join('src', name), 'utf8'))
     .join('\n');
   const built = [...files.matchAll(/`([a-z_.]+)\$\{[^`]*?\}([a-z_.]*)/g)].map(
-    (m) => new RegExp(`^${m[1]}[a-z_]+`),
+    (m) => new RegExp(`^${m[1]}[a-z0-9_]+`),
   );
   const unused = Object.keys(english).filter(
     (key) => !files.includes(`'${key}'`) && !built.some((pattern) => pattern.test(key)),

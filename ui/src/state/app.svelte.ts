@@ -20,7 +20,7 @@ const SLACK_MS = 60;
 
 const KEY = Symbol('forgekeeper');
 
-export type PageId = 'overview' | 'logs' | 'bench' | 'settings';
+export type PageId = 'overview' | 'gpus' | 'logs' | 'bench' | 'settings';
 
 /** Where in a log something happened. */
 export interface LogAim {
@@ -41,6 +41,7 @@ const DEFAULTS: Preferences = {
   theme: 'system',
   language: 'system',
   logs: { wrap: true, times: 'local', keep: false, together: [] },
+  gpus: { range: '1h', extra: 'none' },
   bench: {},
 };
 
@@ -195,7 +196,8 @@ export class App {
     // It was a yes or no once.
     const times: unknown = logs.times;
     if (typeof times === 'boolean') logs.times = times ? 'local' : 'off';
-    const all = { ...structuredClone(DEFAULTS), ...kept, logs };
+    const gpus = { ...DEFAULTS.gpus, ...kept.gpus };
+    const all = { ...structuredClone(DEFAULTS), ...kept, logs, gpus };
     this.preferences = reuse(this.preferences, all);
     this.applyPreferences();
   }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use forgekeeper_domain::{
     error::ErrorInfo,
-    gpu::{GpuCard, GpuSourceInfo, GpuView},
+    gpu::{GpuSourceInfo, GpuView},
 };
 use forgekeeper_keeper::state::KeeperState;
 
@@ -13,8 +13,15 @@ use crate::{
     exit,
     interrupt::Interrupt,
     session::{FIRST_ROUND, Session},
-    text::{gibibytes, or_not_available, print_json, print_line, printable},
+    text::{print_json, print_line, printable},
 };
+
+mod detail;
+mod table;
+
+pub(crate) use detail::card_name;
+
+use table::Table;
 
 /// So long after the first round a source is asked again that found nothing at first.
 const SECOND_QUESTION: Duration = Duration::from_secs(3);
@@ -38,14 +45,21 @@ pub(super) async fn run(
         Ok(())
     };
     interrupt.unless(looked).await?;
-    loop {
+    if !args.watch {
         let now = state.borrow_and_update().clone();
         print(&now, json);
-        if !args.watch {
-            let mut cards = now.hosts.iter().flat_map(|h| &h.gpus.cards).peekable();
-            // What was read before the source fell silent is no measurement of now.
-            let measured = cards.peek().is_some() && cards.all(|card| card.current);
-            return Ok(if measured { exit::OK } else { exit::UNKNOWN });
+        let mut cards = now.hosts.iter().flat_map(|h| &h.gpus.cards).peekable();
+        // What was read before the source fell silent is no measurement of now.
+        let measured = cards.peek().is_some() && cards.all(|card| card.current);
+        return Ok(if measured { exit::OK } else { exit::UNKNOWN });
+    }
+    let mut table = Table::new();
+    loop {
+        let now = state.borrow_and_update().clone();
+        if json {
+            print(&now, json);
+        } else {
+            table.draw(&now);
         }
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
@@ -73,7 +87,12 @@ fn print(state: &KeeperState, json: bool) {
     for host in &state.hosts {
         print_line(&format!("{}: {}", host.id, source(&host.gpus)));
         for card in &host.gpus.cards {
-            print_line(&row(card));
+            for line in detail::lines(card) {
+                print_line(&line);
+            }
+        }
+        if let Some(error) = &host.gpus.error {
+            print_line(&format!("  {}", printable(error)));
         }
     }
     if state.hosts.is_empty() {
@@ -83,36 +102,27 @@ fn print(state: &KeeperState, json: bool) {
 
 fn source(view: &GpuView) -> String {
     match &view.source {
-        GpuSourceInfo::Nvml { driver } => format!("NVML, driver {}", printable(driver)),
-        GpuSourceInfo::NvidiaSmi { container, .. } => {
-            format!("nvidia-smi in {}", printable(container))
+        GpuSourceInfo::Nvml { driver, cuda } => {
+            let cuda = cuda.as_ref().map(|v| format!(", CUDA {}", printable(v)));
+            format!(
+                "NVML, driver {}{}",
+                printable(driver),
+                cuda.unwrap_or_default()
+            )
+        }
+        GpuSourceInfo::NvidiaSmi { container, driver } => {
+            let driver = driver
+                .as_ref()
+                .map(|v| format!(", driver {}", printable(v)));
+            format!(
+                "nvidia-smi in {}{}",
+                printable(container),
+                driver.unwrap_or_default()
+            )
         }
         GpuSourceInfo::None { tried } if tried.is_empty() => "not looked yet".to_owned(),
         GpuSourceInfo::None { tried } => {
             format!("no GPU reachable ({})", printable(&tried.join("; ")))
         }
     }
-}
-
-fn row(card: &GpuCard) -> String {
-    let s = &card.latest;
-    let memory = match (s.memory_used, s.memory_total) {
-        (Some(used), Some(total)) => format!("{} / {}", gibibytes(used), gibibytes(total)),
-        (None, Some(total)) => format!("not available / {}", gibibytes(total)),
-        _ => "not available".to_owned(),
-    };
-    format!(
-        "  {} {}  {}  load {}  memory {memory}  temperature {}  power {}{}",
-        s.index,
-        printable(&s.name),
-        s.uuid,
-        or_not_available(s.load_percent, |v| format!("{v} %")),
-        or_not_available(s.temperature_c, |v| format!("{v} °C")),
-        or_not_available(s.power_w, |v| format!("{v:.0} W")),
-        if card.current {
-            String::new()
-        } else {
-            format!("  (as of {})", s.at)
-        },
-    )
 }

@@ -44,6 +44,7 @@ fn judge(facts: &Facts) -> Outcome {
             latency_ms,
             activity,
             version,
+            ..
         } => Outcome::ok(at)
             .with("latency_ms", latency_ms)
             .with_some("models", *models)

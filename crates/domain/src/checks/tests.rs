@@ -35,6 +35,7 @@ pub(crate) fn answering_api() -> ApiFact {
         latency_ms: 38,
         activity: Activity::Idle,
         version: None,
+        device: None,
     }
 }
 
@@ -74,6 +75,8 @@ pub(crate) fn container() -> ContainerSnapshot {
         gpu_device_ids: vec![],
         command: vec![],
         env_names: vec![],
+        gpu_env: vec![],
+        compose_hash: None,
     }
 }
 

@@ -1,39 +1,69 @@
 //! What `nvidia-smi` prints, parsed. It writes errors, notices and values on the same stream.
+//!
+//! Values are found by the heading of their column, not by their place: drivers leave columns out
+//! and add words to them.
 
+use jiff::Timestamp;
+
+use super::{GpuSample, PcieLink, Throttle};
 use crate::ids::GpuUuid;
 
-/// Columns asked for; the name comes last because it is the only one that could hold a comma.
-const COLUMNS: &str = "index,uuid,pci.bus_id,driver_version,utilization.gpu,memory.used,memory.total,\
-                       temperature.gpu,power.draw,enforced.power.limit,name";
-const COLUMN_COUNT: usize = 11;
+/// Columns asked for. The name, which alone may hold a comma, comes second, and the UUID, which
+/// alone cannot be mistaken, comes last: so a row with a comma too many is told from a long name.
+const COLUMNS: &[&str] = &[
+    "index",
+    "name",
+    "pci.bus_id",
+    "driver_version",
+    "utilization.gpu",
+    "utilization.memory",
+    "utilization.encoder",
+    "utilization.decoder",
+    "memory.used",
+    "memory.free",
+    "memory.total",
+    "temperature.gpu",
+    "power.draw",
+    "enforced.power.limit",
+    "clocks.current.graphics",
+    "clocks.max.graphics",
+    "clocks.current.memory",
+    "fan.speed",
+    "pstate",
+    "clocks_throttle_reasons.active",
+    "pcie.link.gen.current",
+    "pcie.link.width.current",
+    "pcie.link.gen.max",
+    "pcie.link.width.max",
+    "uuid",
+];
+/// Columns that newer drivers head with another name than the one asked for.
+const OTHER_HEADINGS: &[(&str, &str)] = &[
+    (
+        "clocks_event_reasons.active",
+        "clocks_throttle_reasons.active",
+    ),
+    ("pcie.link.gen.gpucurrent", "pcie.link.gen.current"),
+    ("clocks.gr", "clocks.current.graphics"),
+    ("clocks.mem", "clocks.current.memory"),
+    ("clocks.max.gr", "clocks.max.graphics"),
+    ("gpu_uuid", "uuid"),
+    ("gpu_name", "name"),
+    ("gpu_bus_id", "pci.bus_id"),
+];
+/// Without these there is no card.
+const NEEDED: &[&str] = &["index", "uuid"];
 /// Longest message kept from what the program printed, in characters.
 const MAX_MESSAGE_CHARS: usize = 300;
 /// `nvidia-smi` counts memory in MiB.
 const MIB: u64 = 1024 * 1024;
 
-/// One card as `nvidia-smi` shows it; what it does not tell is `None`.
+/// One card as `nvidia-smi` shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SmiCard {
-    /// Index as seen where the program ran; containers count from 0 again.
-    pub index: u32,
-    /// The card.
-    pub uuid: GpuUuid,
-    /// PCI address, lower case, such as `00000000:01:00.0`.
-    pub bus_id: Option<String>,
-    /// Name.
-    pub name: String,
-    /// Compute load in percent.
-    pub load_percent: Option<u32>,
-    /// Used memory in bytes.
-    pub memory_used: Option<u64>,
-    /// Memory in bytes.
-    pub memory_total: Option<u64>,
-    /// Degrees Celsius.
-    pub temperature_c: Option<u32>,
-    /// Watts.
-    pub power_w: Option<f64>,
-    /// Enforced limit in watts.
-    pub power_limit_w: Option<f64>,
+    /// Its values; the index is as seen where the program ran: containers count from 0 again.
+    /// Thresholds and processes are not in the table.
+    pub sample: GpuSample,
     /// The driver says that this card is lost.
     pub lost: bool,
 }
@@ -56,6 +86,8 @@ pub struct SmiReading {
     pub cards: Vec<SmiCard>,
     /// Cards named as lost.
     pub lost: Vec<SmiLost>,
+    /// Rows that could not be read, and why.
+    pub problems: Vec<String>,
 }
 
 /// Why there is no reading.
@@ -70,20 +102,27 @@ pub enum SmiProblem {
     /// It printed something that is no table.
     #[error("nvidia-smi printed nothing readable: {0}")]
     Unreadable(String),
+    /// It does not know a column: an older driver. Asked without it, it answers.
+    #[error("nvidia-smi does not know the field `{0}`")]
+    UnknownColumn(String),
 }
 
-/// The command whose answer [`parse`] reads.
-pub fn command() -> Vec<String> {
-    [
-        "nvidia-smi",
-        &format!("--query-gpu={COLUMNS}"),
-        "--format=csv,noheader,nounits",
+/// The command whose answer [`parse`] reads, without columns that this driver does not know.
+pub fn command(without: &[String]) -> Vec<String> {
+    let columns: Vec<&str> = COLUMNS
+        .iter()
+        .copied()
+        .filter(|column| NEEDED.contains(column) || !without.iter().any(|w| w == column))
+        .collect();
+    vec![
+        "nvidia-smi".to_owned(),
+        format!("--query-gpu={}", columns.join(",")),
+        "--format=csv,nounits".to_owned(),
     ]
-    .map(str::to_owned)
-    .to_vec()
 }
 
-/// The command whose answer [`slowdown_thresholds`] reads; the table has no column for them.
+/// The command whose answer [`thresholds`] and [`cuda_version`] read; the table has no column for
+/// them.
 pub fn thresholds_command() -> Vec<String> {
     ["nvidia-smi", "-q", "-d", "TEMPERATURE"]
         .map(str::to_owned)
@@ -91,18 +130,29 @@ pub fn thresholds_command() -> Vec<String> {
 }
 
 /// Reads the answer of [`command`].
-pub fn parse(text: &str) -> Result<SmiReading, SmiProblem> {
+pub fn parse(text: &str, at: Timestamp) -> Result<SmiReading, SmiProblem> {
     let mut reading = SmiReading::default();
+    let mut heading: Option<Vec<&str>> = None;
     let mut other = Vec::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        if let Some((card, driver)) = row(line) {
-            reading.driver = reading.driver.or(driver);
-            reading.cards.push(card);
-        } else if says_lost(line) {
+        if says_lost(line) && !line.contains("GPU-") {
             reading.lost.push(SmiLost {
                 bus_id: bus_in(line),
                 message: shorten(line),
             });
+        } else if let Some(columns) = columns_of(line) {
+            heading = Some(columns);
+        } else if let Some(columns) = &heading
+            && line.contains(',')
+            && (line.starts_with(|c: char| c.is_ascii_digit()) || line.contains("GPU-"))
+        {
+            match row(columns, line, at) {
+                Ok((card, driver)) => {
+                    reading.driver = reading.driver.or(driver);
+                    reading.cards.push(card);
+                }
+                Err(problem) => reading.problems.push(problem),
+            }
         } else {
             other.push(line);
         }
@@ -110,10 +160,22 @@ pub fn parse(text: &str) -> Result<SmiReading, SmiProblem> {
     if !reading.cards.is_empty() || !reading.lost.is_empty() {
         return Ok(reading);
     }
-    let words = shorten(&other.join(" "));
+    if let Some(problem) = reading.problems.into_iter().next() {
+        return Err(SmiProblem::Unreadable(problem));
+    }
+    Err(problem(&shorten(&other.join(" "))))
+}
+
+/// What the program says in place of a table.
+fn problem(words: &str) -> SmiProblem {
     let lower = words.to_lowercase();
     if lower.contains("no devices were found") {
-        return Err(SmiProblem::NoDevices);
+        return SmiProblem::NoDevices;
+    }
+    if lower.contains("is not a valid field to query")
+        && let Some(column) = words.split('"').nth(1)
+    {
+        return SmiProblem::UnknownColumn(column.to_owned());
     }
     let driver = [
         "driver",
@@ -123,32 +185,51 @@ pub fn parse(text: &str) -> Result<SmiReading, SmiProblem> {
         "no such file",
     ];
     if driver.iter().any(|word| lower.contains(word)) {
-        return Err(SmiProblem::Driver(words));
+        return SmiProblem::Driver(words.to_owned());
     }
-    Err(SmiProblem::Unreadable(if words.is_empty() {
+    SmiProblem::Unreadable(if words.is_empty() {
         "nothing at all".to_owned()
     } else {
-        words
-    }))
+        words.to_owned()
+    })
 }
 
-/// Slowdown thresholds by PCI address, from `nvidia-smi -q -d TEMPERATURE`; a card without one is left out.
-pub fn slowdown_thresholds(text: &str) -> Vec<(String, u32)> {
-    let mut found = Vec::new();
-    let mut bus = None;
+/// Thresholds of one card, degrees Celsius.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Thresholds {
+    /// At which it slows down.
+    pub slowdown_c: Option<u32>,
+    /// At which it switches itself off.
+    pub shutdown_c: Option<u32>,
+}
+
+/// Thresholds by PCI address, from `nvidia-smi -q -d TEMPERATURE`.
+pub fn thresholds(text: &str) -> Vec<(String, Thresholds)> {
+    let mut found: Vec<(String, Thresholds)> = Vec::new();
     for line in text.lines() {
         // A card's block begins at the left margin: `GPU 00000000:01:00.0`.
         if let Some(rest) = line.strip_prefix("GPU ") {
-            bus = bus_in(rest);
+            found.extend(bus_in(rest).map(|bus| (bus, Thresholds::default())));
         } else if let Some((key, value)) = line.split_once(':')
-            && key.trim() == "GPU Slowdown Temp"
-            && let Some(bus) = &bus
-            && let Some(degrees) = value.trim().strip_suffix('C').and_then(number::<u32>)
+            && let Some((_, card)) = found.last_mut()
         {
-            found.push((bus.clone(), degrees));
+            let degrees = || value.trim().strip_suffix('C').and_then(number::<u32>);
+            match key.trim() {
+                "GPU Slowdown Temp" => card.slowdown_c = degrees(),
+                "GPU Shutdown Temp" => card.shutdown_c = degrees(),
+                _ => {}
+            }
         }
     }
     found
+}
+
+/// Newest CUDA version that the driver supports, from the head of `nvidia-smi -q`.
+pub fn cuda_version(text: &str) -> Option<String> {
+    let line = text.lines().find(|l| l.starts_with("CUDA Version"))?;
+    let version = told(line.split_once(':')?.1)?;
+    let is_version = |c: char| c.is_ascii_digit() || c == '.';
+    (version.len() < 12 && version.chars().all(is_version)).then(|| version.to_owned())
 }
 
 /// Whether a text of the driver says that a card is gone until the machine restarts.
@@ -157,39 +238,94 @@ pub fn says_lost(text: &str) -> bool {
     lower.contains("gpu is lost") || lower.contains("fallen off the bus")
 }
 
-fn row(line: &str) -> Option<(SmiCard, Option<String>)> {
-    let cells: Vec<&str> = line.splitn(COLUMN_COUNT, ',').map(str::trim).collect();
-    let &[
-        index,
-        uuid,
-        bus,
-        driver,
-        load,
-        used,
-        total,
-        temperature,
-        power,
-        limit,
-        name,
-    ] = cells.as_slice()
-    else {
-        return None;
+/// The columns of a heading, by the names they were asked by. `None` for any other line.
+fn columns_of(line: &str) -> Option<Vec<&str>> {
+    let columns: Vec<&str> = line
+        .split(',')
+        .map(|cell| {
+            // `utilization.gpu [%]`
+            let name = cell.split('[').next().unwrap_or(cell).trim();
+            let other = OTHER_HEADINGS.iter().find(|(other, _)| *other == name);
+            other.map_or(name, |(_, known)| known)
+        })
+        .collect();
+    NEEDED
+        .iter()
+        .all(|needed| columns.contains(needed))
+        .then_some(columns)
+}
+
+fn row(columns: &[&str], line: &str, at: Timestamp) -> Result<(SmiCard, Option<String>), String> {
+    let mut cells: Vec<String> = line.split(',').map(|cell| cell.trim().to_owned()).collect();
+    let name = columns.iter().position(|column| *column == "name");
+    if let (Some(name), Some(more)) = (name, cells.len().checked_sub(columns.len()))
+        && more > 0
+    {
+        let long = cells.splice(name..=name + more, []).collect::<Vec<_>>();
+        cells.insert(name, long.join(", "));
+    }
+    let unreadable = |why: &str| format!("{why}: {}", shorten(line));
+    if cells.len() != columns.len() {
+        let why = "a row has another number of values than the heading";
+        return Err(unreadable(why));
+    }
+    let cell = |column: &str| {
+        let place = columns.iter().position(|c| *c == column);
+        place.and_then(|place| told(&cells[place]))
     };
-    let mib = |text| number::<u64>(text).and_then(|n| n.checked_mul(MIB));
+    let bus = cell("pci.bus_id");
+    let uuid = cell("uuid").filter(|uuid| uuid.starts_with("GPU-") || uuid.starts_with("MIG-"));
+    let uuid = uuid.and_then(|uuid| GpuUuid::new(uuid).ok());
+    let (Some(index), Some(uuid), true) = (
+        cell("index").and_then(number),
+        uuid,
+        bus.is_none_or(|bus| bus_in(bus).is_some()),
+    ) else {
+        // With a comma inside a number every later value stands under another heading.
+        return Err(unreadable(
+            "a row does not fit its heading (a decimal comma?)",
+        ));
+    };
+    let count = |column: &str| cell(column).and_then(number::<u32>);
+    let mib = |column: &str| {
+        cell(column)
+            .and_then(number::<u64>)
+            .and_then(|n| n.checked_mul(MIB))
+    };
+    let watts = |column: &str| cell(column).and_then(number::<f64>);
+    let sample = GpuSample {
+        bus_id: bus.map(str::to_lowercase),
+        load_percent: count("utilization.gpu"),
+        memory_load_percent: count("utilization.memory"),
+        encoder_percent: count("utilization.encoder"),
+        decoder_percent: count("utilization.decoder"),
+        memory_used: mib("memory.used"),
+        memory_free: mib("memory.free"),
+        memory_total: mib("memory.total"),
+        temperature_c: count("temperature.gpu"),
+        power_w: watts("power.draw"),
+        power_limit_w: watts("enforced.power.limit"),
+        graphics_mhz: count("clocks.current.graphics"),
+        graphics_max_mhz: count("clocks.max.graphics"),
+        memory_mhz: count("clocks.current.memory"),
+        fan_percent: count("fan.speed"),
+        performance_state: cell("pstate").and_then(|state| number(state.strip_prefix('P')?)),
+        throttle: cell("clocks_throttle_reasons.active")
+            .and_then(|mask| u64::from_str_radix(mask.strip_prefix("0x")?, 16).ok())
+            .map(Throttle::of_mask),
+        pcie: PcieLink {
+            generation: count("pcie.link.gen.current"),
+            width: count("pcie.link.width.current"),
+            max_generation: count("pcie.link.gen.max"),
+            max_width: count("pcie.link.width.max"),
+        },
+        ..GpuSample::unread(uuid, index, cell("name").unwrap_or("GPU"), at)
+    };
     let card = SmiCard {
-        index: number(index)?,
-        uuid: GpuUuid::new(told(uuid)?).ok()?,
-        bus_id: told(bus).map(str::to_lowercase),
-        name: told(name).unwrap_or("GPU").to_owned(),
-        load_percent: number(load).filter(|n| *n <= 100),
-        memory_used: mib(used),
-        memory_total: mib(total),
-        temperature_c: number(temperature),
-        power_w: watts(power),
-        power_limit_w: watts(limit),
+        sample: sample.plausible(),
         lost: cells.iter().any(|cell| says_lost(cell)),
     };
-    Some((card, told(driver).map(str::to_owned)))
+    Ok((card, cell("driver_version").map(str::to_owned)))
 }
 
 /// A cell with a value: `[N/A]`, `[Not Supported]`, `[Unknown Error]`, `[GPU is lost]` have none.
@@ -206,10 +342,6 @@ fn told(cell: &str) -> Option<&str> {
 /// The number of a cell, with or without its unit.
 fn number<T: std::str::FromStr>(cell: &str) -> Option<T> {
     told(cell)?.split_whitespace().next()?.parse().ok()
-}
-
-fn watts(cell: &str) -> Option<f64> {
-    number::<f64>(cell).filter(|watts| watts.is_finite() && *watts >= 0.0)
 }
 
 /// The PCI address in a text: `domain:bus:device.function`.
@@ -238,148 +370,4 @@ fn shorten(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FULL: &str = "0, GPU-aaaa, 00000000:01:00.0, 552.44, 37, 4096, 10240, 61, 215.50, 320.00, NVIDIA GeForce RTX 3080";
-
-    #[test]
-    fn a_full_row_is_read_with_its_units() {
-        for text in [
-            FULL.to_owned(),
-            format!("{FULL}\r\n\r\n"),
-            FULL.replace(" 37,", " 37 %,")
-                .replace(" 4096,", " 4096 MiB,")
-                .replace(" 215.50,", " 215.50 W,"),
-        ] {
-            let reading = parse(&text).expect("reads");
-            assert_eq!(reading.driver.as_deref(), Some("552.44"));
-            assert_eq!(reading.lost, []);
-            assert_eq!(
-                reading.cards,
-                [SmiCard {
-                    index: 0,
-                    uuid: GpuUuid::new("GPU-aaaa").expect("an id"),
-                    bus_id: Some("00000000:01:00.0".to_owned()),
-                    name: "NVIDIA GeForce RTX 3080".to_owned(),
-                    load_percent: Some(37),
-                    memory_used: Some(4096 * MIB),
-                    memory_total: Some(10240 * MIB),
-                    temperature_c: Some(61),
-                    power_w: Some(215.5),
-                    power_limit_w: Some(320.0),
-                    lost: false,
-                }],
-                "{text:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_the_driver_does_not_tell_is_unknown_and_never_zero() {
-        for absent in [
-            "[N/A]",
-            "[Not Supported]",
-            "[Unknown Error]",
-            "[Insufficient Permissions]",
-            "N/A",
-            "ERR!",
-            "",
-        ] {
-            let text = format!(
-                "1, GPU-b, {absent}, {absent}, {absent}, {absent}, {absent}, {absent}, {absent}, {absent}, X, Y"
-            );
-            let reading = parse(&text).expect("reads");
-            let card = &reading.cards[0];
-            assert_eq!(reading.driver, None, "{absent}");
-            assert_eq!(
-                (
-                    card.load_percent,
-                    card.memory_used,
-                    card.memory_total,
-                    card.temperature_c,
-                    card.power_w
-                ),
-                (None, None, None, None, None),
-                "{absent}"
-            );
-            assert_eq!(card.name, "X, Y", "a name may hold a comma");
-            assert!(!card.lost);
-        }
-        let absurd = FULL
-            .replace(" 37,", " 4294967295,")
-            .replace("215.50", "NaN");
-        let card = parse(&absurd).expect("reads").cards.remove(0);
-        assert_eq!((card.load_percent, card.power_w), (None, None));
-    }
-
-    #[test]
-    fn a_lost_card_is_told_from_a_missing_driver() {
-        let lost = "Unable to determine the device handle for GPU0000:01:00.0: GPU is lost.  Reboot the system to recover this GPU";
-        let reading = parse(lost).expect("a reading about a lost card");
-        assert_eq!(reading.cards, []);
-        assert_eq!(reading.lost[0].bus_id.as_deref(), Some("0000:01:00.0"));
-
-        let both = format!("{lost}\n{}", FULL.replace("01:00", "02:00"));
-        let reading = parse(&both).expect("reads");
-        assert_eq!((reading.cards.len(), reading.lost.len()), (1, 1));
-
-        let cell = FULL.replace(" 37,", " [GPU is lost],");
-        assert!(parse(&cell).expect("reads").cards[0].lost);
-        assert!(says_lost("GPU has fallen off the bus"));
-    }
-
-    #[test]
-    fn each_failure_says_its_own_words() {
-        let cases: [(&str, fn(&SmiProblem) -> bool); 8] = [
-            ("No devices were found\n", |p| *p == SmiProblem::NoDevices),
-            (
-                "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.",
-                |p| matches!(p, SmiProblem::Driver(w) if w.contains("communicate")),
-            ),
-            (
-                "Failed to initialize NVML: Driver/library version mismatch",
-                |p| matches!(p, SmiProblem::Driver(w) if w.contains("mismatch")),
-            ),
-            (
-                "OCI runtime exec failed: exec failed: unable to start container process: exec: \
-                 \"nvidia-smi\": executable file not found in $PATH: unknown",
-                |p| matches!(p, SmiProblem::Driver(_)),
-            ),
-            (
-                "",
-                |p| matches!(p, SmiProblem::Unreadable(w) if w == "nothing at all"),
-            ),
-            (
-                "<html>\u{7}</html>",
-                |p| matches!(p, SmiProblem::Unreadable(w) if !w.contains('\u{7}')),
-            ),
-            ("a, b, c, d, e, f, g, h, i, j, k", |p| {
-                matches!(p, SmiProblem::Unreadable(_))
-            }),
-            ("0, ../etc, x, 1, 2, 3, 4, 5, 6, 7, name", |p| {
-                matches!(p, SmiProblem::Unreadable(_))
-            }),
-        ];
-        for (text, expected) in cases {
-            let problem = parse(text).expect_err(text);
-            assert!(expected(&problem), "{text:?} gave {problem:?}");
-        }
-        let long = parse(&"é".repeat(5000)).expect_err("no table").to_string();
-        assert!(long.chars().count() < 400);
-    }
-
-    #[test]
-    fn slowdown_thresholds_are_found_by_card() {
-        let text = "==============NVSMI LOG==============\n\nAttached GPUs                             : 2\n\
-            GPU 00000000:01:00.0\n    Temperature\n        GPU Current Temp                  : 45 C\n\
-            \x20       GPU Shutdown Temp                 : 98 C\n        GPU Slowdown Temp                 : 95 C\n\
-            GPU 00000000:0A:00.0\n    Temperature\n        GPU Slowdown Temp                 : N/A\n";
-        assert_eq!(
-            slowdown_thresholds(text),
-            [("00000000:01:00.0".to_owned(), 95)]
-        );
-        assert_eq!(slowdown_thresholds("GPU Slowdown Temp : 95 C"), []);
-        assert_eq!(slowdown_thresholds(""), []);
-    }
-}
+mod tests;

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use super::{Incident, Subject};
 use crate::{
     cause::Cause,
-    ids::{HostId, ServiceId},
-    ladder::{Ladder, RungOutcome},
-    outcome::Status,
+    ids::{GpuUuid, HostId, ServiceId},
+    ladder::{Ladder, Rung, RungOutcome},
+    outcome::{Outcome, Status},
 };
 
 /// Changes within this many seconds may be flapping.
@@ -159,14 +159,24 @@ impl IncidentBook {
         open
     }
 
-    /// Judges all ladders at once and says what changed.
-    pub fn observe(&mut self, now: Timestamp, services: &[Judged<'_>]) -> Changes {
+    /// Judges all ladders at once, and the graphics cards beside them, and says what changed.
+    pub fn observe(
+        &mut self,
+        now: Timestamp,
+        services: &[Judged<'_>],
+        cards: &[(&GpuUuid, &Outcome)],
+    ) -> Changes {
         let mut changes = Changes::default();
-        let found = found(services, now);
+        let mut found = found(services, now);
+        found.extend(
+            cards
+                .iter()
+                .filter_map(|(card, outcome)| broken_card(card, outcome)),
+        );
         for (subject, broken, hides) in &found {
             self.see(now, subject, broken, hides, &mut changes);
         }
-        self.settle(now, services, &found, &mut changes);
+        self.settle(now, services, cards, &found, &mut changes);
         self.entries
             .retain(|e| e.open || distance_s(e.incident.last_seen_at, now) <= e.remembered_s());
         changes
@@ -217,6 +227,7 @@ impl IncidentBook {
         &mut self,
         now: Timestamp,
         services: &[Judged<'_>],
+        cards: &[(&GpuUuid, &Outcome)],
         found: &[(Subject, RungOutcome, Vec<ServiceId>)],
         changes: &mut Changes,
     ) {
@@ -227,7 +238,11 @@ impl IncidentBook {
             {
                 continue;
             }
-            match fate(&entry.incident, services, found) {
+            let fate = match &entry.incident.subject {
+                Subject::Gpu(card) => fate_of_card(card, cards, found),
+                Subject::Host(_) | Subject::Service(_) => fate(&entry.incident, services, found),
+            };
+            match fate {
                 Fate::Keep => {
                     entry.hidden = false;
                     entry.flap(now);
@@ -271,6 +286,7 @@ fn fate(
         .filter(|s| match &incident.subject {
             Subject::Host(host) => s.host == host,
             Subject::Service(service) => s.service == service,
+            Subject::Gpu(_) => false,
         })
         .collect();
     if concerned.is_empty() {
@@ -310,6 +326,39 @@ fn fate(
     }
 }
 
+/// A card's own trouble, told beside the ladders: it stands on the host's rung and breaks none of a
+/// service, which may compute on another card.
+fn broken_card(
+    card: &GpuUuid,
+    outcome: &Outcome,
+) -> Option<(Subject, RungOutcome, Vec<ServiceId>)> {
+    if !matches!(outcome.status, Status::Degraded | Status::Failing) {
+        return None;
+    }
+    let broken = RungOutcome {
+        rung: Rung::Host,
+        check: outcome.cause.map_or("", Cause::code).to_owned(),
+        outcome: outcome.clone(),
+    };
+    Some((Subject::Gpu(card.clone()), broken, Vec::new()))
+}
+
+fn fate_of_card(
+    card: &GpuUuid,
+    cards: &[(&GpuUuid, &Outcome)],
+    found: &[(Subject, RungOutcome, Vec<ServiceId>)],
+) -> Fate {
+    let other = |(subject, _, _): &(Subject, _, _)| matches!(subject, Subject::Gpu(c) if c == card);
+    match cards.iter().find(|(known, _)| *known == card) {
+        // It was taken out, or its host was.
+        None => Fate::Replaced,
+        Some(_) if found.iter().any(other) => Fate::Replaced,
+        Some((_, outcome)) if outcome.status == Status::Ok => Fate::Gone,
+        // Not read now: neither proved nor refuted.
+        Some(_) => Fate::Keep,
+    }
+}
+
 /// The one broken rung of each subject.
 fn found(services: &[Judged<'_>], now: Timestamp) -> Vec<(Subject, RungOutcome, Vec<ServiceId>)> {
     let mut found: Vec<(Subject, RungOutcome, Vec<ServiceId>)> = Vec::new();
@@ -344,6 +393,7 @@ fn incident_id(subject: &Subject, broken: &RungOutcome) -> String {
     let (of, id) = match subject {
         Subject::Host(host) => ("host", host.as_str()),
         Subject::Service(service) => ("service", service.as_str()),
+        Subject::Gpu(card) => ("gpu", card.as_str()),
     };
     let cause = broken.outcome.cause.map_or("", Cause::code);
     format!("{of}:{id}:{cause}")

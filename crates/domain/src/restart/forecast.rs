@@ -34,7 +34,7 @@ impl Forecasts {
             JobKind::Restart {
                 target: RestartTarget::Program,
             } => self.program,
-            JobKind::Generate => None,
+            JobKind::Generate | JobKind::ProvePlacement => None,
         }
     }
 }
@@ -100,6 +100,7 @@ mod tests {
             (target(RestartTarget::Container), Some(3)),
             (target(RestartTarget::Program), Some(4)),
             (JobKind::Generate, None),
+            (JobKind::ProvePlacement, None),
         ] {
             assert_eq!(all.of(kind).map(|f| f.median_ms), median, "{kind:?}");
         }

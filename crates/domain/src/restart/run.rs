@@ -316,6 +316,7 @@ mod tests {
             latency_ms: 5,
             activity: Activity::Idle,
             version: None,
+            device: None,
         })
     }
 

@@ -38,6 +38,8 @@ fn command(words: &[&str]) -> ContainerSnapshot {
 fn environment(name: &str) -> ContainerSnapshot {
     ContainerSnapshot {
         env_names: vec!["PATH".into(), name.into()],
+        gpu_env: vec![],
+        compose_hash: None,
         ..plain()
     }
 }
@@ -203,6 +205,8 @@ fn what_the_containers_say_together_adds_up_in_the_order_of_its_weight() {
         image_title: Some("stable-diffusion-webui-forge".into()),
         command: vec!["launch.py".into()],
         env_names: vec!["FORGE_ARGS".into()],
+        gpu_env: vec![],
+        compose_hash: None,
         compose_service: Some("forge".into()),
         ..publishing(17860, plain())
     };

@@ -4,6 +4,7 @@ mod answer;
 mod client;
 mod errors;
 mod follow;
+mod memory;
 pub(crate) mod probe;
 pub(crate) mod progress;
 mod wire;

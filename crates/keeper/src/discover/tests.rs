@@ -28,6 +28,8 @@ fn container(name: &str, compose: Option<(&str, &str)>) -> ContainerSnapshot {
         gpu_device_ids: Vec::new(),
         command: Vec::new(),
         env_names: Vec::new(),
+        gpu_env: Vec::new(),
+        compose_hash: None,
     }
 }
 

@@ -1,4 +1,5 @@
-//! bollard's wide answers reduced to what is used. Values of environment variables stop here.
+//! bollard's wide answers reduced to what is used. Values of environment variables stop here, but
+//! for those that place a program on a card.
 
 use bollard::models::{
     ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary,
@@ -6,7 +7,8 @@ use bollard::models::{
 };
 use forgekeeper_domain::{
     Timestamp,
-    container::{ContainerSnapshot, Health, PortBinding, RunState},
+    container::{ContainerSnapshot, GpuVariable, Health, PortBinding, RunState},
+    placement::declared::GPU_VARIABLES,
 };
 
 use super::{engine::Listed, error::DockerError};
@@ -15,6 +17,9 @@ const PROJECT: &str = "com.docker.compose.project";
 const SERVICE: &str = "com.docker.compose.service";
 const TITLE: &str = "org.opencontainers.image.title";
 const SOURCE: &str = "org.opencontainers.image.source";
+const CONFIG_HASH: &str = "com.docker.compose.config-hash";
+/// Longest value of a variable that is kept, in bytes; a list of sixteen UUIDs is shorter.
+const MAX_VALUE: usize = 1024;
 const CONFIG_FILES: &str = "com.docker.compose.project.config_files";
 
 pub(crate) fn snapshot(found: ContainerInspectResponse) -> Result<ContainerSnapshot, DockerError> {
@@ -46,6 +51,7 @@ pub(crate) fn snapshot(found: ContainerInspectResponse) -> Result<ContainerSnaps
     if ports.is_empty() {
         ports = bindings(&host.port_bindings.unwrap_or_default());
     }
+    let environment = config.env.unwrap_or_default();
     Ok(ContainerSnapshot {
         id: found.id.ok_or_else(|| missing("Id"))?,
         name: plain_name(&found.name.ok_or_else(|| missing("Name"))?),
@@ -89,12 +95,12 @@ pub(crate) fn snapshot(found: ContainerInspectResponse) -> Result<ContainerSnaps
             .flat_map(|request| request.device_ids.unwrap_or_default())
             .collect(),
         command,
-        env_names: config
-            .env
-            .unwrap_or_default()
+        env_names: environment
             .iter()
             .map(|pair| pair.split('=').next().unwrap_or_default().to_owned())
             .collect(),
+        gpu_env: environment.iter().filter_map(|p| gpu_variable(p)).collect(),
+        compose_hash: label(CONFIG_HASH),
     })
 }
 
@@ -124,6 +130,15 @@ pub(crate) fn listed(found: ContainerSummary) -> Listed {
         compose_project: labels.get(PROJECT).cloned(),
         compose_service: labels.get(SERVICE).cloned(),
     }
+}
+
+/// A pair `NAME=value`, when it is one of those that place a program on a card.
+fn gpu_variable(pair: &str) -> Option<GpuVariable> {
+    let (name, value) = pair.split_once('=')?;
+    (GPU_VARIABLES.contains(&name) && value.len() <= MAX_VALUE).then(|| GpuVariable {
+        name: name.to_owned(),
+        value: value.to_owned(),
+    })
 }
 
 fn plain_name(name: &str) -> String {

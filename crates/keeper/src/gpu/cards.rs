@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use forgekeeper_domain::{
     Timestamp,
     cause::Cause,
-    gpu::{GpuCard, GpuSample},
+    gpu::{GpuCard, GpuSample, condition::Condition},
     ids::GpuUuid,
     outcome::Outcome,
     series::Series,
@@ -19,10 +19,6 @@ const HISTORY: usize = 60;
 const CURRENT_MS: i64 = 5_000;
 /// A reading is of this moment until the second one after it failed to come.
 const CURRENT_PERIODS: f64 = 2.5;
-/// So long a card must be over its threshold before it counts as hot.
-const HOT_S: i64 = 30;
-/// A hot card must fall this far below its threshold to count as cool, in degrees.
-const COOL_BY: u32 = 3;
 /// A card that other readings leave out for so long was taken out.
 const FORGET_S: i64 = 600;
 
@@ -46,8 +42,7 @@ impl Default for Cards {
 struct Card {
     latest: GpuSample,
     load: Series<u32>,
-    over_since: Option<Timestamp>,
-    hot: bool,
+    condition: Condition,
     lost: Option<(String, Timestamp)>,
     outcome: Option<Outcome>,
 }
@@ -114,8 +109,7 @@ impl Card {
         let mut card = Self {
             load: Series::new(HISTORY),
             latest: sample.clone(),
-            over_since: None,
-            hot: false,
+            condition: Condition::default(),
             lost: None,
             outcome: None,
         };
@@ -126,21 +120,7 @@ impl Card {
     fn read(&mut self, sample: GpuSample) {
         self.lost = None;
         self.load.push(sample.at, sample.load_percent);
-        let heat = sample.temperature_c.zip(sample.slowdown_c);
-        let limit = |slowdown: u32| {
-            if self.hot {
-                slowdown.saturating_sub(COOL_BY)
-            } else {
-                slowdown
-            }
-        };
-        if heat.is_some_and(|(degrees, slowdown)| slowdown > 0 && degrees >= limit(slowdown)) {
-            let since = *self.over_since.get_or_insert(sample.at);
-            self.hot |= seconds(since, sample.at) >= HOT_S;
-        } else {
-            self.over_since = None;
-            self.hot = false;
-        }
+        self.condition.see(&sample);
         self.latest = sample;
     }
 
@@ -149,20 +129,23 @@ impl Card {
     }
 
     fn show(&mut self, now: Timestamp, current_ms: i64) -> GpuCard {
-        let at = self.latest.at;
-        let outcome = match (&self.lost, self.over_since) {
-            (Some((message, since)), _) => Outcome {
+        let mut remarks = Vec::new();
+        let outcome = match &self.lost {
+            Some((message, since)) => Outcome {
                 checked_at: Some(now),
                 ..Outcome::failing(Cause::GpuLost, *since).with("driver_message", message)
             },
-            _ if !self.is_current(now, current_ms) => Outcome::unknown(Cause::NotMeasurable),
-            (None, Some(since)) if self.hot => Outcome {
-                checked_at: Some(at),
-                ..Outcome::degraded(Cause::GpuHot, since)
-                    .with_some("temperature_c", self.latest.temperature_c)
-                    .with_some("slowdown_c", self.latest.slowdown_c)
-            },
-            _ => Outcome::ok(at),
+            None if !self.is_current(now, current_ms) => Outcome::unknown(Cause::NotMeasurable),
+            None => {
+                let found = self.condition.found(&self.latest);
+                // That little memory is free is no fault of the card: models are there to fill it.
+                let (beside, mut wrong): (Vec<_>, Vec<_>) = found
+                    .into_iter()
+                    .partition(|outcome| outcome.cause == Some(Cause::GpuMemoryLow));
+                let gravest = (!wrong.is_empty()).then(|| wrong.remove(0));
+                remarks = wrong.into_iter().chain(beside).collect();
+                gravest.unwrap_or_else(|| Outcome::ok(self.latest.at))
+            }
         };
         let outcome = outcome.continuing(self.outcome.as_ref());
         self.outcome = Some(outcome.clone());
@@ -171,25 +154,15 @@ impl Card {
             load_history: self.load.values(),
             current: self.is_current(now, current_ms),
             outcome,
+            remarks,
+            shares: None,
         }
     }
 }
 
 /// A card of which nothing but its loss is known.
 fn unread(uuid: GpuUuid, index: u32, at: Timestamp) -> GpuSample {
-    GpuSample {
-        name: format!("GPU {index}"),
-        uuid,
-        index,
-        at,
-        load_percent: None,
-        memory_used: None,
-        memory_total: None,
-        temperature_c: None,
-        slowdown_c: None,
-        power_w: None,
-        power_limit_w: None,
-    }
+    GpuSample::unread(uuid, index, format!("GPU {index}"), at)
 }
 
 fn millis(from: Timestamp, to: Timestamp) -> i64 {

@@ -6,10 +6,9 @@ use std::{
 };
 
 use forgekeeper_domain::{
-    Timestamp,
     gpu::{
         GpuSample,
-        smi::{self, SmiCard, SmiProblem},
+        smi::{self, SmiCard, SmiProblem, Thresholds},
     },
     ids::GpuUuid,
 };
@@ -23,6 +22,8 @@ const DEADLINE: Duration = Duration::from_secs(20);
 const MAX_CONTAINERS: usize = 8;
 /// After so many rounds every container is asked again: it may see a card that the others do not.
 const FULL_ROUND: u32 = 60;
+/// Columns that a driver may not know before it is no `nvidia-smi` that we can ask.
+const MOST_UNKNOWN: usize = 12;
 /// After so many rounds the thresholds are asked again.
 const THRESHOLD_ROUND: u32 = 600;
 
@@ -42,7 +43,10 @@ pub(super) struct SmiSource {
     needed: Vec<String>,
     /// The containers there were then: a new one may see a card that the others do not.
     containers: Vec<GpuContainer>,
-    thresholds: BTreeMap<String, u32>,
+    thresholds: BTreeMap<String, Thresholds>,
+    cuda: Option<String>,
+    /// Columns that a driver does not know, by container.
+    unknown_columns: BTreeMap<String, Vec<String>>,
     /// PCI address and UUID of cards seen before, to name one that is lost.
     seen: BTreeMap<String, GpuUuid>,
 }
@@ -68,14 +72,19 @@ impl SmiSource {
             .filter(|container| full || self.needed.contains(&container.name))
             .take(MAX_CONTAINERS)
             .collect();
-        let answers =
-            futures_util::future::join_all(asked.iter().map(|c| table(exec, &c.name))).await;
-        let at = clock::now();
+        let answers = futures_util::future::join_all(asked.iter().map(|c| {
+            let without = self.unknown_columns.get(&c.name).cloned();
+            table(exec, &c.name, without.unwrap_or_default())
+        }))
+        .await;
         let mut merged = Merged::default();
         let mut failures = Vec::new();
         for (container, answer) in asked.iter().zip(answers) {
             match answer {
-                Ok(reading) => merged.add(container, reading),
+                Ok((reading, without)) => {
+                    self.unknown_columns.insert(container.name.clone(), without);
+                    merged.add(container, reading);
+                }
                 Err(words) => failures.push(format!("nvidia-smi in {}: {words}", container.name)),
             }
         }
@@ -83,9 +92,9 @@ impl SmiSource {
             self.needed.clear();
             return Err(failures);
         }
-        for card in &merged.cards {
-            if let Some(bus) = &card.bus_id {
-                self.seen.insert(bus.clone(), card.uuid.clone());
+        for SmiCard { sample, .. } in &merged.cards {
+            if let Some(bus) = &sample.bus_id {
+                self.seen.insert(bus.clone(), sample.uuid.clone());
             }
         }
         if full {
@@ -96,58 +105,54 @@ impl SmiSource {
         }
         if self.round.is_multiple_of(THRESHOLD_ROUND) || self.thresholds.is_empty() && full {
             for name in &merged.contributors {
-                self.thresholds.extend(thresholds(exec, name).await);
+                if let Some(text) = details(exec, name).await {
+                    self.thresholds.extend(smi::thresholds(&text));
+                    self.cuda = smi::cuda_version(&text).or(self.cuda.take());
+                }
             }
         }
         self.round = self.round.wrapping_add(1);
         let containers = merged.contributors.clone();
         Ok(SmiRound {
-            reading: self.finish(merged, at),
+            reading: self.finish(merged),
             containers,
         })
     }
 
-    fn finish(&self, mut merged: Merged, at: Timestamp) -> Reading {
+    fn finish(&self, mut merged: Merged) -> Reading {
         // By PCI address the order is the driver's own.
-        merged
-            .cards
-            .sort_by(|a, b| a.bus_id.cmp(&b.bus_id).then(a.index.cmp(&b.index)));
+        let order = |card: &SmiCard| (card.sample.bus_id.clone(), card.sample.index);
+        merged.cards.sort_by_key(order);
         let mut reading = Reading {
             driver: merged.driver,
+            cuda: self.cuda.clone(),
+            problems: merged.problems,
             ..Reading::default()
         };
         // Two cards with one number: the containers' own numbers say nothing of the host's.
-        let numbers: BTreeSet<u32> = merged.cards.iter().map(|card| card.index).collect();
+        let numbers: BTreeSet<u32> = merged.cards.iter().map(|c| c.sample.index).collect();
         let trusted = numbers.len() == merged.cards.len();
-        for (place, card) in (0_u32..).zip(merged.cards) {
-            let index = if trusted { card.index } else { place };
-            if card.lost {
+        for (place, SmiCard { sample, lost }) in (0_u32..).zip(merged.cards) {
+            let index = if trusted { sample.index } else { place };
+            if lost {
                 let message = "GPU is lost".to_owned();
                 reading.lost.push(LostCard {
-                    uuid: card.uuid,
+                    uuid: sample.uuid,
                     index,
                     message,
                 });
                 continue;
             }
-            let slowdown_c = card
-                .bus_id
-                .as_ref()
-                .and_then(|bus| self.thresholds.get(bus))
-                .copied();
-            reading.samples.push(GpuSample {
-                uuid: card.uuid,
+            let bus = sample.bus_id.as_ref();
+            let thresholds = bus.and_then(|bus| self.thresholds.get(bus)).copied();
+            let thresholds = thresholds.unwrap_or_default();
+            let sample = GpuSample {
                 index,
-                name: card.name,
-                at,
-                load_percent: card.load_percent,
-                memory_used: card.memory_used,
-                memory_total: card.memory_total,
-                temperature_c: card.temperature_c,
-                slowdown_c,
-                power_w: card.power_w,
-                power_limit_w: card.power_limit_w,
-            });
+                slowdown_c: thresholds.slowdown_c,
+                shutdown_c: thresholds.shutdown_c,
+                ..sample
+            };
+            reading.samples.push(sample.plausible());
         }
         for (bus, message) in merged.lost {
             let seen = bus.as_ref().and_then(|bus| self.seen_at(bus));
@@ -182,11 +187,13 @@ struct Merged {
     cards: Vec<SmiCard>,
     lost: Vec<(Option<String>, String)>,
     contributors: Vec<String>,
+    problems: Vec<String>,
 }
 
 impl Merged {
     fn add(&mut self, container: &GpuContainer, reading: smi::SmiReading) {
         self.driver = self.driver.take().or(reading.driver);
+        self.problems.extend(reading.problems);
         let mut added = false;
         // Inside a container the index counts only what it was given, in the host's order.
         let mut given: Vec<u32> = container
@@ -197,13 +204,12 @@ impl Merged {
         given.sort_unstable();
         let told = given.len() == reading.cards.len();
         for mut card in reading.cards {
-            let place = usize::try_from(card.index).unwrap_or(usize::MAX);
-            card.index = given
-                .get(place)
-                .copied()
-                .filter(|_| told)
-                .unwrap_or(card.index);
-            if !self.cards.iter().any(|known| known.uuid == card.uuid) {
+            let own = card.sample.index;
+            let place = usize::try_from(own).unwrap_or(usize::MAX);
+            let host = given.get(place).copied().filter(|_| told);
+            card.sample.index = host.unwrap_or(own);
+            let same = |known: &SmiCard| known.sample.uuid == card.sample.uuid;
+            if !self.cards.iter().any(same) {
                 self.cards.push(card);
                 added = true;
             }
@@ -220,17 +226,34 @@ impl Merged {
     }
 }
 
-async fn table(exec: &GpuExec, container: &str) -> Result<smi::SmiReading, String> {
-    let text = run(exec, container, smi::command()).await?;
-    smi::parse(&text).map_err(|problem: SmiProblem| problem.to_string())
+/// Asks for the table; a column that the driver does not know is left out and the rest asked again.
+/// Returns the columns left out, too.
+async fn table(
+    exec: &GpuExec,
+    container: &str,
+    mut without: Vec<String>,
+) -> Result<(smi::SmiReading, Vec<String>), String> {
+    loop {
+        let text = run(exec, container, smi::command(&without)).await?;
+        match smi::parse(&text, clock::now()) {
+            Ok(reading) => return Ok((reading, without)),
+            Err(SmiProblem::UnknownColumn(column))
+                if without.len() < MOST_UNKNOWN && !without.contains(&column) =>
+            {
+                without.push(column);
+            }
+            Err(problem) => return Err(problem.to_string()),
+        }
+    }
 }
 
-async fn thresholds(exec: &GpuExec, container: &str) -> Vec<(String, u32)> {
+/// What the table has no column for.
+async fn details(exec: &GpuExec, container: &str) -> Option<String> {
     match run(exec, container, smi::thresholds_command()).await {
-        Ok(text) => smi::slowdown_thresholds(&text),
+        Ok(text) => Some(text),
         Err(words) => {
             tracing::debug!(container, words, "the GPU's thresholds are not told");
-            Vec::new()
+            None
         }
     }
 }

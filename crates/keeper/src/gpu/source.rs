@@ -7,18 +7,25 @@ use forgekeeper_domain::{
     gpu::{GpuSourceInfo, GpuView},
 };
 use futures_util::future::BoxFuture;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 
 use super::{
-    Reading,
+    GpuHandle, Reading,
     cards::Cards,
+    door::Inside,
     nvml::NvmlThread,
+    past::{Minute, Past},
     smi::{SmiRound, SmiSource},
 };
 use crate::sys::{clock, tasks::Tasks};
 
 /// While somebody looks.
 const PERIOD: Duration = Duration::from_secs(1);
+/// While somebody looks closely: the driver renews its load a few times a second.
+const CLOSE_PERIOD: Duration = Duration::from_millis(200);
 /// While nobody looks.
 const QUIET_PERIOD: Duration = Duration::from_secs(10);
 /// Each run of `nvidia-smi` over SSH may be a login.
@@ -67,6 +74,8 @@ pub struct GpuConfig {
     pub place: watch::Receiver<GpuPlace>,
     /// Whether somebody looks.
     pub visible: watch::Receiver<bool>,
+    /// Where ended minutes go, when they are kept.
+    pub(crate) minutes: Option<mpsc::Sender<Vec<Minute>>>,
 }
 
 /// The actor.
@@ -75,7 +84,7 @@ pub struct GpuActor;
 
 impl GpuActor {
     /// Starts it; the view says `none` with nothing tried until the first look ended.
-    pub fn spawn(tasks: &Tasks, config: GpuConfig) -> watch::Receiver<Arc<GpuView>> {
+    pub(crate) fn spawn(tasks: &Tasks, config: GpuConfig) -> GpuHandle {
         let first = GpuView {
             source: GpuSourceInfo::None { tried: Vec::new() },
             cards: Vec::new(),
@@ -83,15 +92,19 @@ impl GpuActor {
             error: None,
         };
         let (publish, view) = watch::channel(Arc::new(first.clone()));
+        let past = Past::default();
+        let (handle, inside) = GpuHandle::new(view, past.clone());
         let token = tasks.token();
         tasks.spawn("gpu", async move {
-            let watching = Watching::new(config, first, publish).run();
+            let minutes = config.minutes.clone();
+            let watching = Watching::new(config, first, publish, inside, past.clone()).run();
             tokio::select! {
                 () = token.cancelled() => {}
                 () = watching => {}
             }
+            keep(minutes.as_ref(), past.unfinished());
         });
-        view
+        handle
     }
 }
 
@@ -108,6 +121,8 @@ struct Watching {
     /// Whether a source was asked since the last verdict.
     asked: bool,
     cards: Cards,
+    inside: Inside,
+    past: Past,
     view: GpuView,
     publish: watch::Sender<Arc<GpuView>>,
 }
@@ -138,7 +153,13 @@ impl Pause {
 }
 
 impl Watching {
-    fn new(config: GpuConfig, view: GpuView, publish: watch::Sender<Arc<GpuView>>) -> Self {
+    fn new(
+        config: GpuConfig,
+        view: GpuView,
+        publish: watch::Sender<Arc<GpuView>>,
+        inside: Inside,
+        past: Past,
+    ) -> Self {
         let was_local = config.place.borrow().local;
         Self {
             was_local,
@@ -151,6 +172,8 @@ impl Watching {
             smi_words: Vec::new(),
             asked: false,
             cards: Cards::default(),
+            inside,
+            past,
             view,
             publish,
         }
@@ -161,10 +184,10 @@ impl Watching {
         loop {
             if Instant::now() >= next {
                 let started = Instant::now();
-                self.read().await;
                 let period = self.period();
                 self.cards.read_every(period);
-                next = started + period;
+                self.read(period).await;
+                next = started + self.period();
             }
             self.show();
             let stale = self
@@ -178,6 +201,9 @@ impl Watching {
                     if *self.config.visible.borrow() {
                         next = Instant::now();
                     }
+                }
+                Ok(()) = self.inside.looks.changed() => {
+                    next = next.min(Instant::now() + CLOSE_PERIOD);
                 }
                 Ok(()) = self.config.place.changed() => {
                     let local = self.config.place.borrow().local;
@@ -204,6 +230,9 @@ impl Watching {
         let visible = *self.config.visible.borrow_and_update();
         let by_exec = matches!(self.view.source, GpuSourceInfo::NvidiaSmi { .. });
         let login = self.config.place.borrow().login_each_time;
+        if *self.inside.looks.borrow_and_update() > 0 {
+            return CLOSE_PERIOD;
+        }
         match (by_exec, login, visible) {
             (false, _, true) | (true, false, true) => PERIOD,
             (false, _, false) => QUIET_PERIOD,
@@ -214,7 +243,7 @@ impl Watching {
     }
 
     /// Asks the best source that answers.
-    async fn read(&mut self) {
+    async fn read(&mut self, period: Duration) {
         if !self.config.place.borrow().known {
             return;
         }
@@ -223,7 +252,8 @@ impl Watching {
                 .driver
                 .clone()
                 .unwrap_or_else(|| "unknown".to_owned());
-            self.took(GpuSourceInfo::Nvml { driver }, reading);
+            let cuda = reading.cuda.clone();
+            self.took(GpuSourceInfo::Nvml { driver, cuda }, reading, period);
             return;
         }
         if let Some(round) = self.read_smi().await {
@@ -232,6 +262,7 @@ impl Watching {
             self.took(
                 GpuSourceInfo::NvidiaSmi { container, driver },
                 round.reading,
+                period,
             );
             return;
         }
@@ -250,10 +281,18 @@ impl Watching {
         self.view.source = GpuSourceInfo::None { tried };
     }
 
-    fn took(&mut self, source: GpuSourceInfo, reading: Reading) {
+    fn took(&mut self, source: GpuSourceInfo, reading: Reading, period: Duration) {
         let now: Timestamp = clock::now();
         self.asked = false;
         self.view.error = (!reading.problems.is_empty()).then(|| reading.problems.join("; "));
+        keep(
+            self.config.minutes.as_ref(),
+            self.past.record(&reading.samples, period),
+        );
+        if self.inside.readings.receiver_count() > 0 {
+            // Who looked a moment ago may have gone.
+            let _ = self.inside.readings.send(Arc::new(reading.clone()));
+        }
         self.cards.take(reading, now);
         self.view.source = source;
         self.view.checked_at = Some(now);
@@ -326,6 +365,16 @@ impl Watching {
             }
             differs
         });
+    }
+}
+
+/// Hands ended minutes on. A store that does not keep up loses some, and says so.
+fn keep(minutes: Option<&mpsc::Sender<Vec<Minute>>>, ended: Vec<Minute>) {
+    if let Some(minutes) = minutes
+        && !ended.is_empty()
+        && minutes.try_send(ended).is_err()
+    {
+        tracing::warn!("minutes of graphics cards could not be kept");
     }
 }
 

@@ -66,11 +66,10 @@ pub(crate) async fn generate(
             }
         }
     };
-    if raw.failure.as_ref().is_some_and(says_nothing)
-        && let Some(told) = reason_in_log(&log, started_at).await
-    {
-        raw.failure = Some(told);
-    }
+    raw.failure = match raw.failure {
+        Some(failure) => Some(explained(failure, &log, started_at).await),
+        None => None,
+    };
     let proof = proof::prove(&request, raw, &pictures).await;
     previews.forget(&id);
     let record = GenerationRecord {
@@ -91,6 +90,20 @@ pub(crate) async fn generate(
     let (phase, error) = ending(&record);
     run.end(phase, error).await;
     record
+}
+
+/// A failure, by the log's word where the server itself does not say why.
+pub(super) async fn explained(
+    failure: (GenerationVerdict, ErrorInfo),
+    log: &ServiceLog,
+    since: Timestamp,
+) -> (GenerationVerdict, ErrorInfo) {
+    if says_nothing(&failure)
+        && let Some(told) = reason_in_log(log, since).await
+    {
+        return told;
+    }
+    failure
 }
 
 /// Whether a failure is the plain sentence of a server that does not say why.

@@ -245,7 +245,11 @@ impl KeeperHandle {
     /// Asks once more whether a generation runs, when the last answer is not of this moment: what
     /// was begun since would be lost. `None` when the published state is young enough, or the
     /// service does not answer in time.
-    async fn activity_now(&self, id: &ServiceId, watch: &ServiceWatch) -> Option<Activity> {
+    pub(super) async fn activity_now(
+        &self,
+        id: &ServiceId,
+        watch: &ServiceWatch,
+    ) -> Option<Activity> {
         let asked = clock::now();
         {
             let published = self.inner.state.borrow();
@@ -420,7 +424,7 @@ impl KeeperHandle {
         .hint(hint)
     }
 
-    async fn forge(&self, id: &ServiceId) -> Result<ForgeClient, ErrorInfo> {
+    pub(super) async fn forge(&self, id: &ServiceId) -> Result<ForgeClient, ErrorInfo> {
         let watch = self.watch(id)?;
         if watch.settings.kind != KindId::Forge {
             return Err(ErrorInfo::new(
@@ -444,7 +448,7 @@ impl KeeperHandle {
     }
 }
 
-fn new_job(
+pub(super) fn new_job(
     kind: JobKind,
     service: ServiceId,
     forecast: Option<forgekeeper_domain::job::Forecast>,
@@ -462,6 +466,8 @@ fn new_job(
         forecast,
         generation: None,
         record: None,
+        placement: None,
+        proved: None,
         error: None,
         // What the engine was told cannot be taken back, but the wait for proof can end.
         cancellable: true,

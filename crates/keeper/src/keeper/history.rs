@@ -52,6 +52,7 @@ fn entry(kind: &str, incident: &Incident) -> JournalEntry {
     let subject = match &incident.subject {
         Subject::Host(id) => id.as_str().to_owned(),
         Subject::Service(id) => id.as_str().to_owned(),
+        Subject::Gpu(id) => id.as_str().to_owned(),
     };
     JournalEntry {
         at: clock::now(),

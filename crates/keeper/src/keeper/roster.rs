@@ -5,10 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use forgekeeper_domain::{
-    container::RunState,
-    ids::{HostId, ServiceId},
-};
+use forgekeeper_domain::ids::{HostId, ServiceId};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -18,11 +15,8 @@ use tokio_util::sync::CancellationToken;
 use super::history;
 use crate::{
     clients::http::Http,
-    docker::{
-        Engine, Env, endpoint,
-        host::{HostActor, HostConfig, HostHandle, HostView, WatchedContainer},
-    },
-    gpu::source::{GpuActor, GpuConfig, GpuContainer, GpuExec, GpuPlace},
+    docker::host::{HostActor, HostConfig, HostHandle},
+    gpu::GpuHandle,
     logs::ServiceLog,
     rules::RulesSnapshot,
     secrets::{ASK_AGAIN, Secrets},
@@ -36,24 +30,21 @@ use crate::{
     },
 };
 
+mod gpus;
 mod logs;
 
 pub(super) use logs::StoredLogs;
 
 use logs::KeptLog;
 
-/// `nvidia-smi` answers in a fraction of a second, or the driver is in trouble.
-const SMI_DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
-/// The same where it may take a login.
-const SMI_DEADLINE_SSH: std::time::Duration = std::time::Duration::from_secs(15);
-/// A table of a few cards is a few hundred bytes.
-const SMI_OUTPUT_BYTES: usize = 64 * 1024;
-
 /// One watched host.
 #[derive(Debug, Clone)]
 struct HostEntry {
     settings: HostSettings,
     handle: HostHandle,
+    gpus: GpuHandle,
+    /// One placement proof at a time: two would disturb each other.
+    proofs: Arc<tokio::sync::Mutex<()>>,
     tasks: Tasks,
 }
 
@@ -89,6 +80,8 @@ pub(super) struct Surroundings {
     pub(super) stored_logs: StoredLogs,
     /// What the lines of logs are named by.
     pub(super) rules: watch::Receiver<RulesSnapshot>,
+    /// Whether what is seen belongs in the history.
+    pub(super) keeps_history: bool,
 }
 
 #[derive(Debug, Default)]
@@ -154,6 +147,18 @@ impl Roster {
             .collect()
     }
 
+    /// The cards of a host.
+    pub(super) fn gpus(&self, id: &HostId) -> Option<GpuHandle> {
+        self.lock().hosts.get(id).map(|entry| entry.gpus.clone())
+    }
+
+    /// The cards of a host, and the turn of those who prove with them.
+    pub(super) fn proofs(&self, id: &HostId) -> Option<(GpuHandle, Arc<tokio::sync::Mutex<()>>)> {
+        let entries = self.lock();
+        let entry = entries.hosts.get(id)?;
+        Some((entry.gpus.clone(), Arc::clone(&entry.proofs)))
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -163,6 +168,7 @@ impl Roster {
         let added = self.apply_services(settings);
         for id in added {
             let history = history::of_service(&self.around.store, &id).await;
+            self.tell_placement(&id).await;
             let place = self.around.secrets.place(&id).await;
             if self.around.secrets.is_unsettled(&id) {
                 self.ask_again_for_credentials(&id, place);
@@ -245,41 +251,12 @@ impl Roster {
         let config = HostConfig::new(host.id.clone(), host.engine.clone(), wanted);
         let env = config.env.clone();
         let handle = HostActor::spawn(&tasks, config);
-        let (place, gpu_place) = watch::channel(GpuPlace::default());
-        {
-            let (engine, handle, mut view) = (host.engine.clone(), handle.clone(), handle.view());
-            let stop = tasks.token();
-            tasks.spawn("gpu place", async move {
-                loop {
-                    let wanted = handle.wanted();
-                    let seen =
-                        gpu_place_of(&view.borrow_and_update(), &wanted, &engine, &env, demo);
-                    place.send_if_modified(|known| {
-                        let news = *known != seen;
-                        *known = seen;
-                        news
-                    });
-                    tokio::select! {
-                        () = stop.cancelled() => return,
-                        changed = view.changed() => if changed.is_err() { return }
-                    }
-                }
-            });
-        }
-        let gpus = GpuActor::spawn(
-            &tasks,
-            GpuConfig {
-                lib_path: None,
-                exec: Some(exec_door(handle.engines())),
-                place: gpu_place,
-                visible: self.around.visible.clone(),
-            },
-        );
+        let gpus = self.start_gpus(&tasks, host, &handle, &env, demo);
         self.forward(&tasks, "host view", handle.view(), {
             let id = host.id.clone();
             move |view| Report::Host(id.clone(), view)
         });
-        self.forward(&tasks, "gpu view", gpus, {
+        self.forward(&tasks, "gpu view", gpus.view(), {
             let id = host.id.clone();
             move |view| Report::Gpu(id.clone(), view)
         });
@@ -299,6 +276,8 @@ impl Roster {
         HostEntry {
             settings: host.clone(),
             handle,
+            gpus,
+            proofs: Arc::default(),
             tasks,
         }
     }
@@ -386,6 +365,19 @@ impl Roster {
         }
     }
 
+    /// The newest placement proof of a service, from the history.
+    async fn tell_placement(&self, id: &ServiceId) {
+        match self.around.store.newest_placement(id).await {
+            Ok(Some(measurement)) => {
+                let report = Report::Placement(Box::new(measurement));
+                // A closed channel means shutdown.
+                let _ = self.around.reports.send(report).await;
+            }
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "a placement proof could not be read"),
+        }
+    }
+
     /// Turns each new value of a channel into a report.
     fn forward<T, F>(
         &self,
@@ -411,74 +403,5 @@ impl Roster {
                 }
             }
         });
-    }
-}
-
-/// The door through which `nvidia-smi` is asked inside a container.
-fn exec_door(engines: watch::Receiver<Option<Engine>>) -> GpuExec {
-    Arc::new(move |container, argv| {
-        let mut engines = engines.clone();
-        Box::pin(async move {
-            // At start the engine is being connected: that is worth a moment's wait.
-            let connected = engines.wait_for(Option::is_some);
-            let engine = match tokio::time::timeout(SMI_DEADLINE, connected).await {
-                Ok(Ok(engine)) => engine.clone(),
-                Ok(Err(_)) | Err(_) => None,
-            };
-            let engine = engine.ok_or("the engine does not answer")?;
-            let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
-            let deadline = if engine.resolved().endpoint.is_ssh() {
-                SMI_DEADLINE_SSH
-            } else {
-                SMI_DEADLINE
-            };
-            let output = engine
-                .exec(&container, &argv, deadline, SMI_OUTPUT_BYTES)
-                .await
-                .map_err(|error| error.to_string())?;
-            // A lost card is said on either stream and with any exit code: the parser reads all.
-            Ok(output.stdout_text() + &output.stderr_text())
-        })
-    })
-}
-
-/// Where the cards of a host are, and which containers may see them.
-fn gpu_place_of(
-    view: &HostView,
-    wanted: &[String],
-    engine: &str,
-    env: &Env,
-    demo: bool,
-) -> GpuPlace {
-    let local = match &view.resolved {
-        // A demo host's engine is on this machine, and its cards are not this machine's.
-        _ if demo => false,
-        Some(resolved) => resolved.endpoint.is_local(),
-        // No engine at all: this machine is meant when nothing else could have been.
-        None => {
-            let places = endpoint::resolve(engine, env).candidates;
-            view.engine.is_some() && places.iter().all(|place| place.endpoint.is_local())
-        }
-    };
-    let followed = wanted.iter().filter_map(|name| view.containers.get(name));
-    let running = followed.filter(|_| view.answers());
-    let running = running.filter_map(WatchedContainer::present);
-    let mut containers: Vec<GpuContainer> = running
-        .filter(|container| container.state == RunState::Running)
-        .map(|container| GpuContainer {
-            name: container.name.clone(),
-            device_ids: container.gpu_device_ids.clone(),
-        })
-        .collect();
-    containers.dedup();
-    let looked = view
-        .containers
-        .values()
-        .all(|container| container.fact.is_some() || container.unread.is_some());
-    GpuPlace {
-        known: view.engine.is_some() && (looked || !view.answers()),
-        local,
-        login_each_time: view.resolved.as_ref().is_some_and(|r| r.endpoint.is_ssh()),
-        containers,
     }
 }

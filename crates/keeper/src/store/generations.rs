@@ -1,6 +1,6 @@
 //! Test generations and what they proved.
 
-use forgekeeper_domain::{generation::GenerationRecord, ids::ServiceId};
+use forgekeeper_domain::{Timestamp, generation::GenerationRecord, ids::ServiceId};
 use rusqlite::params;
 
 use super::{Store, StoreError, nanoseconds};
@@ -53,6 +53,23 @@ impl Store {
             )?;
             let rows = statement.query_map([service.as_str()], |row| row.get::<_, String>(0))?;
             Ok(super::readable(rows)?.pop())
+        })
+        .await
+    }
+
+    /// Generations of all services that began within a range, oldest first.
+    pub async fn generations_between(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<GenerationRecord>, StoreError> {
+        let (from, to) = (nanoseconds(from)?, nanoseconds(to)?);
+        self.run(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT record FROM generations WHERE at_ns >= ? AND at_ns < ? ORDER BY at_ns",
+            )?;
+            let rows = statement.query_map([from, to], |row| row.get::<_, String>(0))?;
+            super::readable(rows)
         })
         .await
     }

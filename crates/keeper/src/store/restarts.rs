@@ -87,4 +87,21 @@ impl Store {
         })
         .await
     }
+
+    /// Entries of all services that were asked for within a range, oldest first.
+    pub async fn restarts_between(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<RestartEntry>, StoreError> {
+        let (from, to) = (nanoseconds(from)?, nanoseconds(to)?);
+        self.run(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT entry FROM restarts WHERE at_ns >= ? AND at_ns < ? ORDER BY at_ns",
+            )?;
+            let rows = statement.query_map([from, to], |row| row.get::<_, String>(0))?;
+            super::readable(rows)
+        })
+        .await
+    }
 }

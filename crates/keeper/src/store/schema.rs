@@ -4,8 +4,9 @@ use rusqlite_migration::{M, Migrations};
 
 pub(super) const MIGRATIONS: Migrations<'static> = Migrations::from_slice(STEPS);
 
-const STEPS: &[M<'static>] = &[M::up(
-    "CREATE TABLE journal (
+const STEPS: &[M<'static>] = &[
+    M::up(
+        "CREATE TABLE journal (
         id INTEGER PRIMARY KEY,
         at_ns INTEGER NOT NULL,
         kind TEXT NOT NULL,
@@ -32,12 +33,59 @@ const STEPS: &[M<'static>] = &[M::up(
     ) STRICT;
     CREATE INDEX generations_at ON generations (at_ns);
     CREATE INDEX generations_service ON generations (service, at_ns);",
-)];
+    ),
+    // Values are tenths; NULL is what was not told.
+    M::up(
+        "CREATE TABLE gpu_cards (
+        id INTEGER PRIMARY KEY,
+        host TEXT NOT NULL,
+        uuid TEXT NOT NULL,
+        name TEXT NOT NULL,
+        place INTEGER NOT NULL,
+        UNIQUE (host, uuid)
+    ) STRICT;
+    CREATE TABLE gpu_minutes (
+        card INTEGER NOT NULL,
+        minute INTEGER NOT NULL,
+        load_min INTEGER, load_mean INTEGER, load_max INTEGER,
+        memory_load_min INTEGER, memory_load_mean INTEGER, memory_load_max INTEGER,
+        memory_min INTEGER, memory_mean INTEGER, memory_max INTEGER,
+        temperature_min INTEGER, temperature_mean INTEGER, temperature_max INTEGER,
+        power_min INTEGER, power_mean INTEGER, power_max INTEGER,
+        clock_min INTEGER, clock_mean INTEGER, clock_max INTEGER,
+        fan_min INTEGER, fan_mean INTEGER, fan_max INTEGER,
+        throttled_min INTEGER, throttled_mean INTEGER, throttled_max INTEGER,
+        PRIMARY KEY (card, minute)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE placements (
+        id INTEGER PRIMARY KEY,
+        service TEXT NOT NULL,
+        at_ns INTEGER NOT NULL,
+        measurement TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX placements_service ON placements (service, at_ns);",
+    ),
+];
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn migrations_are_valid() {
         super::MIGRATIONS.validate().unwrap();
+    }
+
+    #[test]
+    fn the_table_of_minutes_has_a_column_for_each_value() {
+        let plain = |sql: &str| -> String { sql.split_whitespace().collect() };
+        let mut connection = rusqlite::Connection::open_in_memory().unwrap();
+        super::MIGRATIONS.to_latest(&mut connection).unwrap();
+        let made: String = connection
+            .query_row(
+                "SELECT sql FROM sqlite_schema WHERE name = 'gpu_minutes'",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert_eq!(plain(&made), plain(&super::super::gpu_minutes::table()));
     }
 }

@@ -10,6 +10,7 @@ use forgekeeper_domain::{
     ids::{HostId, ServiceId},
     job::Job,
     logs::LogMeter,
+    placement::Measurement,
     restart::Forecasts,
 };
 
@@ -36,6 +37,8 @@ pub(crate) enum Report {
     Log(ServiceId, Box<LogMeter>),
     /// A job began, moved or ended.
     Job(Box<Job>),
+    /// A placement proof ended, or was found in the history.
+    Placement(Box<Measurement>),
     /// A generation ended.
     Generation(Box<GenerationRecord>),
     /// What the history says about a service.

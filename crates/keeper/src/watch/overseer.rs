@@ -10,14 +10,15 @@ use forgekeeper_domain::{
     Timestamp,
     activity::activity,
     checks::log,
-    facts::{Activity, ProgramFact, SupervisorState},
-    ids::ServiceId,
+    facts::{Activity, Facts, Measured, PlacementFact, ProgramFact, SupervisorState},
+    ids::{GpuUuid, ServiceId},
     incident::rules::{Changes, IncidentBook, Judged},
     job::{Job, JobKind, JobPhase},
     ladder::{Ladder, Rung},
     logs::LogMeter,
     notes::Note,
     outcome::{Outcome, Status},
+    placement::Placement,
     service::kind,
 };
 use tokio::{
@@ -37,6 +38,9 @@ use crate::{
 mod deeds;
 mod memory;
 mod pace;
+mod placement;
+
+pub(crate) use placement::basis;
 
 use memory::{HostMemory, ServiceMemory};
 use pace::{Pace, is_news};
@@ -185,6 +189,10 @@ impl Overseer {
                 self.service(id).api(fact, kind);
             }
             Report::Log(id, meter) => self.service(id).log = Some(*meter),
+            Report::Placement(measurement) => {
+                let id = measurement.service.clone();
+                self.service(id).placement = Some(*measurement);
+            }
             Report::Generation(record) => {
                 self.service(record.service.clone()).generation(*record);
             }
@@ -256,10 +264,26 @@ impl Overseer {
         let now = clock::now();
         let settings = Arc::clone(&self.settings.settings);
         let mut noted = Vec::new();
+        let mut hosts = self.host_states(now);
+        let mut placements = placement::place(
+            &mut hosts,
+            &settings.services,
+            &self.hosts,
+            &self.services,
+            now,
+        );
         let services: Vec<ServiceState> = settings
             .services
             .iter()
-            .map(|s| self.judge(s, now, &mut noted))
+            .map(|service| {
+                let placement = placements.remove(&service.id).unwrap_or_default();
+                let host = hosts.iter().find(|host| host.id == service.host);
+                let proof = host.and_then(|host| placement::fact(&placement, host));
+                ServiceState {
+                    placement,
+                    ..self.judge(service, proof, now, &mut noted)
+                }
+            })
             .collect();
         let acting_since = |service: &ServiceState| {
             let job = self
@@ -278,9 +302,12 @@ impl Overseer {
                     acting_since: acting_since(s),
                 })
                 .collect();
-            self.incidents.observe(now, &judged)
+            let cards = hosts.iter().flat_map(|host| &host.gpus.cards);
+            let cards: Vec<(&GpuUuid, &Outcome)> = cards
+                .map(|card| (&card.latest.uuid, &card.outcome))
+                .collect();
+            self.incidents.observe(now, &judged, &cards)
         };
-        let hosts = self.host_states(now);
         let state = KeeperState {
             revision: self.outlets.state.borrow().revision.wrapping_add(1),
             at: now,
@@ -345,12 +372,16 @@ impl Overseer {
     fn judge(
         &mut self,
         service: &ServiceSettings,
+        placement: Option<Measured<PlacementFact>>,
         now: Timestamp,
         noted: &mut Vec<(ServiceId, Note)>,
     ) -> ServiceState {
         let host = self.hosts.get(service.host.as_str());
         let memory = self.services.entry(service.id.clone()).or_default();
-        let facts = memory.facts(service, host, now);
+        let facts = Facts {
+            placement,
+            ..memory.facts(service, host, now)
+        };
         let ladder = Ladder::climb(&facts, memory.ladder.as_ref());
         memory.ladder = Some(ladder.clone());
         let notes = memory.notes.observe(&facts);
@@ -367,7 +398,7 @@ impl Overseer {
                 j.service == service.id
                     && j.phase == JobPhase::Running
                     && j.record.is_none()
-                    && !matches!(j.kind, JobKind::Generate)
+                    && !matches!(j.kind, JobKind::Generate | JobKind::ProvePlacement)
             })
             .map(|j| j.id.clone());
         ServiceState {
@@ -395,6 +426,8 @@ impl Overseer {
                 ..memory.log.clone().unwrap_or_else(LogMeter::unopened)
             },
             credentials: memory.credentials,
+            // All services and cards say it together.
+            placement: Placement::default(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{GpuBoard, Reading, SLOWDOWN};
+use super::{GpuBoard, LANES, Reading, SLOWDOWN};
 
 /// Output and exit status of one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +39,17 @@ fn field(name: &str, r: &Reading) -> Option<Cell> {
         "memory.free" => ((r.card.total_mib - r.used_mib).to_string(), " MiB"),
         "memory.reserved" => ("0".to_owned(), " MiB"),
         "temperature.gpu" => (format!("{:.0}", r.temperature), ""),
+        "utilization.encoder" | "utilization.decoder" => ("0".to_owned(), " %"),
+        "clocks_throttle_reasons.active" | "clocks_event_reasons.active" => {
+            (format!("0x{:016x}", r.throttle), "")
+        }
+        // At rest a link is slow to save power; its width stays.
+        "pcie.link.gen.current" | "pcie.link.gen.gpucurrent" => {
+            ((if r.load > 5.0 { "4" } else { "1" }).to_owned(), "")
+        }
+        "pcie.link.gen.max" => ("4".to_owned(), ""),
+        "pcie.link.width.current" => (r.lanes.to_string(), ""),
+        "pcie.link.width.max" => (LANES.to_string(), ""),
         "temperature.gpu.tlimit"
         | "temperature.memory"
         | "ecc.mode.current"
@@ -71,8 +82,13 @@ fn field(name: &str, r: &Reading) -> Option<Cell> {
 fn heading(name: &str) -> &str {
     match name {
         "memory.total" | "memory.used" | "memory.free" | "memory.reserved" => " [MiB]",
-        "utilization.gpu" | "utilization.memory" | "fan.speed" => " [%]",
-        "power.draw" | "power.limit" => " [W]",
+        "utilization.gpu"
+        | "utilization.memory"
+        | "utilization.encoder"
+        | "utilization.decoder"
+        | "fan.speed" => " [%]",
+        "power.draw" | "power.draw.instant" | "power.limit" | "enforced.power.limit" => " [W]",
+        name if name.starts_with("clocks.") => " [MHz]",
         _ => "",
     }
 }

@@ -83,7 +83,7 @@ fn snapshot(text: &str) -> Option<ContainerSnapshot> {
     let value = json!({
         "id": one["Id"], "name": one["Name"], "image": config["Image"], "image_id": one["Image"],
         "state": "running", "oom_killed": false, "restart_count": 0, "tty": false, "ports": ports,
-        "gpu_device_ids": [], "env_names": names,
+        "gpu_device_ids": [], "env_names": names, "gpu_env": [], "compose_hash": null,
         "command": command,
     });
     serde_json::from_value(value).ok()

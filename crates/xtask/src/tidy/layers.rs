@@ -41,6 +41,11 @@ const LAYERS: &[Layer] = &[
         never: &["tauri", "bollard", "reqwest", "rusqlite"],
     },
     Layer {
+        name: "forgekeeper-standin-nvml",
+        may: &[],
+        never: &["tokio", "tauri", "nvml-wrapper"],
+    },
+    Layer {
         name: "forgekeeper-cli",
         may: &[
             "forgekeeper-domain",
@@ -69,6 +74,7 @@ const LAYERS: &[Layer] = &[
             "forgekeeper-domain",
             "forgekeeper-keeper",
             "forgekeeper-standin",
+            "forgekeeper-standin-nvml",
         ],
         never: &[],
     },

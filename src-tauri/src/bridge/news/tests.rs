@@ -16,11 +16,8 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn state() -> KeeperState {
+    let uuid = GpuUuid::new("GPU-1").expect("an id");
     let latest = GpuSample {
-        uuid: GpuUuid::new("GPU-1").expect("an id"),
-        index: 0,
-        name: "RTX 3090".to_owned(),
-        at: at(1),
         load_percent: Some(3),
         memory_used: Some(4 * GIB),
         memory_total: Some(24 * GIB),
@@ -28,6 +25,7 @@ fn state() -> KeeperState {
         slowdown_c: Some(93),
         power_w: Some(24.0),
         power_limit_w: Some(350.0),
+        ..GpuSample::unread(uuid, 0, "RTX 3090", at(1))
     };
     KeeperState {
         revision: 1,
@@ -45,12 +43,15 @@ fn state() -> KeeperState {
             gpus: GpuView {
                 source: GpuSourceInfo::Nvml {
                     driver: "576".to_owned(),
+                    cuda: None,
                 },
                 cards: vec![GpuCard {
                     latest,
                     load_history: vec![Some(3)],
                     current: true,
                     outcome: Outcome::ok(at(1)),
+                    remarks: Vec::new(),
+                    shares: None,
                 }],
                 checked_at: Some(at(1)),
                 error: None,

@@ -47,7 +47,7 @@ const SCRIPTS: Record<'start' | 'stop' | 'container' | 'program', [Stage, number
 const kindOf = (action: Action): JobKind =>
   action.verb === 'restart' ? { what: 'restart', target: action.target } : { what: action.verb };
 
-function newJob(id: string, kind: JobKind, service: FakeService, now: number): Job {
+export function newJob(id: string, kind: JobKind, service: FakeService, now: number): Job {
   return {
     id,
     kind,
@@ -59,8 +59,10 @@ function newJob(id: string, kind: JobKind, service: FakeService, now: number): J
     forecast: null,
     generation: null,
     record: null,
+    placement: null,
+    proved: null,
     error: null,
-    cancellable: kind.what === 'generate',
+    cancellable: kind.what === 'generate' || kind.what === 'prove_placement',
   };
 }
 

@@ -3,6 +3,8 @@ import type { ErrorInfo, GenerationRecord, Incident, KeeperState, ServiceSetting
 import type { FakeJob } from './jobs';
 import { FakeLog } from './logs';
 import { generator } from './pictures';
+import { cardOf } from './gpus';
+import { firstProof } from './placement';
 import { FakeRules } from './rules';
 import type { Fault, FakeService } from './site';
 import { settingsOf } from './site';
@@ -92,7 +94,10 @@ export class FakeSite {
       credentials: settings.id === 'myia' ? 'keyring' : null,
       restarts: settings.id === 'myia-turbo' ? 3 : 0,
       log: new FakeLog(settings.id, this.now, this.lines),
+      proved: null,
     });
+    const added = this.services.at(-1);
+    if (added) added.proved = firstProof(added, this.faults, this.now);
   }
 
   /** Lets time run by itself. */
@@ -120,7 +125,7 @@ export class FakeSite {
   protected everySecond() {
     for (const [index, loads] of this.history) {
       const busy = this.services.some(
-        (s) => s.generating !== null && s.settings.declared_gpu === index,
+        (s) => s.generating !== null && cardOf(s, this.faults)?.index === index,
       );
       loads.push(Math.floor(busy ? 86 + this.random() * 12 : this.random() * 4));
       if (loads.length > 60) loads.shift();

@@ -13,6 +13,7 @@ import type {
 import type { Fault } from './faults';
 import type { FakeLog } from './logs';
 import { isSilent, meterOf, SILENT_EVIDENCE } from './meter';
+import { placementOf } from './placement';
 import { LOST_LINE } from './said';
 
 export { FAULTS, type Fault } from './faults';
@@ -30,6 +31,8 @@ export interface FakeService {
   credentials: ServiceState['credentials'];
   restarts: number;
   log: FakeLog;
+  /** The newest placement proof. */
+  proved: ServiceState['placement']['proved'];
 }
 
 const RUNGS: Rung[] = [
@@ -111,6 +114,8 @@ function container(service: FakeService): ContainerSnapshot {
       service.settings.declared_gpu === null ? [] : [`${service.settings.declared_gpu}`],
     command: ['init.sh'],
     env_names: ['WEB_ENABLE_AUTH'],
+    gpu_env: [],
+    compose_hash: '5d0f3c',
   };
 }
 
@@ -163,6 +168,14 @@ export function judge(
         : with_(outcome('degraded', 'api.starting', now, now), { answer: 'placeholder' });
     },
     image: () => {
+      const { proved } = service;
+      if (proved?.verdict === 'shared_card' && !proved.faded) {
+        return with_(outcome('degraded', 'placement.mismatch', Date.parse(proved.at), now), {
+          declared_card: 'GPU 0 · RTX 3080',
+          measured_card: 'GPU 1 · RTX 3090',
+          shared_with: proved.shared_with.join(', '),
+        });
+      }
       if (service.image === null) return outcome('unknown', 'image.not_since_restart', since, now);
       if (service.image.verdict === 'blank') return outcome('failing', 'image.blank', now, now);
       if (service.image.verdict !== 'proved') return outcome('failing', 'image.failed', now, now);
@@ -233,12 +246,13 @@ export function serviceState(
     restarts_30d: service.restarts,
     last_generation: service.image,
     log: meterOf(service, faults, lost),
+    placement: placementOf(service, faults),
     credentials: service.credentials,
   };
 }
 
 export function incident(
-  of: 'host' | 'service',
+  of: 'host' | 'service' | 'gpu',
   id: string,
   broken: RungOutcome,
   now: number,

@@ -38,6 +38,12 @@ export function snapshot(site: Site): KeeperState {
     const broken = service.acting ? undefined : lowestBroken(service.ladder.rungs);
     if (broken) incidents.push(incident('service', service.id, broken, now, []));
   }
+  const view = gpus(site.services, site.loads, faults, now);
+  for (const { latest, outcome: verdict } of view.cards) {
+    if (verdict.cause === null) continue;
+    const broken = { rung: 'host' as const, check: verdict.cause, outcome: verdict };
+    incidents.push(incident('gpu', latest.uuid, broken, now, []));
+  }
   return {
     revision: site.revision,
     at: iso(now),
@@ -52,7 +58,7 @@ export function snapshot(site: Site): KeeperState {
         host: outcome('ok', null, born, now),
         engine,
         retry_in_ms: up ? null : 4_000,
-        gpus: gpus(site.services, site.loads, faults, now),
+        gpus: view,
       },
     ],
     services,

@@ -1,11 +1,13 @@
 import type { Cause } from '../../backend/types';
 import type { ActionId } from '../services/actions.svelte';
 
+type OpenPage = 'logs' | 'bench' | 'gpus' | 'settings';
+
 /** The one safe next step of an incident. */
-export type Step = { act: ActionId } | { open: 'logs' | 'bench' | 'settings' } | null;
+export type Step = { act: ActionId } | { open: OpenPage } | null;
 
 const act = (id: ActionId): Step => ({ act: id });
-const open = (page: 'logs' | 'bench' | 'settings'): Step => ({ open: page });
+const open = (page: OpenPage): Step => ({ open: page });
 
 /** Its words are the keys `next.<cause>`. */
 export const NEXT_STEP: Record<Cause, Step> = {
@@ -66,6 +68,10 @@ export const NEXT_STEP: Record<Cause, Step> = {
   'image.cpu_fallback': open('logs'),
   'image.failed': open('logs'),
   'image.interrupted': open('bench'),
-  'gpu.lost': null,
-  'gpu.hot': null,
+  'placement.mismatch': open('gpus'),
+  'gpu.lost': open('gpus'),
+  'gpu.hot': open('gpus'),
+  'gpu.throttled': open('gpus'),
+  'gpu.pcie_degraded': open('gpus'),
+  'gpu.memory_low': open('gpus'),
 };

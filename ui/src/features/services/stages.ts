@@ -24,7 +24,7 @@ export interface StageRow {
 
 /** Stages in order: those reached with their times, then those still expected. */
 export function stageRows(job: Job, service: ServiceState): StageRow[] {
-  if (job.kind.what === 'generate') return [];
+  if (job.kind.what === 'generate' || job.kind.what === 'prove_placement') return [];
   const key = job.kind.what === 'restart' ? job.kind.target : job.kind.what;
   const expected = EXPECTED[key].filter((s) => s !== 'program_up' || service.kind === 'forge');
   const reached = new Map(job.stages.map((s) => [s.stage, s.after_ms]));
@@ -54,7 +54,9 @@ export function shownJob(
   now: number,
 ): Job | undefined {
   const KEEP_MS = 10 * 60_000;
-  const job = jobs.find((j) => j.service === service && j.kind.what !== 'generate');
+  const job = jobs.find(
+    (j) => j.service === service && j.kind.what !== 'generate' && j.kind.what !== 'prove_placement',
+  );
   if (!job || dismissed.has(job.id)) return undefined;
   if (job.phase === 'running' || job.phase === 'failed') return job;
   return job.finished_at && now - Date.parse(job.finished_at) < KEEP_MS ? job : undefined;

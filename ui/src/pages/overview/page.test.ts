@@ -121,7 +121,7 @@ test('cards show what is measured, and what is not available is not zero', async
   await open('overview', { faults: ['gpu-values-missing'] });
   expect(screen.getByTestId('gpu-load-0')).toHaveTextContent(/^\d+\s%$/);
   expect(screen.getByTestId('gpu-load-1')).toHaveTextContent('not available');
-  expect(screen.getByTestId('gpu-1')).toHaveTextContent('declared for myia-turbo');
+  expect(screen.getByTestId('gpu-1')).toHaveTextContent('Windows and unknown 1.9 GB');
 });
 
 test('without a GPU the page says what was tried', async () => {

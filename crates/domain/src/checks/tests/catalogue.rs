@@ -385,6 +385,7 @@ pub(super) fn rows() -> Vec<Row> {
                 latency_ms: 4,
                 activity: Activity::Idle,
                 version: None,
+                device: None,
             }),
             Rung::Api,
             Degraded,
@@ -649,6 +650,7 @@ pub(super) fn rows() -> Vec<Row> {
                     latency_ms: 4,
                     activity: Activity::Idle,
                     version: None,
+                    device: None,
                 }),
                 ..since(2, with_program(SupervisorState::Stopping))
             },

@@ -45,7 +45,7 @@ impl Site {
                 acting_since: None,
             })
             .collect();
-        self.book.observe(now, &judged)
+        self.book.observe(now, &judged, &[])
     }
 
     fn facts(&mut self, service: usize) -> &mut Facts {
@@ -62,7 +62,7 @@ pub(crate) fn observe(book: &mut IncidentBook, facts: &Facts) -> Changes {
         ladder: &ladder,
         acting_since: None,
     };
-    book.observe(facts.now, &[judged])
+    book.observe(facts.now, &[judged], &[])
 }
 
 /// Every measurement of the facts is of this moment.
@@ -228,7 +228,7 @@ fn an_action_asked_for_here_is_no_news() {
         ladder: &ladder,
         acting_since: Some(stopped.now),
     }];
-    let changes = IncidentBook::default().observe(stopped.now, &judged);
+    let changes = IncidentBook::default().observe(stopped.now, &judged, &[]);
     assert_eq!(changes, Changes::default());
 }
 
@@ -441,7 +441,7 @@ fn an_action_that_takes_too_long_is_muted_no_longer() {
             acting_since: Timestamp::from_second(T - ago).ok(),
         };
         IncidentBook::default()
-            .observe(stopped.now, &[judged])
+            .observe(stopped.now, &[judged], &[])
             .opened
             .len()
     };

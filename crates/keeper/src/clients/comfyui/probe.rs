@@ -1,7 +1,7 @@
 //! Is ComfyUI's API up: `/system_stats` proves it, `/queue` and `/models/checkpoints` fill it in.
 
 use forgekeeper_domain::{
-    facts::{Activity, ApiFact, Busy},
+    facts::{Activity, ApiFact, Busy, DeviceReport},
     service::{KindId, kind},
 };
 
@@ -21,6 +21,7 @@ pub(crate) async fn probe(http: &Http, target: &Target) -> ApiFact {
     let ApiFact::Answered {
         latency_ms,
         version,
+        device,
         ..
     } = fact
     else {
@@ -44,17 +45,19 @@ pub(crate) async fn probe(http: &Http, target: &Target) -> ApiFact {
         latency_ms,
         activity: queue.as_ref().map_or(Activity::Unknown, activity),
         version,
+        device,
     }
 }
 
 /// Judges the answer to `/system_stats`.
 fn classify(answer: &HttpAnswer, sent_credentials: bool) -> ApiFact {
-    let judged = judge::judge(answer, sent_credentials, version, |version| {
+    let judged = judge::judge(answer, sent_credentials, stats, |(version, device)| {
         ApiFact::Answered {
             models: None,
             latency_ms: answer.took_ms(),
             activity: Activity::Unknown,
             version: Some(version),
+            device,
         }
     });
     match judged {
@@ -64,13 +67,29 @@ fn classify(answer: &HttpAnswer, sent_credentials: bool) -> ApiFact {
     }
 }
 
-fn version(answer: &HttpAnswer) -> Result<String, String> {
+fn stats(answer: &HttpAnswer) -> Result<(String, Option<DeviceReport>), String> {
     let body = judge::json(answer)?;
-    body.get("system")
+    let version = body
+        .get("system")
         .and_then(|system| system.get("comfyui_version"))
         .and_then(|version| version.as_str())
         .map(judge::shorten)
-        .ok_or_else(|| "JSON that is not ComfyUI's system_stats".to_owned())
+        .ok_or_else(|| "JSON that is not ComfyUI's system_stats".to_owned())?;
+    Ok((version, device(&body)))
+}
+
+/// The first device, which is the one it computes on. Torch's own part of its memory is what it
+/// holds; on the CPU the numbers are those of the machine's memory.
+fn device(stats: &serde_json::Value) -> Option<DeviceReport> {
+    let device = stats.get("devices")?.get(0)?;
+    let name = device.get("name")?.as_str()?;
+    let bytes = |key: &str| device.get(key).and_then(serde_json::Value::as_u64);
+    let on_card = device.get("type").and_then(|kind| kind.as_str()) == Some("cuda");
+    Some(DeviceReport {
+        name: Some(judge::shorten(name)),
+        held: bytes("torch_vram_total").filter(|_| on_card),
+        total: bytes("vram_total").filter(|_| on_card),
+    })
 }
 
 /// A running job; the queue tells neither its progress nor its time.

@@ -14,6 +14,7 @@ use super::{
         judge::{self, Judged},
         probe::{ASIDE_DEADLINE, PROBE_DEADLINE, ProbeMemory},
     },
+    memory,
     progress::Progress,
 };
 
@@ -30,22 +31,22 @@ const LOADING_BELIEVED_S: i64 = 900;
 pub(crate) async fn probe(
     http: &Http,
     target: &Target,
-    memory: &mut ProbeMemory,
+    seen: &mut ProbeMemory,
     now: Timestamp,
 ) -> ApiFact {
     let models = kind(KindId::Forge).api_probe_path();
     let answer = match http.send(target, &Ask::get(models, PROBE_DEADLINE)).await {
         Ok(answer) => answer,
         Err(HttpError::TimedOut { deadline_ms }) => {
-            memory.without_api_since = None;
-            let progress_moves = moves(http, target, memory, now).await;
+            seen.without_api_since = None;
+            let progress_moves = moves(http, target, seen, now).await;
             return ApiFact::TimedOut {
                 deadline_ms,
                 progress_moves,
             };
         }
         Err(error) => {
-            *memory = ProbeMemory::default();
+            *seen = ProbeMemory::default();
             return judge::failed(error);
         }
     };
@@ -61,8 +62,8 @@ pub(crate) async fn probe(
         ApiFact::Starting { what } if answer.status == 404 => {
             let since = ping(http, target)
                 .await
-                .then(|| memory.without_api_since.unwrap_or(now));
-            *memory = ProbeMemory {
+                .then(|| seen.without_api_since.unwrap_or(now));
+            *seen = ProbeMemory {
                 without_api_since: since,
                 ..ProbeMemory::default()
             };
@@ -74,12 +75,13 @@ pub(crate) async fn probe(
             version,
             ..
         } => {
-            let progress = progress(http, target).await;
+            let (progress, device) =
+                tokio::join!(progress(http, target), memory::ask(http, target));
             let activity = match &progress {
                 Some(progress) => progress.busy().map_or(Activity::Idle, Activity::Busy),
                 None => Activity::Unknown,
             };
-            *memory = ProbeMemory {
+            *seen = ProbeMemory {
                 progress: progress.map(|p| p.mark()),
                 ..ProbeMemory::default()
             };
@@ -88,10 +90,11 @@ pub(crate) async fn probe(
                 latency_ms,
                 activity,
                 version,
+                device,
             }
         }
         fact => {
-            *memory = ProbeMemory::default();
+            *seen = ProbeMemory::default();
             fact
         }
     }
@@ -105,6 +108,7 @@ fn classify(answer: &HttpAnswer, sent_credentials: bool) -> Judged {
             latency_ms: answer.took_ms(),
             activity: Activity::Unknown,
             version: None,
+            device: None,
         }
     })
 }

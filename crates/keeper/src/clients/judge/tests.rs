@@ -32,6 +32,7 @@ fn judged(answer: &HttpAnswer) -> Judged {
             latency_ms: answer.took_ms(),
             activity: Activity::Unknown,
             version: None,
+            device: None,
         },
     )
 }
@@ -64,6 +65,7 @@ fn every_kind_of_answer_has_its_fact() {
         latency_ms: 12,
         activity: Activity::Unknown,
         version: None,
+        device: None,
     };
     let refused = |status| ApiFact::Unauthorized {
         status,

@@ -94,6 +94,8 @@ fn snapshot(id: &str, count: u32, started_s: i64, state: RunState) -> ContainerS
         gpu_device_ids: Vec::new(),
         command: Vec::new(),
         env_names: Vec::new(),
+        gpu_env: Vec::new(),
+        compose_hash: None,
     }
 }
 

@@ -4,10 +4,14 @@ use forgekeeper_domain::{cause::Cause, outcome::Status};
 
 use super::*;
 
-const TABLE: &str =
-    "0, GPU-a, 00000000:0A:00.0, 552.44, 37, 4096, 10240, 61, 215.5, 320, RTX 3080\n";
-const OTHER: &str =
-    "0, GPU-b, 00000000:01:00.0, 552.44, [N/A], 1, 24576, 40, [N/A], [N/A], RTX 3090\n";
+const TABLE: &str = "index, name, pci.bus_id, driver_version, utilization.gpu [%], \
+    memory.used [MiB], memory.total [MiB], temperature.gpu, power.draw [W], \
+    enforced.power.limit [W], uuid\n\
+    0, RTX 3080, 00000000:0A:00.0, 552.44, 37, 4096, 10240, 61, 215.5, 320, GPU-a\n";
+const OTHER: &str = "index, name, pci.bus_id, driver_version, utilization.gpu [%], \
+    memory.used [MiB], memory.total [MiB], temperature.gpu, power.draw [W], \
+    enforced.power.limit [W], uuid\n\
+    0, RTX 3090, 00000000:01:00.0, 552.44, [N/A], 1, 24576, 40, [N/A], [N/A], GPU-b\n";
 const TEMPERATURES: &str = "GPU 00000000:0A:00.0\n    GPU Slowdown Temp : 95 C\n";
 
 type Answer = Result<String, String>;
@@ -81,9 +85,10 @@ fn start(site: &Site, containers: &[&str], local: bool) -> Bench {
         exec: Some(site.exec()),
         place: asked,
         visible: seen,
+        minutes: None,
     };
     Bench {
-        view: GpuActor::spawn(&tasks, config),
+        view: GpuActor::spawn(&tasks, config).view(),
         place,
         _visible: visible,
         tasks,
@@ -311,6 +316,80 @@ async fn a_source_that_fails_is_named_and_its_cards_fade() {
         .await;
 }
 
+#[tokio::test]
+async fn an_older_driver_is_asked_without_the_columns_that_it_does_not_know() {
+    let runs = Arc::new(Mutex::new(Vec::new()));
+    let asked = Arc::clone(&runs);
+    let exec: GpuExec = Arc::new(move |_, argv| {
+        let question = argv.join(" ");
+        asked.lock().expect("lock").push(question.clone());
+        let unknown = ["utilization.encoder", "utilization.decoder"]
+            .into_iter()
+            .find(|column| question.contains(column));
+        let answer = match unknown {
+            Some(column) => format!("Field \"{column}\" is not a valid field to query.\n\n"),
+            None => TABLE.to_owned(),
+        };
+        Box::pin(async move { Ok(answer) })
+    });
+    let mut smi = SmiSource::default();
+    let containers = place(false, &[("one", &[])]).containers;
+    for _ in 0..2 {
+        let round = smi.read(&exec, &containers).await.expect("read");
+        assert_eq!(round.reading.samples.len(), 1);
+        assert_eq!(round.reading.samples[0].encoder_percent, None);
+    }
+    let runs = runs.lock().expect("lock");
+    let tables = runs
+        .iter()
+        .filter(|run| run.contains("--query-gpu"))
+        .count();
+    assert_eq!(tables, 4, "three until it is known, then one: {runs:#?}");
+}
+
+#[tokio::test]
+async fn a_close_look_reads_several_times_a_second_and_keeps_the_past() {
+    let site = Site::default();
+    site.say(&[("one", Ok(TABLE))]);
+    let (_place, asked) = watch::channel(place(false, &[("one", &[])]));
+    let (_visible, seen) = watch::channel(false);
+    let tasks = Tasks::new();
+    let config = GpuConfig {
+        lib_path: None,
+        exec: Some(site.exec()),
+        place: asked,
+        visible: seen,
+        minutes: None,
+    };
+    let handle = GpuActor::spawn(&tasks, config);
+    let mut view = handle.view();
+    let read = view.wait_for(|view| !view.cards.is_empty());
+    tokio::time::timeout(Duration::from_secs(15), read)
+        .await
+        .expect("in time")
+        .expect("the actor lives");
+    let mut look = handle.look_closely();
+    let several = async {
+        for _ in 0..4 {
+            assert_eq!(look.next().await.expect("a reading").samples.len(), 1);
+        }
+    };
+    // Nobody looks otherwise, so that each would take half a minute.
+    tokio::time::timeout(Duration::from_secs(10), several)
+        .await
+        .expect("several readings");
+    drop(look);
+    let now = clock::now();
+    let axis = forgekeeper_domain::gpu::history::Axis {
+        from_s: now.as_second() - 10,
+        step_s: 1,
+        steps: 11,
+    };
+    let mut steps = std::collections::BTreeMap::new();
+    assert_eq!(handle.past().fill(&axis, &mut steps).len(), 1);
+    assert_eq!(tasks.shutdown(Duration::from_secs(5)).await, [""; 0]);
+}
+
 /// On a machine with an NVIDIA driver: `cargo test -p forgekeeper-keeper real_driver -- --ignored`.
 #[tokio::test]
 #[ignore = "needs an NVIDIA driver"]
@@ -323,8 +402,9 @@ async fn real_driver_is_read_through_nvml() {
         exec: None,
         place: asked,
         visible: seen,
+        minutes: None,
     };
-    let mut view = GpuActor::spawn(&tasks, config);
+    let mut view = GpuActor::spawn(&tasks, config).view();
     let good = |view: &Arc<GpuView>| view.cards.iter().any(|card| card.load_history.len() > 3);
     let view = view.wait_for(good).await.expect("the actor lives").clone();
     println!("{view:#?}");

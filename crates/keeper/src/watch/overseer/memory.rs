@@ -16,6 +16,7 @@ use forgekeeper_domain::{
     logs::{LogMeter, LogSource},
     notes::NoteBook,
     outcome::Status,
+    placement::Measurement,
     service::ServiceKind,
 };
 
@@ -60,7 +61,9 @@ pub(super) struct ServiceMemory {
     program_began: Option<i64>,
     program_starts: Vec<Timestamp>,
     program_phase: Option<(Phase, Timestamp)>,
-    api: Option<Measured<ApiFact>>,
+    pub(super) api: Option<Measured<ApiFact>>,
+    /// The newest placement proof.
+    pub(super) placement: Option<Measurement>,
     image: Option<Measured<ImageFact>>,
     pub(super) log: Option<LogMeter>,
     deeds: Deeds,
@@ -134,6 +137,8 @@ impl ServiceMemory {
         *self = Self {
             history: std::mem::take(&mut self.history),
             credentials: self.credentials,
+            // Its basis says whether it still counts.
+            placement: self.placement.take(),
             ..Self::default()
         };
     }

@@ -112,6 +112,11 @@ fn service(before: &ServiceState, now: &ServiceState) -> bool {
     if let (Some(busy), Some(newer)) = (&mut measured.busy, &now.busy) {
         busy.clone_from(newer);
     }
+    if let (Some(reported), Some(newer)) =
+        (&mut measured.placement.reported, &now.placement.reported)
+    {
+        reported.at = newer.at;
+    }
     if log(&before.log) == log(&now.log) {
         measured.log.clone_from(&now.log);
     }

@@ -128,7 +128,8 @@ mod tests {
             "finished_at": null, "created_at": null, "restart_count": 0, "health": null,
             "memory_limit": null, "tty": false, "ports": [], "compose_project": null,
             "compose_service": null, "compose_file": null, "image_title": null,
-            "image_source": null, "gpu_device_ids": [], "command": [], "env_names": []
+            "image_source": null, "gpu_device_ids": [], "command": [], "env_names": [],
+            "gpu_env": [], "compose_hash": null
         });
         serde_json::from_value(json).unwrap()
     }

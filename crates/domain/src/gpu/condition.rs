@@ -1,0 +1,319 @@
+//! What is wrong with a card, by thresholds from its own driver, and for how long it has to be so.
+
+use jiff::Timestamp;
+
+use super::{GpuSample, Throttle};
+use crate::{cause::Cause, outcome::Outcome};
+
+/// So long a card must be over its slowdown threshold before it counts as hot, seconds.
+const HOT_S: i64 = 30;
+/// A hot card must fall this far below its threshold to count as cool, in degrees.
+const COOL_BY: u32 = 3;
+/// So long heat or a lack of power must hold the clocks back, seconds: short spikes are usual.
+const THROTTLED_S: i64 = 120;
+/// A pause of so many seconds in it does not begin it anew.
+const THROTTLE_PAUSE_S: i64 = 15;
+/// So long a link must be narrow, seconds: it is trained anew when a card wakes.
+const NARROW_S: i64 = 60;
+/// A quarter of the lanes or fewer: an x16 card on x4 or x1. Half of them is a usual board.
+const NARROW_BY: u32 = 4;
+/// So little free memory fails a test picture: 512 × 512 takes about as much, in bytes.
+const LOW_BYTES: u64 = 512 * 1024 * 1024;
+/// So long it has to be so little, seconds: a picture takes it for some seconds.
+const LOW_S: i64 = 30;
+
+/// What is remembered of a card to judge it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Condition {
+    over_since: Option<Timestamp>,
+    hot: bool,
+    throttle: Option<Stretch>,
+    narrow_since: Option<Timestamp>,
+    low_since: Option<Timestamp>,
+}
+
+/// Times in which something was seen again and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stretch {
+    since: Timestamp,
+    last: Timestamp,
+}
+
+impl Condition {
+    /// Takes a reading in.
+    pub fn see(&mut self, sample: &GpuSample) {
+        self.heat(sample);
+        self.throttle = match (troubles(sample).next(), self.throttle) {
+            (Some(_), Some(stretch)) => Some(Stretch {
+                last: sample.at,
+                ..stretch
+            }),
+            (Some(_), None) => Some(Stretch {
+                since: sample.at,
+                last: sample.at,
+            }),
+            (None, Some(stretch)) if seconds(stretch.last, sample.at) <= THROTTLE_PAUSE_S => {
+                Some(stretch)
+            }
+            (None, _) => None,
+        };
+        let link = sample.pcie;
+        let narrow = link
+            .width
+            .zip(link.max_width)
+            .is_some_and(|(now, most)| now.saturating_mul(NARROW_BY) <= most);
+        since(&mut self.narrow_since, narrow, sample.at);
+        let low = free(sample).is_some_and(|free| free < LOW_BYTES);
+        since(&mut self.low_since, low, sample.at);
+    }
+
+    fn heat(&mut self, sample: &GpuSample) {
+        let limit = |slowdown: u32| {
+            if self.hot {
+                slowdown.saturating_sub(COOL_BY)
+            } else {
+                slowdown
+            }
+        };
+        let heat = sample.temperature_c.zip(sample.slowdown_c);
+        if heat.is_some_and(|(degrees, slowdown)| slowdown > 0 && degrees >= limit(slowdown)) {
+            let since = *self.over_since.get_or_insert(sample.at);
+            self.hot |= seconds(since, sample.at) >= HOT_S;
+        } else {
+            self.over_since = None;
+            self.hot = false;
+        }
+    }
+
+    /// What is wrong by the newest reading, gravest first; empty when nothing is.
+    pub fn found(&self, sample: &GpuSample) -> Vec<Outcome> {
+        let mut found = Vec::new();
+        let since = |cause, since| Outcome {
+            checked_at: Some(sample.at),
+            ..Outcome::degraded(cause, since)
+        };
+        if let Some(over) = self.over_since.filter(|_| self.hot) {
+            found.push(
+                since(Cause::GpuHot, over)
+                    .with_some("temperature_c", sample.temperature_c)
+                    .with_some("slowdown_c", sample.slowdown_c),
+            );
+        }
+        if let Some(stretch) = self
+            .throttle
+            .filter(|s| seconds(s.since, s.last) >= THROTTLED_S)
+        {
+            let reasons: Vec<&str> = troubles(sample).map(Throttle::word).collect();
+            found.push(
+                since(Cause::GpuThrottled, stretch.since)
+                    .with_some(
+                        "throttle_reasons",
+                        (!reasons.is_empty()).then(|| reasons.join(", ")),
+                    )
+                    .with_some("graphics_mhz", sample.graphics_mhz)
+                    .with_some("graphics_max_mhz", sample.graphics_max_mhz),
+            );
+        }
+        let lasting = |began: Option<Timestamp>, least| {
+            began.filter(|began| seconds(*began, sample.at) >= least)
+        };
+        if let Some(began) = lasting(self.narrow_since, NARROW_S) {
+            found.push(
+                since(Cause::GpuPcieDegraded, began)
+                    .with_some("pcie_width", sample.pcie.width)
+                    .with_some("pcie_max_width", sample.pcie.max_width),
+            );
+        }
+        if let Some(began) = lasting(self.low_since, LOW_S) {
+            found.push(
+                since(Cause::GpuMemoryLow, began)
+                    .with_some("memory_free", free(sample))
+                    .with_some("memory_total", sample.memory_total),
+            );
+        }
+        found
+    }
+}
+
+fn troubles(sample: &GpuSample) -> impl Iterator<Item = Throttle> {
+    let reasons = sample.throttle.iter().flatten().copied();
+    reasons.filter(|reason| reason.is_trouble())
+}
+
+fn free(sample: &GpuSample) -> Option<u64> {
+    let counted = sample.memory_total.zip(sample.memory_used);
+    sample
+        .memory_free
+        .or_else(|| counted.map(|(total, used)| total.saturating_sub(used)))
+}
+
+/// Keeps the moment from which on something has been so without a break.
+fn since(began: &mut Option<Timestamp>, is_so: bool, at: Timestamp) {
+    if is_so {
+        began.get_or_insert(at);
+    } else {
+        *began = None;
+    }
+}
+
+fn seconds(from: Timestamp, to: Timestamp) -> i64 {
+    to.as_second() - from.as_second()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{gpu::PcieLink, ids::GpuUuid};
+
+    const GIB: u64 = 1 << 30;
+
+    fn sample(second: i64) -> GpuSample {
+        let at = Timestamp::from_second(1_800_000_000 + second).expect("a time");
+        GpuSample {
+            slowdown_c: Some(90),
+            ..GpuSample::unread(GpuUuid::new("GPU-a").expect("an id"), 0, "X", at)
+        }
+    }
+
+    /// The causes found after each of the readings.
+    fn causes(samples: impl IntoIterator<Item = GpuSample>) -> Vec<Vec<&'static str>> {
+        let mut condition = Condition::default();
+        samples
+            .into_iter()
+            .map(|sample| {
+                condition.see(&sample);
+                let found = condition.found(&sample);
+                found
+                    .iter()
+                    .filter_map(|o| o.cause)
+                    .map(Cause::code)
+                    .collect()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn heat_has_to_last_and_to_go_well_below() {
+        let degrees = [
+            (0, 91),
+            (20, 91),
+            (29, 91),
+            (31, 91),
+            (40, 88),
+            (50, 86),
+            (60, 89),
+        ];
+        let found = causes(degrees.map(|(second, degrees)| GpuSample {
+            temperature_c: Some(degrees),
+            ..sample(second)
+        }));
+        let hot: Vec<bool> = found
+            .iter()
+            .map(|causes| causes.contains(&"gpu.hot"))
+            .collect();
+        assert_eq!(hot, [false, false, false, true, true, false, false]);
+        let unknown = causes((0..100).map(|second| GpuSample {
+            temperature_c: Some(200),
+            slowdown_c: None,
+            ..sample(second)
+        }));
+        assert!(
+            unknown.iter().all(Vec::is_empty),
+            "no threshold, no verdict"
+        );
+    }
+
+    #[test]
+    fn minutes_of_heat_or_want_of_power_are_told_and_a_power_limit_is_not() {
+        let held = |reason: Throttle, gap: std::ops::Range<i64>| {
+            causes((0..200).map(|second| GpuSample {
+                throttle: Some(if gap.contains(&second) {
+                    vec![]
+                } else {
+                    vec![reason]
+                }),
+                graphics_mhz: Some(900),
+                ..sample(second)
+            }))
+        };
+        let found = held(Throttle::HardwareHeat, 0..0);
+        assert!(found[119].is_empty());
+        assert_eq!(found[121], ["gpu.throttled"]);
+        assert_eq!(
+            held(Throttle::PowerBrake, 60..70)[125],
+            ["gpu.throttled"],
+            "a short pause"
+        );
+        assert!(
+            held(Throttle::PowerBrake, 60..90)[150].is_empty(),
+            "a long one begins anew"
+        );
+        assert!(held(Throttle::PowerLimit, 0..0).iter().all(Vec::is_empty));
+        assert!(held(Throttle::Idle, 0..0).iter().all(Vec::is_empty));
+    }
+
+    #[test]
+    fn a_link_of_a_quarter_of_its_lanes_is_told_and_half_is_not() {
+        let link = |width: u32| {
+            causes([0, 61].map(|second| GpuSample {
+                pcie: PcieLink {
+                    // At rest the generation falls; that is no trouble.
+                    generation: Some(1),
+                    width: Some(width),
+                    max_generation: Some(4),
+                    max_width: Some(16),
+                },
+                ..sample(second)
+            }))
+        };
+        for (width, expected) in [(16, false), (8, false), (4, true), (1, true)] {
+            assert_eq!(
+                link(width)[1].contains(&"gpu.pcie_degraded"),
+                expected,
+                "x{width}"
+            );
+            assert!(link(width)[0].is_empty(), "not at once");
+        }
+    }
+
+    #[test]
+    fn a_nearly_full_card_is_told() {
+        let memory = |used: Option<u64>, free: Option<u64>| {
+            causes([0, 31].map(|second| GpuSample {
+                memory_used: used,
+                memory_free: free,
+                memory_total: Some(16 * GIB),
+                ..sample(second)
+            }))
+            .remove(1)
+        };
+        assert_eq!(memory(Some(16 * GIB - 1000), None), ["gpu.memory_low"]);
+        assert_eq!(memory(None, Some(GIB / 4)), ["gpu.memory_low"]);
+        assert!(memory(Some(15 * GIB), None).is_empty());
+        assert!(memory(None, None).is_empty(), "not told is not full");
+    }
+
+    #[test]
+    fn the_gravest_comes_first_with_its_evidence() {
+        let mut condition = Condition::default();
+        let mut last = sample(0);
+        for second in 0..200 {
+            last = GpuSample {
+                temperature_c: Some(97),
+                throttle: Some(vec![Throttle::HardwareHeat]),
+                ..sample(second)
+            };
+            condition.see(&last);
+        }
+        let found = condition.found(&last);
+        let codes: Vec<_> = found
+            .iter()
+            .filter_map(|o| o.cause)
+            .map(Cause::code)
+            .collect();
+        assert_eq!(codes, ["gpu.hot", "gpu.throttled"]);
+        assert_eq!(found[0].since, Some(sample(0).at));
+        assert_eq!(found[0].checked_at, Some(last.at));
+        assert_eq!(found[1].evidence[0].value, "hardware_heat");
+    }
+}

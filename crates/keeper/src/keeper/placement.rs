@@ -1,0 +1,232 @@
+//! Placement proofs: whether one may begin, and what becomes of it.
+
+use std::{sync::Arc, time::Duration};
+
+use forgekeeper_domain::{
+    error::{ErrorCode, ErrorInfo},
+    facts::Activity,
+    ids::{JobId, ServiceId},
+    job::{Job, JobKind, JobPhase},
+    placement::{
+        Measurement, Proved,
+        ready::{NotReady, ready},
+    },
+};
+
+use super::{
+    KeeperHandle,
+    handle::{Inner, new_job},
+};
+use crate::{
+    jobs::{
+        JobRun,
+        placement::{Bench, prove},
+    },
+    state::{HostState, ServiceState},
+    store::journal::JournalEntry,
+    sys::clock,
+    watch::{facts::Report, overseer::basis},
+};
+
+/// What was measured is compared with the other services within this time.
+const COMPARED_WITHIN: Duration = Duration::from_secs(3);
+
+impl KeeperHandle {
+    /// Starts a placement proof of a service. Refused while the service works, while that is not
+    /// known, and while too little memory is free. Only Forge is proved by this version.
+    pub async fn prove_placement(&self, id: &ServiceId) -> Result<JobId, ErrorInfo> {
+        let client = self.forge(id).await?;
+        let watch = self.watch(id)?;
+        let measured = self.activity_now(id, &watch).await;
+        let (service, host) = self.seen(id)?;
+        let activity = match (measured, &service.busy, service.busy_known) {
+            _ if self.inner.jobs.generating_on(id) => return Err(not_ready(id, &NotReady::Busy)),
+            (Some(activity), _, _) => activity,
+            (None, Some(busy), _) => Activity::Busy(busy.clone()),
+            (None, None, true) => Activity::Idle,
+            (None, None, false) => Activity::Unknown,
+        };
+        let held = host.gpus.cards.iter().find_map(|card| {
+            let shares = &card.shares.as_ref()?.shares;
+            let ours = shares.iter().find(|share| share.holder.is_service(id))?;
+            Some((card.latest.uuid.clone(), ours.memory))
+        });
+        let placement = &service.placement;
+        let card = held
+            .as_ref()
+            .map(|(card, _)| card)
+            .or(placement.declared.card.as_ref());
+        let bytes = held.as_ref().and_then(|(_, bytes)| *bytes);
+        ready(&activity, &host.gpus.cards, card, bytes).map_err(|why| not_ready(id, &why))?;
+        let unread = || not_ready(id, &NotReady::NoCards);
+        let (gpus, turn) = self.inner.roster.proofs(&host.id).ok_or_else(unread)?;
+        let bench = Bench {
+            client,
+            log: self.log_of(id)?,
+            gpus,
+            state: self.state(),
+            turn,
+            basis: basis(&host, service.container.as_ref()),
+        };
+        let run = self.inner.jobs.begin(
+            Job {
+                cancellable: true,
+                ..new_job(JobKind::ProvePlacement, id.clone(), None)?
+            },
+            self.inner.reports.clone(),
+        )?;
+        let job = run.job.id.clone();
+        run.show().await;
+        let inner = Arc::clone(&self.inner);
+        let stop = self.inner.tasks.token();
+        self.inner.tasks.spawn("placement proof", async move {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                () = prove_and_keep(&inner, run, bench) => {}
+            }
+        });
+        Ok(job)
+    }
+
+    /// The newest proof of a service with all its readings.
+    pub async fn placement_evidence(
+        &self,
+        id: &ServiceId,
+    ) -> Result<Option<Measurement>, ErrorInfo> {
+        self.watch(id)?;
+        Ok(self.inner.store.newest_placement(id).await?)
+    }
+
+    /// A service and its host as published last.
+    fn seen(&self, id: &ServiceId) -> Result<(ServiceState, HostState), ErrorInfo> {
+        let state = self.inner.state.borrow().clone();
+        let service = state.services.iter().find(|service| service.id == *id);
+        let host = service.and_then(|s| state.hosts.iter().find(|host| host.id == s.host));
+        match (service, host) {
+            (Some(service), Some(host)) => Ok((service.clone(), host.clone())),
+            _ => Err(not_ready(id, &NotReady::ActivityUnknown)),
+        }
+    }
+}
+
+async fn prove_and_keep(inner: &Inner, mut run: JobRun, bench: Bench) {
+    let service = run.job.service.clone();
+    journal(
+        inner,
+        &service,
+        "placement_asked",
+        "a tiny picture, twice or more",
+        None,
+    )
+    .await;
+    let measurement = match prove(&mut run, bench).await {
+        Ok(measurement) => measurement,
+        Err(error) => {
+            journal(inner, &service, "placement", &error.message, None).await;
+            let phase = match error.code {
+                ErrorCode::Cancelled => JobPhase::Cancelled,
+                _ => JobPhase::Failed,
+            };
+            run.job.placement = None;
+            run.end(phase, Some(error)).await;
+            return;
+        }
+    };
+    let detail = serde_json::to_value((&measurement.finding, measurement.confidence)).ok();
+    journal(inner, &service, "placement", "measured", detail).await;
+    if let Err(error) = inner.store.insert_placement(measurement.clone()).await {
+        tracing::error!(%error, "a placement proof could not be written to the history");
+    }
+    let at = measurement.at;
+    // A closed channel means shutdown.
+    let _ = inner
+        .reports
+        .send(Report::Placement(Box::new(measurement)))
+        .await;
+    let proved = compared(inner, &service, at).await;
+    run.job.placement = None;
+    run.job.proved = proved;
+    run.end(JobPhase::Succeeded, None).await;
+}
+
+/// The proof as it is published, compared with the declaration and the other services.
+async fn compared(
+    inner: &Inner,
+    service: &ServiceId,
+    at: forgekeeper_domain::Timestamp,
+) -> Option<Proved> {
+    let mut state = inner.state.clone();
+    let find = |state: &crate::state::KeeperState| {
+        let service = state.services.iter().find(|s| s.id == *service)?;
+        service
+            .placement
+            .proved
+            .clone()
+            .filter(|proved| proved.at == at)
+    };
+    let seen = state.wait_for(|state| find(state).is_some());
+    match tokio::time::timeout(COMPARED_WITHIN, seen).await {
+        Ok(Ok(state)) => find(&state),
+        Ok(Err(_)) | Err(_) => None,
+    }
+}
+
+async fn journal(
+    inner: &Inner,
+    service: &ServiceId,
+    kind: &str,
+    text: &str,
+    detail: Option<serde_json::Value>,
+) {
+    let entry = JournalEntry {
+        at: clock::now(),
+        kind: kind.to_owned(),
+        subject: Some(service.as_str().to_owned()),
+        text: text.to_owned(),
+        detail,
+    };
+    if let Err(error) = inner.store.append_journal(entry).await {
+        tracing::error!(%error, "a placement proof could not be written to the journal");
+    }
+}
+
+/// A refusal in words.
+fn not_ready(id: &ServiceId, why: &NotReady) -> ErrorInfo {
+    let (code, message, hint) = match why {
+        NotReady::Busy => (
+            ErrorCode::ServiceBusy,
+            format!("`{id}` was left alone: it is making a picture"),
+            "Wait until it is done, then prove again.",
+        ),
+        NotReady::ActivityUnknown => (
+            ErrorCode::Refused,
+            format!("`{id}` was left alone: whether it works at something is not known"),
+            "Look at its API rung first: it has to answer.",
+        ),
+        NotReady::NoCards => (
+            ErrorCode::GpuUnreadable,
+            "no graphics card can be read, so none can be seen working".to_owned(),
+            "The GPU page says what was tried to read them.",
+        ),
+        NotReady::CardLost => (
+            ErrorCode::GpuUnreadable,
+            "a graphics card is lost: that the others rest would prove nothing".to_owned(),
+            "Restart the machine, then prove again.",
+        ),
+        NotReady::MemoryLow { .. } => (
+            ErrorCode::GpuMemoryLow,
+            format!("`{id}` was left alone: too little memory is free on its card"),
+            "Unload a model, or end what holds the memory; the GPU page says who.",
+        ),
+    };
+    let info = ErrorInfo::new(code, message).hint(hint);
+    match why {
+        NotReady::MemoryLow { card, free, needed } => {
+            let mib = |bytes: u64| bytes >> 20;
+            let (free, needed) = (mib(*free), mib(*needed));
+            info.detail(format!("{card}: {free} MiB free, {needed} MiB needed"))
+        }
+        _ => info,
+    }
+}

@@ -1,0 +1,3 @@
+/** The dialogs about a placement, loaded when one is asked for. */
+export const evidenceDialog = () => import('./EvidenceDialog.svelte');
+export const remedyDialog = () => import('./RemedyDialog.svelte');
