@@ -189,6 +189,32 @@ async fn on_the_cpu_beside_a_noisy_neighbour() {
     play("on the CPU beside a neighbour", noisy).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_services_own_reports_stand_beside_the_declaration() {
+    let kept = Kept::start(SPEED).await;
+    cards_are_read(&kept).await;
+    let told = |state: &KeeperState| {
+        let reported = |name| service(state, name).and_then(|s| s.placement.reported.clone());
+        let of = |name, index: u32, words: &str| {
+            reported(name).is_some_and(|device| {
+                device.text.contains(words)
+                    && device.cards == [card(state, index).latest.uuid.clone()]
+            })
+        };
+        of("myia", 0, "RTX 3080 : native")
+            && of("myia-turbo", 1, "RTX 3090 : native")
+            && of("comfyui", 0, "RTX 3080 : cudaMallocAsync")
+    };
+    until(
+        &kept.handle(),
+        "what the services report",
+        20 * SECOND,
+        told,
+    )
+    .await;
+    assert_eq!(kept.end().await, [""; 0]);
+}
+
 /// Somebody else's picture, straight at the API.
 fn somebody_paints(api: String) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {

@@ -25,7 +25,7 @@ pub mod traceback;
 
 pub use events::TracePart;
 pub use filter::{FilterError, LineFilter};
-pub use meter::{LogMeter, LogSource, Storage, StoredLog};
+pub use meter::{DeviceLine, LogMeter, LogSource, Storage, StoredLog};
 
 /// Which stream a line came from; no measure of its severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -123,6 +123,14 @@ pub struct Measurement {
     pub rounds: Vec<Round>,
 }
 
+impl Measurement {
+    /// From the first picture to the end, milliseconds.
+    pub fn took_ms(&self) -> Option<u32> {
+        let began = self.rounds.first()?.at;
+        u32::try_from(self.at.as_millisecond() - began.as_millisecond()).ok()
+    }
+}
+
 /// A proof as shown beside declaration and report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]

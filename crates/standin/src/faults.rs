@@ -111,6 +111,7 @@ faults! {
     GpuNa "gpu-na" Gpu "Power and fan are reported as not available."
     GpuLost "gpu-lost" Gpu "The driver says that the card is lost."
     GpuHot "gpu-hot" Gpu "The card reports a temperature over its slowdown threshold."
+    GpuDriver "gpu-driver" Gpu "nvidia-smi cannot reach the driver."
     GpuNeighbour "gpu-neighbour" Gpu "Another program computes on the card all the time, at about 20 %."
     GpuThrottled "gpu-throttled" Gpu "Heat holds the card's clocks back."
     GpuNarrow "gpu-narrow" Gpu "The card's PCI Express link has one lane of sixteen."

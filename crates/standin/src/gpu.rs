@@ -200,6 +200,12 @@ impl GpuBoard {
         })
     }
 
+    /// Whether the driver cannot be reached from anywhere.
+    pub fn without_driver(&self) -> bool {
+        let faults = self.0.faults.list();
+        faults.iter().any(|entry| entry.fault == Fault::GpuDriver)
+    }
+
     /// Takes `service` off all cards.
     pub fn release(&self, service: &str) {
         for card in 0..self.0.cards.len() {

@@ -633,6 +633,14 @@ export type Declared_Serialize = {
 	conflict: boolean,
 };
 
+/**  A line in which a program names the device that it computes on. */
+export type DeviceLine = {
+	/**  Its text, such as `Device: cuda:0 NVIDIA GeForce RTX 3090 : native`; hostile until parsed. */
+	text: string,
+	/**  When it was written. */
+	at: string,
+};
+
 /**  What a discovery found and tried. */
 export type DiscoveryReport = DiscoveryReport_Serialize | DiscoveryReport_Deserialize;
 
@@ -2112,6 +2120,8 @@ export type LogMeter_Deserialize = {
 	stored: Storage_Deserialize,
 	/**  What was said since the program started, as far as it is worth a look. */
 	said: Run_Deserialize,
+	/**  The line in which the program named its device when it started. */
+	device?: DeviceLine | null,
 };
 
 /**  How alive a service's log is. */
@@ -2152,6 +2162,8 @@ export type LogMeter_Serialize = {
 	stored: Storage_Serialize,
 	/**  What was said since the program started, as far as it is worth a look. */
 	said: Run_Serialize,
+	/**  The line in which the program named its device when it started. */
+	device: DeviceLine | null,
 };
 
 /**  What of a log is asked for. */

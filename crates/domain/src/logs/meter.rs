@@ -44,6 +44,19 @@ pub struct LogMeter {
     pub stored: Storage,
     /// What was said since the program started, as far as it is worth a look.
     pub said: findings::Run,
+    /// The line in which the program named its device when it started.
+    pub device: Option<DeviceLine>,
+}
+
+/// A line in which a program names the device that it computes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct DeviceLine {
+    /// Its text, such as `Device: cuda:0 NVIDIA GeForce RTX 3090 : native`; hostile until parsed.
+    pub text: String,
+    /// When it was written.
+    #[cfg_attr(feature = "specta", specta(type = String))]
+    pub at: Timestamp,
 }
 
 impl LogMeter {
@@ -65,6 +78,7 @@ impl LogMeter {
             error: None,
             stored: Storage::Opening,
             said: findings::Run::default(),
+            device: None,
         }
     }
 }

@@ -115,9 +115,9 @@ impl KeeperHandle {
             }))
             .chain(proofs.into_iter().map(|proof| GpuMarker {
                 kind: GpuMarkerKind::Placement,
+                at: proof.rounds.first().map_or(proof.at, |round| round.at),
+                took_ms: proof.took_ms(),
                 service: proof.service,
-                at: proof.at,
-                took_ms: None,
                 ok: None,
             }))
             .filter(|marker| here(&marker.service))

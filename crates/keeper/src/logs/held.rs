@@ -185,6 +185,7 @@ impl Held {
                 .findings
                 .current()
                 .brief(|id| self.rules.is_silenced(id)),
+            device: self.findings.current().device(),
         }
     }
 

@@ -95,6 +95,14 @@ fn heading(name: &str) -> &str {
 
 /// Answers `nvidia-smi ARGS` for the cards `visible` to the caller.
 pub fn answer(board: &GpuBoard, visible: &[usize], args: &[String]) -> SmiAnswer {
+    if board.without_driver() {
+        return SmiAnswer {
+            text: "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. \
+                   Make sure that the latest NVIDIA driver is installed and running.\n\n"
+                .to_owned(),
+            code: 9,
+        };
+    }
     let mut readings: Vec<Reading> = visible
         .iter()
         .filter_map(|card| board.read(*card))

@@ -34,6 +34,7 @@ export function meterOf(service: FakeService, faults: ReadonlySet<Fault>, lost: 
     replayed: 0,
     last_line_at: newest,
     spoke_at: newest,
+    device: null,
     programs: service.settings.kind === 'forge' ? ['forge', 'caddy', 'cron'] : [],
     error: lost ? 'the container does not run' : null,
     stored: faults.has('log-stored-elsewhere')

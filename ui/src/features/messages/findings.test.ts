@@ -61,6 +61,7 @@ const meter = (rest: Partial<LogMeter> = {}): LogMeter => ({
   replayed: 0,
   last_line_at: null,
   spoke_at: null,
+  device: null,
   programs: [],
   error: null,
   stored: { state: 'opening' },

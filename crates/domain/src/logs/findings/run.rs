@@ -4,7 +4,7 @@ use super::{
     Blocking, Deserialize, LogLevel, MAX_TEXT_BYTES, Name, PreparedLine, Serialize, Severity,
     Signature, SignatureSet, Timestamp, shape, shortened,
 };
-use crate::logs::prefilter::MAX_PATTERNS;
+use crate::logs::{DeviceLine, prefilter::MAX_PATTERNS};
 
 /// Most different signatures; a set has no more.
 const MAX_FINDINGS: usize = MAX_PATTERNS;
@@ -18,6 +18,9 @@ const MAX_NAMES: usize = 16;
 /// The CUDA context is broken: what fails later fails with other words, and only a new process
 /// has a new context.
 const CONTEXT_LOST: &[&str] = &["cuda.illegal", "cuda.assert"];
+
+/// Messages in which a program names the device that it computes on.
+const DEVICE: &[&str] = &["forge.gpu", "forge.cpu"];
 
 /// By what a run was seen to begin, in the order in which these things happen.
 #[derive(
@@ -158,6 +161,19 @@ impl Run {
             silenced: u32::try_from(quiet.len()).unwrap_or(u32::MAX),
             ..self.clone()
         }
+    }
+
+    /// The line in which the program named the device that it computes on, newest last.
+    pub fn device(&self) -> Option<DeviceLine> {
+        let named = self
+            .findings
+            .iter()
+            .filter(|finding| DEVICE.contains(&finding.id.as_str()));
+        let newest = named.max_by_key(|finding| finding.last)?;
+        Some(DeviceLine {
+            text: newest.text.clone(),
+            at: newest.last?,
+        })
     }
 
     /// Whether nothing was told.

@@ -23,9 +23,6 @@ use forgekeeper_domain::{
 use super::memory::{HostMemory, ServiceMemory};
 use crate::{settings::ServiceSettings, state::HostState};
 
-/// Messages in which a program names its device.
-const DEVICE_MESSAGES: &[&str] = &["forge.gpu", "forge.cpu", "comfy.device"];
-
 /// What a proof of a service would rest on now.
 pub(crate) fn basis(host: &HostState, container: Option<&ContainerSnapshot>) -> Basis {
     let driver = match &host.gpus.source {
@@ -33,13 +30,9 @@ pub(crate) fn basis(host: &HostState, container: Option<&ContainerSnapshot>) -> 
         GpuSourceInfo::NvidiaSmi { driver, .. } => driver.clone(),
         GpuSourceInfo::None { .. } => None,
     };
-    let mut cards: Vec<GpuUuid> = host
-        .gpus
-        .cards
-        .iter()
-        .filter(|card| card.current)
-        .map(|card| card.latest.uuid.clone())
-        .collect();
+    // One that is lost, or not read at this moment, is there all the same.
+    let cards = host.gpus.cards.iter();
+    let mut cards: Vec<GpuUuid> = cards.map(|card| card.latest.uuid.clone()).collect();
     cards.sort();
     Basis {
         driver,
@@ -152,12 +145,8 @@ impl<'a> Told<'a> {
             reported::reported(text, ReportSource::Api, api?.at, cards)
         });
         let by_log = || {
-            let findings = &memory?.log.as_ref()?.said.findings;
-            let named = findings
-                .iter()
-                .filter(|f| DEVICE_MESSAGES.contains(&f.id.as_str()));
-            let newest = named.max_by_key(|finding| finding.last)?;
-            reported::reported(&newest.text, ReportSource::Log, newest.last?, cards)
+            let line = memory?.log.as_ref()?.device.as_ref()?;
+            reported::reported(&line.text, ReportSource::Log, line.at, cards)
         };
         Self {
             id: &service.id,
