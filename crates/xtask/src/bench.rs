@@ -9,6 +9,8 @@ use crate::repo::Repo;
 mod build;
 mod engine;
 mod frames;
+#[cfg(unix)]
+mod gpu;
 // It reads the engine's Unix socket itself.
 #[cfg(unix)]
 mod logs;
@@ -92,6 +94,12 @@ const MEASURES: &[Measure] = &[
         id: "logs",
         window: false,
         run: logs::run,
+    },
+    #[cfg(unix)]
+    Measure {
+        id: "gpu",
+        window: true,
+        run: gpu::run,
     },
     Measure {
         id: "opening",

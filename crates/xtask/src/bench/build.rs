@@ -63,6 +63,38 @@ pub(super) fn log_bench(repo: &Repo) -> Result<PathBuf, String> {
     Ok(target(repo).join("release/examples/log_bench"))
 }
 
+/// The programs that read cards, and the library that they read.
+#[cfg(unix)]
+#[derive(Debug)]
+pub(super) struct GpuBench {
+    /// Reads as the keeper does.
+    pub(super) ours: PathBuf,
+    /// Calls the library's functions alone.
+    pub(super) direct: PathBuf,
+    /// The stand-in for the driver's library.
+    pub(super) library: PathBuf,
+}
+
+#[cfg(unix)]
+pub(super) fn gpu_bench(repo: &Repo) -> Result<GpuBench, String> {
+    let keeper = ["-p", "forgekeeper-keeper", "--example", "gpu_bench"];
+    cargo(repo, "", &keeper)?;
+    let standin = [
+        "-p",
+        "forgekeeper-standin-nvml",
+        "--lib",
+        "--example",
+        "direct",
+    ];
+    cargo(repo, "", &standin)?;
+    let built = target(repo).join("release");
+    Ok(GpuBench {
+        ours: built.join("examples/gpu_bench"),
+        direct: built.join("examples/direct"),
+        library: built.join("libforgekeeper_standin_nvml.so"),
+    })
+}
+
 /// The empty Tauri window.
 pub(super) fn peer(repo: &Repo) -> Result<PathBuf, String> {
     cargo(repo, "tests/peer-tauri", &[])?;

@@ -21,9 +21,9 @@ interface Range {
 
 export const RANGES: Record<RangeId, Range> = {
   '60s': { span: 60, steps: 60, everyMs: 1_000 },
-  '1h': { span: 3_600, steps: 360, everyMs: 5_000 },
-  '24h': { span: 86_400, steps: 288, everyMs: 60_000 },
-  '30d': { span: 2_592_000, steps: 360, everyMs: 60_000 },
+  '1h': { span: 3_600, steps: 720, everyMs: 5_000 },
+  '24h': { span: 86_400, steps: 720, everyMs: 60_000 },
+  '30d': { span: 2_592_000, steps: 720, everyMs: 60_000 },
 };
 export const RANGE_IDS = Object.keys(RANGES) as RangeId[];
 export const EXTRAS: readonly ExtraId[] = ['none', 'memory_load', 'clock', 'fan'];
