@@ -90,7 +90,7 @@ mod tests {
     }
     #[test]
     fn every_error_has_the_code_that_the_manual_promises() {
-        let unknown = ["engine", "engine_timeout"];
+        let unknown = ["engine", "engine_timeout", "gpu_unreadable"];
         let wrong_use = ["bad_request", "unknown_service", "settings", "bad_filter"];
         for code in ErrorCode::ALL {
             let name = code.code();
