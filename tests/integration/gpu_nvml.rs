@@ -271,10 +271,11 @@ async fn what_the_driver_does_not_tell_is_not_available_and_never_zero() {
     let link = card["latest"]["pcie"].as_object().expect("a link");
     assert!(link.values().all(Value::is_null), "{link:?}");
     assert_eq!(card["shares"]["shares"], json!([]));
+    assert_eq!(card["outcome"]["status"], "unknown", "not green");
     let printed = machine.printed(0).await;
     let block: String = printed
         .lines()
-        .skip(2)
+        .skip(3)
         .take(9)
         .collect::<Vec<_>>()
         .join("\n");

@@ -164,6 +164,11 @@ causes! {
 }
 
 impl Cause {
+    /// Whether a placement proof found it, so that only another one refutes it.
+    pub fn is_of_placement(self) -> bool {
+        matches!(self, Cause::PlacementMismatch | Cause::ImageCpuFallback)
+    }
+
     /// True for long and never urgent: it gives way to every other trouble of its service, and is
     /// announced once a month at most.
     pub fn is_advice(self) -> bool {

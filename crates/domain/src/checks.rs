@@ -83,7 +83,7 @@ fn fresh<T>(fact: Option<&Measured<T>>, now: Timestamp) -> Result<&Measured<T>, 
 }
 
 /// Whether a measurement is neither too old nor of the future.
-pub(crate) fn is_fresh<T>(measured: &Measured<T>, now: Timestamp) -> bool {
+pub fn is_fresh<T>(measured: &Measured<T>, now: Timestamp) -> bool {
     believed(measured, now, STALE_AFTER_S).is_ok()
 }
 

@@ -154,6 +154,13 @@ pub struct Proved {
     pub faded: Option<Fading>,
 }
 
+impl Proved {
+    /// Whether it counts and found the card that is declared.
+    pub fn is_right(&self) -> bool {
+        self.faded.is_none() && self.verdict == PlacementVerdict::Agrees
+    }
+}
+
 /// Everything known of where a service computes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]

@@ -26,6 +26,9 @@ pub struct Reading {
     pub lost: Vec<LostCard>,
     /// What else went wrong: a card that cannot be opened, in the driver's words.
     pub problems: Vec<String>,
+    /// Containers that did not answer when all were asked last: cards that only they see are out of
+    /// sight.
+    pub silent: Vec<String>,
 }
 
 /// A card that fell off the bus.

@@ -58,8 +58,8 @@ pub(super) async fn run(
         let now = state.borrow_and_update().clone();
         if json {
             print(&now, json);
-        } else {
-            table.draw(&now);
+        } else if !table.draw(&now) {
+            return Ok(exit::OK);
         }
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(1)) => {}

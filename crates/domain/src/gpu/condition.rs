@@ -22,6 +22,10 @@ const LOW_BYTES: u64 = 512 * 1024 * 1024;
 /// So long it has to be so little, seconds: a picture takes it for some seconds.
 const LOW_S: i64 = 30;
 
+/// After so many seconds without a reading everything begins anew; the slowest source is read once a
+/// minute.
+const GAP_S: i64 = 180;
+
 /// What is remembered of a card to judge it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Condition {
@@ -30,6 +34,7 @@ pub struct Condition {
     throttle: Option<Stretch>,
     narrow_since: Option<Timestamp>,
     low_since: Option<Timestamp>,
+    seen_at: Option<Timestamp>,
 }
 
 /// Times in which something was seen again and again.
@@ -40,9 +45,32 @@ struct Stretch {
 }
 
 impl Condition {
-    /// Takes a reading in.
+    /// Takes a reading in. A value that is not told this time changes nothing: unknown is not well.
     pub fn see(&mut self, sample: &GpuSample) {
+        if self
+            .seen_at
+            .is_some_and(|seen| seconds(seen, sample.at) > GAP_S)
+        {
+            // Nobody looked for long: what was so then has not been so all the time.
+            *self = Self::default();
+        }
+        self.seen_at = Some(sample.at);
         self.heat(sample);
+        self.throttling(sample);
+        let link = sample.pcie.width.zip(sample.pcie.max_width);
+        if let Some((now, most)) = link {
+            let narrow = now.saturating_mul(NARROW_BY) <= most;
+            since(&mut self.narrow_since, narrow, sample.at);
+        }
+        if let Some(free) = free(sample) {
+            since(&mut self.low_since, free < LOW_BYTES, sample.at);
+        }
+    }
+
+    fn throttling(&mut self, sample: &GpuSample) {
+        if sample.throttle.is_none() {
+            return;
+        }
         self.throttle = match (troubles(sample).next(), self.throttle) {
             (Some(_), Some(stretch)) => Some(Stretch {
                 last: sample.at,
@@ -57,14 +85,6 @@ impl Condition {
             }
             (None, _) => None,
         };
-        let link = sample.pcie;
-        let narrow = link
-            .width
-            .zip(link.max_width)
-            .is_some_and(|(now, most)| now.saturating_mul(NARROW_BY) <= most);
-        since(&mut self.narrow_since, narrow, sample.at);
-        let low = free(sample).is_some_and(|free| free < LOW_BYTES);
-        since(&mut self.low_since, low, sample.at);
     }
 
     fn heat(&mut self, sample: &GpuSample) {
@@ -75,8 +95,10 @@ impl Condition {
                 slowdown
             }
         };
-        let heat = sample.temperature_c.zip(sample.slowdown_c);
-        if heat.is_some_and(|(degrees, slowdown)| slowdown > 0 && degrees >= limit(slowdown)) {
+        let Some((degrees, slowdown)) = sample.temperature_c.zip(sample.slowdown_c) else {
+            return;
+        };
+        if slowdown > 0 && degrees >= limit(slowdown) {
             let since = *self.over_since.get_or_insert(sample.at);
             self.hot |= seconds(since, sample.at) >= HOT_S;
         } else {

@@ -32,6 +32,8 @@ pub struct Judged<'a> {
     pub host: &'a HostId,
     /// Its ladder.
     pub ladder: &'a Ladder,
+    /// Whether a placement proof that counts found it where it is declared.
+    pub placement_right: bool,
     /// Since when an action asked for here is under way: what it breaks on its way is no news.
     pub acting_since: Option<Timestamp>,
 }
@@ -299,6 +301,14 @@ fn fate(
         .any(|(subject, _, _)| *subject == incident.subject)
     {
         return Fate::Replaced;
+    }
+    if incident.cause.is_of_placement() {
+        // A good picture says nothing of the card: only another proof does.
+        return if concerned.iter().any(|s| s.placement_right) {
+            Fate::Gone
+        } else {
+            Fate::Keep
+        };
     }
     let statuses = concerned
         .iter()

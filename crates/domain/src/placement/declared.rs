@@ -75,7 +75,8 @@ pub fn declared(
         let pci_order = variable(CUDA_ORDER).is_some_and(|order| order == "PCI_BUS_ID");
         if let Some(value) = variable(CUDA_VISIBLE) {
             // Inside a container that was given some cards, indices count those alone.
-            let all_visible = container.gpu_device_ids.is_empty();
+            let given = variable(NVIDIA_VISIBLE).is_none_or(|v| v.eq_ignore_ascii_case("all"));
+            let all_visible = container.gpu_device_ids.is_empty() && given;
             let own_order = !(pci_order && all_visible);
             all.push(named(
                 DeclarationSource::CudaVisible,

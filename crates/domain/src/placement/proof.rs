@@ -22,6 +22,8 @@ pub const FEWEST_READINGS: usize = 4;
 const RISE_POINTS: f64 = 8.0;
 /// A card whose load stays within so many points did not work for this.
 const FLAT_POINTS: f64 = 10.0;
+/// A card that reaches more than this at rest has no room to show that it works for this as well.
+const FULL_POINTS: f64 = 60.0;
 /// Memory that a picture takes at least, when it takes any.
 const RISE_BYTES: u64 = 192 * 1024 * 1024;
 /// Memory that comes and goes without any picture.
@@ -133,6 +135,8 @@ pub struct Round {
 enum Change {
     Rose,
     Flat,
+    /// So busy at rest that more work would not show.
+    Full,
     Unsure,
     Untold,
 }
@@ -149,6 +153,8 @@ impl Change {
         let quarter = f64::from(sorted[sorted.len() / 4]);
         if quarter >= highest_rest + RISE_POINTS {
             Self::Rose
+        } else if highest_rest > FULL_POINTS {
+            Self::Full
         } else if highest_work <= highest_rest + FLAT_POINTS
             && (mean(work) - mean(rest)).abs() <= FLAT_POINTS
         {
@@ -181,8 +187,9 @@ impl Change {
     }
 }
 
-/// What one round says alone.
-pub fn judge_round(cards: &[GpuUuid], looks: &[Look]) -> Found {
+/// What one round says alone. `all_seen`: whether no card of the host is out of sight. Else a card
+/// may be found at work, but never that none was.
+pub fn judge_round(cards: &[GpuUuid], looks: &[Look], all_seen: bool) -> Found {
     let unclear = |reason| Found::Unclear { reason };
     if cards.is_empty() {
         return unclear(Doubt::NoCards);
@@ -241,6 +248,9 @@ pub fn judge_round(cards: &[GpuUuid], looks: &[Look]) -> Found {
         },
         // Without any load told, memory that stays as it is proves nothing: it may all be there.
         None if !load_told => unclear(Doubt::Untold),
+        None if !all_seen => unclear(Doubt::Untold),
+        // A card that is full may do the work and not show it.
+        None if changes.contains(&Change::Full) => unclear(Doubt::Noise),
         None if grown.is_empty() => Found::Cpu,
         _ => unclear(Doubt::Contradiction),
     }

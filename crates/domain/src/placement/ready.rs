@@ -50,7 +50,9 @@ pub fn ready(
     {
         return Err(NotReady::CardLost);
     }
-    if !cards.iter().any(|card| card.current) {
+    let is_asked = |known: &&GpuCard| card.is_none_or(|card| known.latest.uuid == *card);
+    let mut asked = cards.iter().filter(is_asked).peekable();
+    if asked.peek().is_none() || cards.iter().filter(is_asked).any(|card| !card.current) {
         return Err(NotReady::NoCards);
     }
     let needed = if held.is_some_and(|held| held >= HOLDS_MODEL) {
@@ -58,9 +60,6 @@ pub fn ready(
     } else {
         FREE_WITHOUT_MODEL
     };
-    let asked = cards
-        .iter()
-        .filter(|known| card.is_none_or(|card| known.latest.uuid == *card));
     for known in asked {
         let sample = &known.latest;
         let counted = sample.memory_total.zip(sample.memory_used);

@@ -104,6 +104,23 @@ fn each_declaration_names_its_cards_in_its_own_way() {
             Some(b),
         ),
         (
+            "within what the runtime was told to show, too",
+            container(
+                &[],
+                &[
+                    ("CUDA_VISIBLE_DEVICES", "0"),
+                    ("CUDA_DEVICE_ORDER", "PCI_BUS_ID"),
+                    ("NVIDIA_VISIBLE_DEVICES", "1"),
+                ],
+            ),
+            None,
+            vec![
+                row(CudaVisible, "0", &[], true),
+                row(NvidiaVisible, "1", &[b], false),
+            ],
+            Some(b),
+        ),
+        (
             "within a reservation its indices count the reserved cards alone",
             container(
                 &["1"],

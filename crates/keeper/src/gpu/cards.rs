@@ -43,8 +43,17 @@ struct Card {
     latest: GpuSample,
     load: Series<u32>,
     condition: Condition,
-    lost: Option<(String, Timestamp)>,
+    lost: Option<Lost>,
     outcome: Option<Outcome>,
+}
+
+/// What the driver says of a card that fell off the bus.
+#[derive(Debug)]
+struct Lost {
+    message: String,
+    since: Timestamp,
+    /// When it said so last.
+    told_at: Timestamp,
 }
 
 impl Cards {
@@ -56,6 +65,14 @@ impl Cards {
 
     /// Takes a reading in.
     pub(crate) fn take(&mut self, reading: Reading, now: Timestamp) {
+        // One that was lost before it was ever read had no name but its place.
+        let samples = &reading.samples;
+        self.cards.retain(|uuid, card| {
+            let nameless = ["index-", "pci-"]
+                .iter()
+                .any(|p| uuid.as_str().starts_with(p));
+            !(nameless && samples.iter().any(|s| s.index == card.latest.index))
+        });
         for sample in reading.samples {
             match self.cards.get_mut(&sample.uuid) {
                 Some(card) => card.read(sample),
@@ -70,8 +87,12 @@ impl Cards {
                 card.load = Series::new(HISTORY);
                 card
             });
-            let since = card.lost.as_ref().map_or(now, |(_, since)| *since);
-            card.lost = Some((lost.message, since));
+            let since = card.lost.as_ref().map_or(now, |lost| lost.since);
+            card.lost = Some(Lost {
+                message: lost.message,
+                since,
+                told_at: now,
+            });
             card.load.push(now, None);
         }
         self.cards
@@ -131,9 +152,9 @@ impl Card {
     fn show(&mut self, now: Timestamp, current_ms: i64) -> GpuCard {
         let mut remarks = Vec::new();
         let outcome = match &self.lost {
-            Some((message, since)) => Outcome {
-                checked_at: Some(now),
-                ..Outcome::failing(Cause::GpuLost, *since).with("driver_message", message)
+            Some(lost) => Outcome {
+                checked_at: Some(lost.told_at),
+                ..Outcome::failing(Cause::GpuLost, lost.since).with("driver_message", &lost.message)
             },
             None if !self.is_current(now, current_ms) => Outcome::unknown(Cause::NotMeasurable),
             None => {
@@ -144,7 +165,19 @@ impl Card {
                     .partition(|outcome| outcome.cause == Some(Cause::GpuMemoryLow));
                 let gravest = (!wrong.is_empty()).then(|| wrong.remove(0));
                 remarks = wrong.into_iter().chain(beside).collect();
-                gravest.unwrap_or_else(|| Outcome::ok(self.latest.at))
+                let latest = &self.latest;
+                let told = latest.load_percent.is_some()
+                    || latest.memory_used.is_some()
+                    || latest.temperature_c.is_some();
+                let well = || {
+                    if told {
+                        Outcome::ok(latest.at)
+                    } else {
+                        // It is there, and nothing that would say how it is.
+                        Outcome::unknown(Cause::NotMeasurable).checked(latest.at)
+                    }
+                };
+                gravest.unwrap_or_else(well)
             }
         };
         let outcome = outcome.continuing(self.outcome.as_ref());

@@ -45,6 +45,8 @@ pub(super) struct SmiSource {
     containers: Vec<GpuContainer>,
     thresholds: BTreeMap<String, Thresholds>,
     cuda: Option<String>,
+    /// Containers that did not answer when all were asked last.
+    silent: Vec<String>,
     /// Columns that a driver does not know, by container.
     unknown_columns: BTreeMap<String, Vec<String>>,
     /// PCI address and UUID of cards seen before, to name one that is lost.
@@ -79,14 +81,23 @@ impl SmiSource {
         .await;
         let mut merged = Merged::default();
         let mut failures = Vec::new();
+        let mut silent = Vec::new();
         for (container, answer) in asked.iter().zip(answers) {
             match answer {
                 Ok((reading, without)) => {
                     self.unknown_columns.insert(container.name.clone(), without);
                     merged.add(container, reading);
                 }
-                Err(words) => failures.push(format!("nvidia-smi in {}: {words}", container.name)),
+                Err(words) => {
+                    failures.push(format!("nvidia-smi in {}: {words}", container.name));
+                    silent.push(container.name.clone());
+                }
             }
+        }
+        if full {
+            self.silent = silent;
+        } else {
+            self.silent.extend(silent);
         }
         if merged.cards.is_empty() && merged.lost.is_empty() {
             self.needed.clear();
@@ -127,6 +138,7 @@ impl SmiSource {
             driver: merged.driver,
             cuda: self.cuda.clone(),
             problems: merged.problems,
+            silent: self.silent.clone(),
             ..Reading::default()
         };
         // Two cards with one number: the containers' own numbers say nothing of the host's.

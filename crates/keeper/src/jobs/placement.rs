@@ -13,6 +13,7 @@ use forgekeeper_domain::{
         proof::{AGREEING, Doubt, FEWEST_READINGS, Look, LookPhase, judge, judge_round},
     },
 };
+use futures_util::future::BoxFuture;
 use tokio::{
     sync::{Mutex, OwnedMutexGuard, watch},
     time::Instant,
@@ -52,13 +53,19 @@ const PIXELS: u32 = 512;
 const PROMPT: &str = "a grey sphere on a grey table";
 const SEED: Seed = Seed(20_251_011);
 
+/// Asks whether a proof may begin.
+pub(crate) type Ready = Box<dyn Fn() -> BoxFuture<'static, Result<(), ErrorInfo>> + Send + Sync>;
+
 /// What a proof works with.
-#[derive(Debug)]
 pub(crate) struct Bench {
     pub(crate) client: ForgeClient,
     /// Says why a picture failed where the service does not.
     pub(crate) log: ServiceLog,
     pub(crate) gpus: GpuHandle,
+    /// The service's container as the engine calls it.
+    pub(crate) container: Option<String>,
+    /// Whether a proof may begin; asked once more when its turn has come.
+    pub(crate) ready: Ready,
     /// What the other services of the host do meanwhile.
     pub(crate) state: watch::Receiver<Arc<KeeperState>>,
     /// One proof at a time on a host.
@@ -71,6 +78,8 @@ pub(crate) struct Bench {
 /// left to the caller, who compares the measurement with the others.
 pub(crate) async fn prove(run: &mut JobRun, bench: Bench) -> Result<Measurement, ErrorInfo> {
     let _turn = wait_for_turn(run, &bench.turn).await?;
+    // It may have waited for minutes behind others.
+    (bench.ready)().await?;
     let mut look = bench.gpus.look_closely();
     let client = bench.client.with_patience(Patience {
         poll: Duration::from_millis(150),
@@ -86,10 +95,12 @@ pub(crate) async fn prove(run: &mut JobRun, bench: Bench) -> Result<Measurement,
             client: &client,
             log: &bench.log,
             state: &bench.state,
+            container: bench.container.as_deref(),
             number: rounds.len(),
             looks: Vec::new(),
             cards: Vec::new(),
             lost: false,
+            hidden: false,
             at_work: None,
             disturbed: false,
         }
@@ -146,10 +157,14 @@ struct Try<'a> {
     client: &'a ForgeClient,
     log: &'a ServiceLog,
     state: &'a watch::Receiver<Arc<KeeperState>>,
+    container: Option<&'a str>,
     number: usize,
     looks: Vec<(Instant, LookPhase, Arc<Reading>)>,
     cards: Vec<GpuUuid>,
     lost: bool,
+    /// A card may be out of sight: one could not be opened, or the service's own container did not
+    /// answer.
+    hidden: bool,
     /// Other services that worked when the round began.
     at_work: Option<Vec<ServiceId>>,
     /// One of them began or ended meanwhile: a card may have moved with it.
@@ -181,7 +196,7 @@ impl Try<'_> {
                 reason: Doubt::Noise,
             }
         } else {
-            judge_round(cards, &looks)
+            judge_round(cards, &looks, !self.hidden)
         };
         Ok(Round {
             at,
@@ -270,6 +285,8 @@ impl Try<'_> {
     fn saw(&mut self, reading: Option<Arc<Reading>>, phase: LookPhase) -> Result<(), ErrorInfo> {
         let reading = reading.ok_or_else(no_readings)?;
         self.lost |= !reading.lost.is_empty();
+        let own = |silent: &String| Some(silent.as_str()) == self.container;
+        self.hidden |= !reading.problems.is_empty() || reading.silent.iter().any(own);
         let others = self.others_at_work();
         self.disturbed |= *self.at_work.get_or_insert_with(|| others.clone()) != others;
         for sample in &reading.samples {

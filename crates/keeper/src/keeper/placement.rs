@@ -36,34 +36,25 @@ impl KeeperHandle {
     /// known, and while too little memory is free. Only Forge is proved by this version.
     pub async fn prove_placement(&self, id: &ServiceId) -> Result<JobId, ErrorInfo> {
         let client = self.forge(id).await?;
-        let watch = self.watch(id)?;
-        let measured = self.activity_now(id, &watch).await;
+        if self.inner.jobs.generating_on(id) {
+            return Err(not_ready(id, &NotReady::Busy));
+        }
+        self.ready_to_prove(id).await?;
         let (service, host) = self.seen(id)?;
-        let activity = match (measured, &service.busy, service.busy_known) {
-            _ if self.inner.jobs.generating_on(id) => return Err(not_ready(id, &NotReady::Busy)),
-            (Some(activity), _, _) => activity,
-            (None, Some(busy), _) => Activity::Busy(busy.clone()),
-            (None, None, true) => Activity::Idle,
-            (None, None, false) => Activity::Unknown,
-        };
-        let held = host.gpus.cards.iter().find_map(|card| {
-            let shares = &card.shares.as_ref()?.shares;
-            let ours = shares.iter().find(|share| share.holder.is_service(id))?;
-            Some((card.latest.uuid.clone(), ours.memory))
-        });
-        let placement = &service.placement;
-        let card = held
-            .as_ref()
-            .map(|(card, _)| card)
-            .or(placement.declared.card.as_ref());
-        let bytes = held.as_ref().and_then(|(_, bytes)| *bytes);
-        ready(&activity, &host.gpus.cards, card, bytes).map_err(|why| not_ready(id, &why))?;
         let unread = || not_ready(id, &NotReady::NoCards);
         let (gpus, turn) = self.inner.roster.proofs(&host.id).ok_or_else(unread)?;
         let bench = Bench {
             client,
             log: self.log_of(id)?,
             gpus,
+            container: service.container.as_ref().map(|c| c.name.clone()),
+            ready: {
+                let (handle, id) = (self.clone(), id.clone());
+                Box::new(move || {
+                    let (handle, id) = (handle.clone(), id.clone());
+                    Box::pin(async move { handle.ready_to_prove(&id).await })
+                })
+            },
             state: self.state(),
             turn,
             basis: basis(&host, service.container.as_ref()),
@@ -87,6 +78,30 @@ impl KeeperHandle {
             }
         });
         Ok(job)
+    }
+
+    /// Whether a proof may begin now: the service at rest, its card read, room on it.
+    async fn ready_to_prove(&self, id: &ServiceId) -> Result<(), ErrorInfo> {
+        let watch = self.watch(id)?;
+        let measured = self.activity_now(id, &watch).await;
+        let (service, host) = self.seen(id)?;
+        let activity = match (measured, &service.busy, service.busy_known) {
+            (Some(activity), _, _) => activity,
+            (None, Some(busy), _) => Activity::Busy(busy.clone()),
+            (None, None, true) => Activity::Idle,
+            (None, None, false) => Activity::Unknown,
+        };
+        // Where its memory is seen it computes; what is declared is what has to be proved.
+        let held = host.gpus.cards.iter().find_map(|card| {
+            let shares = &card.shares.as_ref()?.shares;
+            let ours = shares.iter().find(|share| share.holder.is_service(id))?;
+            Some((&card.latest.uuid, ours.memory))
+        });
+        let (card, bytes) = (
+            held.map(|(card, _)| card),
+            held.and_then(|(_, bytes)| bytes),
+        );
+        ready(&activity, &host.gpus.cards, card, bytes).map_err(|why| not_ready(id, &why))
     }
 
     /// The newest proof of a service with all its readings.

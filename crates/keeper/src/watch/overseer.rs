@@ -18,7 +18,7 @@ use forgekeeper_domain::{
     logs::LogMeter,
     notes::Note,
     outcome::{Outcome, Status},
-    placement::Placement,
+    placement::{Placement, Proved},
     service::kind,
 };
 use tokio::{
@@ -300,6 +300,7 @@ impl Overseer {
                     host: &s.host,
                     ladder: &s.ladder,
                     acting_since: acting_since(s),
+                    placement_right: s.placement.proved.as_ref().is_some_and(Proved::is_right),
                 })
                 .collect();
             let cards = hosts.iter().flat_map(|host| &host.gpus.cards);

@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use crossterm::{
     cursor, queue,
-    terminal::{Clear, ClearType},
+    terminal::{self, Clear, ClearType},
 };
 use forgekeeper_domain::gpu::GpuCard;
 use forgekeeper_keeper::state::KeeperState;
@@ -32,12 +32,18 @@ impl Table {
         }
     }
 
-    /// Draws what is known now.
-    pub(super) fn draw(&mut self, state: &KeeperState) {
-        let lines = lines(state);
+    /// Draws what is known now; `false` when nobody reads any more.
+    pub(super) fn draw(&mut self, state: &KeeperState) -> bool {
+        let mut lines = lines(state);
+        // A line that the terminal wraps would be two, and the next drawing would leave one of them.
+        if let Some(columns) = self.in_place.then(terminal::size).and_then(Result::ok) {
+            let room = usize::from(columns.0.max(2)) - 1;
+            for line in &mut lines {
+                *line = line.chars().take(room).collect();
+            }
+        }
         let mut out = std::io::stdout().lock();
-        // Whoever reads may have gone.
-        let _ = (|| {
+        let drawn = (|| {
             if self.in_place && self.drawn > 0 {
                 queue!(
                     out,
@@ -51,6 +57,7 @@ impl Table {
             out.flush()
         })();
         self.drawn = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+        drawn.is_ok()
     }
 }
 

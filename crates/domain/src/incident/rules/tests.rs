@@ -43,6 +43,7 @@ impl Site {
                 host,
                 ladder,
                 acting_since: None,
+                placement_right: false,
             })
             .collect();
         self.book.observe(now, &judged, &[])
@@ -61,6 +62,7 @@ pub(crate) fn observe(book: &mut IncidentBook, facts: &Facts) -> Changes {
         host: &HostId::new("local").expect("id"),
         ladder: &ladder,
         acting_since: None,
+        placement_right: false,
     };
     book.observe(facts.now, &[judged], &[])
 }
@@ -227,6 +229,7 @@ fn an_action_asked_for_here_is_no_news() {
         host,
         ladder: &ladder,
         acting_since: Some(stopped.now),
+        placement_right: false,
     }];
     let changes = IncidentBook::default().observe(stopped.now, &judged, &[]);
     assert_eq!(changes, Changes::default());
@@ -439,6 +442,7 @@ fn an_action_that_takes_too_long_is_muted_no_longer() {
             host: &host,
             ladder: &ladder,
             acting_since: Timestamp::from_second(T - ago).ok(),
+            placement_right: false,
         };
         IncidentBook::default()
             .observe(stopped.now, &[judged], &[])
@@ -505,4 +509,92 @@ fn advice_gives_way_and_is_announced_once_a_month() {
     answer(&mut site);
     let changes = site.observe(T + 31 * 86_400);
     assert_eq!(changes.opened.len(), 1, "a month later");
+}
+
+/// One service with a green ladder but for what a placement proof says, and one card.
+fn placed(
+    book: &mut IncidentBook,
+    second: i64,
+    verdict: Option<(crate::placement::PlacementVerdict, bool)>,
+    right: bool,
+) -> Changes {
+    let mut facts = healthy();
+    let at = Timestamp::from_second(second).expect("time");
+    facts.now = at;
+    touch(&mut facts, at);
+    facts.placement = verdict.map(|(verdict, faded)| {
+        let fact = crate::facts::PlacementFact {
+            verdict,
+            faded,
+            declared: None,
+            measured: None,
+            shared_with: Vec::new(),
+        };
+        Measured::new(fact, at)
+    });
+    let ladder = Ladder::climb(&facts, None);
+    let judged = Judged {
+        service: &ServiceId::new("myia").expect("id"),
+        host: &HostId::new("local").expect("id"),
+        ladder: &ladder,
+        acting_since: None,
+        placement_right: right,
+    };
+    book.observe(at, &[judged], &[])
+}
+
+#[test]
+fn a_wrong_placement_is_open_until_a_proof_finds_it_right() {
+    use crate::placement::PlacementVerdict::{Agrees, CouldNotTell, Differs, Undeclared};
+    let mut book = IncidentBook::default();
+    let opened = placed(&mut book, T, Some((Differs, false)), false).opened;
+    assert_eq!(opened.len(), 1);
+    assert_eq!(opened[0].cause, Cause::PlacementMismatch);
+    for (second, verdict) in [
+        (60, Some((Differs, true))),
+        (120, Some((CouldNotTell, false))),
+        (180, Some((Undeclared, false))),
+        (240, None),
+    ] {
+        let changes = placed(&mut book, T + second, verdict, false);
+        assert_eq!(changes.closed, [], "{verdict:?} proves nothing");
+        assert_eq!(book.open().len(), 1, "{verdict:?}");
+    }
+    let closed = placed(&mut book, T + 300, Some((Agrees, false)), true).closed;
+    assert_eq!(closed.len(), 1);
+    assert_eq!(book.open(), []);
+}
+
+#[test]
+fn a_card_in_trouble_is_an_incident_of_its_own() {
+    let mut book = IncidentBook::default();
+    let card = crate::ids::GpuUuid::new("GPU-a").expect("id");
+    let time = |second: i64| Timestamp::from_second(T + second).expect("time");
+    let well = || Outcome::ok(time(0));
+    let lost = || Outcome::failing(Cause::GpuLost, time(0));
+    let opened = book.observe(time(0), &[], &[(&card, &lost())]).opened;
+    assert_eq!(opened[0].subject, Subject::Gpu(card.clone()));
+    assert_eq!(
+        (opened[0].rung, opened[0].cause),
+        (Rung::Host, Cause::GpuLost)
+    );
+    let unread = Outcome::unknown(Cause::NotMeasurable);
+    let changes = book.observe(time(10), &[], &[(&card, &unread)]);
+    assert_eq!(
+        (changes, book.open().len()),
+        (Changes::default(), 1),
+        "not read is not well"
+    );
+    let hot = Outcome::degraded(Cause::GpuHot, time(20));
+    let changes = book.observe(time(20), &[], &[(&card, &hot)]);
+    assert_eq!(
+        (changes.opened.len(), changes.closed.len()),
+        (1, 1),
+        "another took its place"
+    );
+    let changes = book.observe(time(30), &[], &[(&card, &well())]);
+    assert_eq!((changes.closed.len(), book.open().len()), (1, 0));
+    book.observe(time(400), &[], &[(&card, &lost())]);
+    let changes = book.observe(time(410), &[], &[]);
+    assert_eq!(changes.closed.len(), 1, "taken out with its host");
 }

@@ -101,14 +101,58 @@ fn hot_needs_thirty_seconds_and_ends_with_a_margin() {
         "just below is still hot"
     );
     assert_eq!(read(&mut cards, 32, Some(86)).outcome.status, Status::Ok);
-    // A short rise, and a temperature that is not told, begin the count anew.
-    for (second, degrees) in [(33, Some(95)), (50, None), (51, Some(95)), (70, Some(95))] {
+    // A short rise is none, and a temperature that is not told says nothing of it.
+    for (second, degrees) in [(33, Some(95)), (50, Some(60)), (51, Some(95)), (70, None)] {
         assert_eq!(
             read(&mut cards, second, degrees).outcome.status,
             Status::Ok,
             "at {second} s"
         );
     }
+    assert_eq!(
+        read(&mut cards, 81, Some(95)).outcome.status,
+        Status::Degraded,
+        "since 51 s, as far as anybody knows"
+    );
+}
+
+#[test]
+fn a_card_that_was_lost_before_it_was_read_comes_back_as_one() {
+    let mut cards = Cards::default();
+    let lost = LostCard {
+        uuid: uuid("index-0"),
+        index: 0,
+        message: "GPU is lost".to_owned(),
+    };
+    let reading = Reading {
+        lost: vec![lost],
+        ..Reading::default()
+    };
+    cards.take(reading, at(0));
+    let shown = cards.view(at(60));
+    assert_eq!(shown[0].outcome.cause, Some(Cause::GpuLost));
+    assert_eq!(
+        shown[0].outcome.checked_at,
+        Some(at(0)),
+        "said then, not now"
+    );
+    let card = read(&mut cards, 61, Some(50));
+    assert_eq!(card.outcome.status, Status::Ok);
+    assert_eq!(cards.view(at(61)).len(), 1, "no card twice");
+}
+
+#[test]
+fn a_card_that_tells_nothing_is_not_well() {
+    let mut cards = Cards::default();
+    let silent = sample("GPU-a", 0, None, None);
+    let reading = Reading {
+        samples: vec![silent],
+        ..Reading::default()
+    };
+    cards.take(reading, at(0));
+    let card = cards.view(at(0)).remove(0);
+    assert!(card.current);
+    assert_eq!(card.outcome.status, Status::Unknown);
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use forgekeeper_domain::{
     Timestamp,
-    container::ContainerSnapshot,
+    checks::is_fresh,
+    container::{ContainerSnapshot, RunState},
     facts::{ApiFact, DeviceReport, Measured, PlacementFact},
     gpu::{
         GpuSample, GpuSourceInfo,
@@ -61,7 +62,7 @@ pub(super) fn place(
             .map(|service| {
                 let seen = host_memories.get(host.id.as_str());
                 let container = seen.and_then(|host| host.container(&service.container));
-                Told::of(service, container, memories.get(&service.id), &cards)
+                Told::of(service, container, memories.get(&service.id), &cards, now)
             })
             .collect();
         let compared: Vec<Compared<'_>> = told
@@ -134,9 +135,16 @@ impl<'a> Told<'a> {
         container: Option<ContainerSnapshot>,
         memory: Option<&'a ServiceMemory>,
         cards: &[GpuSample],
+        now: Timestamp,
     ) -> Self {
         let api = memory.and_then(|memory| memory.api.as_ref());
-        let device = match api.map(|fact| &fact.value) {
+        // What a run before said, or what was said long ago, is of no card of now.
+        let began = container.as_ref().filter(|c| c.state == RunState::Running);
+        let of_now = api.filter(|fact| {
+            is_fresh(fact, now)
+                && began.is_some_and(|c| c.started_at.is_none_or(|at| fact.at >= at))
+        });
+        let device = match of_now.map(|fact| &fact.value) {
             Some(ApiFact::Answered { device, .. }) => device.as_ref(),
             _ => None,
         };
