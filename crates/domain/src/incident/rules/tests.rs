@@ -568,7 +568,7 @@ fn a_wrong_placement_is_open_until_a_proof_finds_it_right() {
 #[test]
 fn a_card_in_trouble_is_an_incident_of_its_own() {
     let mut book = IncidentBook::default();
-    let card = crate::ids::GpuUuid::new("GPU-a").expect("id");
+    let card = GpuUuid::new("GPU-a").expect("id");
     let time = |second: i64| Timestamp::from_second(T + second).expect("time");
     let well = || Outcome::ok(time(0));
     let lost = || Outcome::failing(Cause::GpuLost, time(0));
