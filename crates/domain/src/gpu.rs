@@ -51,7 +51,8 @@ pub struct GpuCard {
     pub latest: GpuSample,
     /// Load in percent, one value a second, oldest first, at most 60; `null` is a gap.
     pub load_history: Vec<Option<u32>>,
-    /// Whether the newest reading is of this moment (younger than 5 s).
+    /// Whether the newest reading is of this moment: the next one is not overdue yet. A source that is
+    /// asked once a second is overdue after 5 s, a slow one after two and a half of its periods.
     pub current: bool,
     /// The gravest of what is wrong with it, or ok.
     pub outcome: Outcome,

@@ -1189,7 +1189,10 @@ export type GpuCard_Deserialize = {
 	latest: GpuSample_Deserialize,
 	/**  Load in percent, one value a second, oldest first, at most 60; `null` is a gap. */
 	load_history: (number | null)[],
-	/**  Whether the newest reading is of this moment (younger than 5 s). */
+	/**
+	 *  Whether the newest reading is of this moment: the next one is not overdue yet. A source that is
+	 *  asked once a second is overdue after 5 s, a slow one after two and a half of its periods.
+	 */
 	current: boolean,
 	/**  The gravest of what is wrong with it, or ok. */
 	outcome: Outcome_Deserialize,
@@ -1205,7 +1208,10 @@ export type GpuCard_Serialize = {
 	latest: GpuSample_Serialize,
 	/**  Load in percent, one value a second, oldest first, at most 60; `null` is a gap. */
 	load_history: (number | null)[],
-	/**  Whether the newest reading is of this moment (younger than 5 s). */
+	/**
+	 *  Whether the newest reading is of this moment: the next one is not overdue yet. A source that is
+	 *  asked once a second is overdue after 5 s, a slow one after two and a half of its periods.
+	 */
 	current: boolean,
 	/**  The gravest of what is wrong with it, or ok. */
 	outcome: Outcome_Serialize,

@@ -62,7 +62,7 @@ impl Condition {
             let narrow = now.saturating_mul(NARROW_BY) <= most;
             since(&mut self.narrow_since, narrow, sample.at);
         }
-        if let Some(free) = free(sample) {
+        if let Some(free) = sample.free() {
             since(&mut self.low_since, free < LOW_BYTES, sample.at);
         }
     }
@@ -149,7 +149,7 @@ impl Condition {
         if let Some(began) = lasting(self.low_since, LOW_S) {
             found.push(
                 since(Cause::GpuMemoryLow, began)
-                    .with_some("memory_free", free(sample))
+                    .with_some("memory_free", sample.free())
                     .with_some("memory_total", sample.memory_total),
             );
         }
@@ -160,13 +160,6 @@ impl Condition {
 fn troubles(sample: &GpuSample) -> impl Iterator<Item = Throttle> {
     let reasons = sample.throttle.iter().flatten().copied();
     reasons.filter(|reason| reason.is_trouble())
-}
-
-fn free(sample: &GpuSample) -> Option<u64> {
-    let counted = sample.memory_total.zip(sample.memory_used);
-    sample
-        .memory_free
-        .or_else(|| counted.map(|(total, used)| total.saturating_sub(used)))
 }
 
 /// Keeps the moment from which on something has been so without a break.

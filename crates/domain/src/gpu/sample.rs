@@ -145,6 +145,13 @@ impl GpuSample {
         }
     }
 
+    /// Bytes free: as told, else what is not used of all.
+    pub fn free(&self) -> Option<u64> {
+        let counted = self.memory_total.zip(self.memory_used);
+        self.memory_free
+            .or_else(|| counted.map(|(total, used)| total.saturating_sub(used)))
+    }
+
     /// The reading without values that no card can have: a broken counter is not known, and never
     /// shown as a number. Drivers have told 17179869184 GiB of used memory (an underflow), loads of
     /// `u32::MAX` percent and NaN watts.

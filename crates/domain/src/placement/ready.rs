@@ -62,12 +62,8 @@ pub fn ready(
     };
     for known in asked {
         let sample = &known.latest;
-        let counted = sample.memory_total.zip(sample.memory_used);
-        let free = sample
-            .memory_free
-            .or_else(|| counted.map(|(total, used)| total.saturating_sub(used)));
         // What the driver does not tell is no reason: the service has its own guard.
-        if let Some(free) = free.filter(|free| *free < needed) {
+        if let Some(free) = sample.free().filter(|free| *free < needed) {
             return Err(NotReady::MemoryLow {
                 card: sample.uuid.clone(),
                 free,

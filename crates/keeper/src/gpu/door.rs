@@ -16,7 +16,8 @@ pub struct GpuHandle {
     pub(super) view: watch::Receiver<Arc<GpuView>>,
     pub(super) past: Past,
     looks: watch::Sender<u32>,
-    readings: broadcast::Sender<Arc<Reading>>,
+    /// Goes with the actor, so that a close look ends with it.
+    readings: broadcast::WeakSender<Arc<Reading>>,
 }
 
 /// The actor's side of the door.
@@ -40,13 +41,13 @@ impl GpuHandle {
         let (readings, _) = broadcast::channel(READINGS_BOUND);
         let inside = Inside {
             looks: seen,
-            readings: readings.clone(),
+            readings,
         };
         let handle = Self {
             view,
             past,
             looks,
-            readings,
+            readings: inside.readings.downgrade(),
         };
         (handle, inside)
     }
@@ -63,7 +64,11 @@ impl GpuHandle {
 
     /// Looks closely from now on.
     pub(crate) fn look_closely(&self) -> CloseLook {
-        let readings = self.readings.subscribe();
+        let readings = match self.readings.upgrade() {
+            Some(actor) => actor.subscribe(),
+            // The actor has ended: nothing comes any more.
+            None => broadcast::channel(1).1,
+        };
         self.looks.send_modify(|count| *count += 1);
         CloseLook {
             looks: self.looks.clone(),

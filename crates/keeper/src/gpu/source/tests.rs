@@ -387,7 +387,14 @@ async fn a_close_look_reads_several_times_a_second_and_keeps_the_past() {
     };
     let mut steps = std::collections::BTreeMap::new();
     assert_eq!(handle.past().fill(&axis, &mut steps).len(), 1);
+    let mut watching = handle.look_closely();
     assert_eq!(tasks.shutdown(Duration::from_secs(5)).await, [""; 0]);
+    let ends = async {
+        while watching.next().await.is_some() {}
+        handle.look_closely().next().await
+    };
+    let ended = tokio::time::timeout(Duration::from_secs(5), ends).await;
+    assert_eq!(ended, Ok(None), "a look ends with the actor");
 }
 
 /// On a machine with an NVIDIA driver: `cargo test -p forgekeeper-keeper real_driver -- --ignored`.
