@@ -392,9 +392,18 @@ test('a picture is made, enlarged and kept in the history', async () => {
 
 test('French after the switch, without losing what was typed', async () => {
   await story({}, async (page) => {
+    const loaded = () =>
+      page.evaluate(() =>
+        performance
+          .getEntriesByType('resource')
+          .map(({ name }) => /\/(en|fr)-[^/]+\.js$/.exec(name)?.[1])
+          .filter(Boolean),
+      );
+    assert.deepEqual(await loaded(), ['en'], 'only the words of the language in use');
     await page.getByTestId('nav-settings').click();
     await page.getByTestId('settings-language').selectOption('fr');
     await page.getByText('Vue d’ensemble').waitFor();
+    assert.deepEqual(await loaded(), ['en', 'fr']);
     await page.getByTestId('nav-bench').click();
     await page.getByTestId('bench-prompt').fill('gardé');
     await page.getByTestId('nav-overview').click();
@@ -404,6 +413,7 @@ test('French after the switch, without losing what was typed', async () => {
     await page.reload();
     await page.getByText('Vue d’ensemble').first().waitFor();
     assert.equal(await page.evaluate(() => document.documentElement.lang), 'fr');
+    assert.deepEqual(await loaded(), ['fr']);
   });
 });
 
@@ -444,7 +454,11 @@ test('live values do not move the layout', async () => {
   });
 });
 
+/** Scripts that the first frame waits for, with the words of one language, in kB as sent. */
+const START_KB = 72;
+
 test('the production build holds no line of the fake, and what is late is apart', async () => {
+  const { gzipSync } = await import('node:zlib');
   const { readdir } = await import('node:fs/promises');
   const { build } = await import('vite');
   const { mkdtemp, rm } = await import('node:fs/promises');
@@ -454,7 +468,17 @@ test('the production build holds no line of the fake, and what is late is apart'
   try {
     await build({ logLevel: 'error', build: { outDir: out, emptyOutDir: true } });
     const assets = await readdir(join(out, 'assets'));
-    for (const late of ['MessagesCard', 'Palette', 'ConfirmAction', 'RulesDialog']) {
+    for (const late of [
+      'en',
+      'fr',
+      'FirstStart',
+      'MessagesCard',
+      'Palette',
+      'ConfirmAction',
+      'RulesDialog',
+      'EvidenceDialog',
+      'RemedyDialog',
+    ]) {
       assert.ok(
         assets.some((name) => name.startsWith(`${late}-`)),
         `${late} is a file of its own, which the first paint does not wait for`,
@@ -464,6 +488,13 @@ test('the production build holds no line of the fake, and what is late is apart'
       const text = await readFile(join(out, 'assets', name), 'utf8');
       assert.ok(!text.includes('forgekeeper.fake'), `${name} holds the fake`);
     }
+    const first = (await readFile(join(out, 'index.html'), 'utf8')).match(/[\w-]+\.js(?=")/g);
+    const words = assets.find((name) => name.startsWith('fr-'));
+    let weight = 0;
+    for (const name of [...first, words]) {
+      weight += gzipSync(await readFile(join(out, 'assets', name))).length / 1000;
+    }
+    assert.ok(weight < START_KB, `${weight.toFixed(1)} kB before the first frame`);
   } finally {
     await rm(out, { recursive: true });
   }

@@ -5,6 +5,7 @@ import { mount } from 'svelte';
 import type { Backend } from './backend/backend';
 import { tauriBackend } from './backend/tauri';
 import Frame from './pages/Frame.svelte';
+import { language } from './shared/i18n.svelte';
 import { App } from './state/app.svelte';
 
 async function fakeBackend(): Promise<Backend> {
@@ -25,6 +26,8 @@ const FIRST_ANSWER_MS = 300;
 
 async function open(backend: Backend, target: HTMLElement) {
   const app = new App(backend);
+  // Of the language that the shell told of before the page ran.
+  const words = language.ready.catch(() => undefined);
   app.start();
   void app.loadPreferences();
   // WebKit holds a second frame back for half a second while a page loads: the first one should
@@ -33,6 +36,7 @@ async function open(backend: Backend, target: HTMLElement) {
     app.answered,
     new Promise((resolve) => setTimeout(resolve, FIRST_ANSWER_MS)),
   ]);
+  await words;
   mount(Frame, { target, props: { app } });
 }
 

@@ -3,6 +3,7 @@ import { tick } from 'svelte';
 
 import type { FakeOptions } from './backend/fake';
 import { FakeBackend } from './backend/fake';
+import { firstStart } from './features/first-start/first';
 import Frame from './pages/Frame.svelte';
 import { messagesCard } from './features/messages/messages';
 import { rulesDialog } from './features/rules/rules';
@@ -18,6 +19,7 @@ import { App } from './state/app.svelte';
 await Promise.all([
   ...PAGES.map((entry) => entry.load()),
   loadPalette(),
+  firstStart(),
   confirmation(),
   messagesCard(),
   rulesDialog(),

@@ -3,6 +3,12 @@ import '@testing-library/jest-dom/vitest';
 import { cleanup } from '@testing-library/svelte';
 import { afterEach, vi } from 'vitest';
 
+import { language } from './shared/i18n.svelte';
+
+// Both languages are loaded before any test runs: one is then in use as soon as it is chosen.
+await language.use('fr');
+await language.use('en');
+
 afterEach(() => cleanup());
 
 // jsdom lays nothing out: the virtual list is told of a viewport, menus of a pointer.

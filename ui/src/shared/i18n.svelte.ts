@@ -1,26 +1,54 @@
-import en from '../../messages/en.json';
-import fr from '../../messages/fr.json';
+import type english from '../../messages/en.json';
 
 /** One text, or one per plural form of `count`. */
 type Message = string | { one: string; other: string };
-export type MessageKey = keyof typeof en;
+export type MessageKey = keyof typeof english;
 export type Locale = 'en' | 'fr';
 export type Params = Record<string, string | number>;
+type Catalogue = Record<MessageKey, Message>;
 
-const CATALOGUES: Record<Locale, Record<MessageKey, Message>> = { en, fr };
+/** Only the words of the language in use are loaded; those of the other one when it is chosen. */
+const LOAD: Record<Locale, () => Promise<{ default: Catalogue }>> = {
+  en: () => import('../../messages/en.json'),
+  fr: () => import('../../messages/fr.json'),
+};
+const loaded: Partial<Record<Locale, Catalogue>> = {};
 
 let current = $state<Locale>('en');
+let catalogue = $state.raw<Catalogue | null>(null);
+/** The language that was asked for last. */
+let wanted: Locale = 'en';
+
+let ready: Promise<void> = Promise.resolve();
 
 /** The language in use; changing it re-renders texts and nothing else. */
 export const language = {
   get locale(): Locale {
     return current;
   },
-  use(locale: Locale) {
-    current = locale;
-    document.documentElement.lang = locale;
+  /** Fulfilled once what was asked for last is in use. */
+  get ready(): Promise<void> {
+    return ready;
+  },
+  /**
+   * Takes a language in use once its words are there: at once when they were loaded before. Until
+   * then, and when they cannot be loaded, the texts stay as they are.
+   */
+  use(locale: Locale): Promise<void> {
+    return (ready = take(locale));
   },
 };
+
+async function take(locale: Locale): Promise<void> {
+  wanted = locale;
+  const words = loaded[locale] ?? (await LOAD[locale]()).default;
+  loaded[locale] = words;
+  // Another one was chosen meanwhile; without any words, those that came are better than none.
+  if (wanted !== locale && catalogue) return;
+  current = locale;
+  catalogue = words;
+  document.documentElement.lang = locale;
+}
 
 const numbers: Record<string, Intl.NumberFormat> = {};
 
@@ -45,7 +73,8 @@ const plurals: Record<Locale, Intl.PluralRules> = {
 
 /** A message with its placeholders filled; numbers are written as the language writes them. */
 export function t(key: MessageKey, params: Params = {}): string {
-  const message = CATALOGUES[current][key];
+  const message = catalogue?.[key];
+  if (message === undefined) return key;
   let pattern: string;
   if (typeof message === 'string') pattern = message;
   else {
@@ -62,5 +91,5 @@ export function t(key: MessageKey, params: Params = {}): string {
 
 /** A message whose key is built from a code, or nothing when there is none for it. */
 export function tMaybe(key: string, params: Params = {}): string | null {
-  return key in en ? t(key as MessageKey, params) : null;
+  return catalogue && key in catalogue ? t(key as MessageKey, params) : null;
 }

@@ -216,7 +216,7 @@ export class App {
     const dark = theme === 'dark' || (theme === 'system' && !light);
     document.documentElement.dataset['theme'] = dark ? 'dark' : 'light';
     const french = navigator.language.toLowerCase().startsWith('fr');
-    language.use(wanted === 'system' ? (french ? 'fr' : 'en') : wanted);
+    void language.use(wanted === 'system' ? (french ? 'fr' : 'en') : wanted);
   }
 
   openLogs(service: string, filter = '', aim: LogAim | null = null): void {
