@@ -15,6 +15,12 @@ const holes = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((m) => m[1]
 const english: Record<string, Message> = en;
 const french: Record<string, Message> = fr;
 
+/** Every file of the window itself, by its name. */
+const sources = () =>
+  readdirSync('src', { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(ts|svelte)$/.test(name) && !name.endsWith('.test.ts'))
+    .map((name) => [name, readFileSync(join('src', name), 'utf8')] as const);
+
 test('French has every message and no other', () => {
   expect(Object.keys(french)).toEqual(Object.keys(english));
 });
@@ -30,11 +36,25 @@ test('French is written with French spaces, quotation marks and apostrophes', ()
   for (const [key, message] of Object.entries(french)) {
     for (const text of texts(message)) {
       const prose = text.replace(/https?:\/\//g, '');
-      expect(prose, key).not.toMatch(
-        /[^\u00a0\u202f][;!?»]|[^\u00a0\u202f\d]:(?!\d)|«[^\u00a0]|'|"/,
-      );
+      expect(prose, key).not.toMatch(/[^\u202f][;!?»]|[^\u00a0\d]:(?!\d)|«[^\u202f]|'|"/);
     }
   }
+});
+
+const UNIT = String.raw`(?:°C|%|W|[kMG]Hz|[kMGT]i?[Bo]|ms|s|min|h|d|j)(?![\p{L}\d’])`;
+
+test('a number and its unit stay on one line', () => {
+  const apart = new RegExp(String.raw`[}\d] ${UNIT}`, 'u');
+  for (const catalogue of [english, french]) {
+    for (const [key, message] of Object.entries(catalogue)) {
+      for (const text of texts(message)) expect(text, key).not.toMatch(apart);
+    }
+  }
+  expect('{size} GB').toMatch(apart);
+  expect('{size}\u00a0GB, 4 days').not.toMatch(apart);
+  // In a text that is put together, or between tags.
+  const built = new RegExp(`\\} ${UNIT}(?=[\`<])`, 'u');
+  for (const [name, text] of sources()) expect(built.exec(text)?.[0], name).toBeUndefined();
 });
 
 test('every code of the keeper has its words', () => {
@@ -50,9 +70,8 @@ test('every code of the keeper has its words', () => {
 });
 
 test('no message is left that nothing shows', () => {
-  const files = readdirSync('src', { recursive: true, encoding: 'utf8' })
-    .filter((name) => /\.(ts|svelte)$/.test(name) && !name.endsWith('.test.ts'))
-    .map((name) => readFileSync(join('src', name), 'utf8'))
+  const files = sources()
+    .map(([, text]) => text)
     .join('\n');
   const built = [...files.matchAll(/`([a-z_.]+)\$\{[^`]*?\}([a-z_.]*)/g)].map(
     (m) => new RegExp(`^${m[1]}[a-z0-9_]+`),

@@ -100,7 +100,7 @@ test('a reading without a value is not available, never 0', async () => {
   expect(at.map((one) => one.value)).toEqual([null, '92\u00a0%', null]);
   expect(at[1]?.range).toBe('88–96');
   expect(readingsAt(past, lanes, 'load', null).every((one) => one.value === null)).toBe(true);
-  expect(readingsAt(past, lanes, 'memory', 2)[1]?.value).toBe('10.0 GB');
+  expect(readingsAt(past, lanes, 'memory', 2)[1]?.value).toBe('10.0\u00a0GB');
 });
 
 test('a chart is summed up in words', async () => {

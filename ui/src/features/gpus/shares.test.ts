@@ -31,11 +31,11 @@ test('a bar is stacked by holder, and what nobody claims comes last', async () =
     share({ who: 'unknown' }, 1.9, 'remainder'),
   ]);
   expect(parts(card).map((part) => part.text)).toEqual([
-    'myia-turbo 10.6 GB',
-    'myia 6.2 GB',
-    'Windows and unknown 1.9 GB',
+    'myia-turbo 10.6\u00a0GB',
+    'myia 6.2\u00a0GB',
+    'Windows and unknown 1.9\u00a0GB',
   ]);
-  expect(parts(card, Infinity, true)[0]?.text).toBe('myia-turbo 10.6 GB (reported)');
+  expect(parts(card, Infinity, true)[0]?.text).toBe('myia-turbo 10.6\u00a0GB (reported)');
   const tones = parts(card).map((part) => part.tone);
   expect(new Set(tones).size, 'neighbours differ').toBe(3);
 });
@@ -46,11 +46,11 @@ test('with many holders the smaller ones are one part', async () => {
   );
   const card = await cardWith([...named, share({ who: 'unknown' }, 1, 'remainder')]);
   expect(parts(card, 3).map((part) => part.text)).toEqual([
-    'a 5 GB',
-    'b 4 GB',
-    'c 3 GB',
-    'others 3 GB',
-    'Windows and unknown 1 GB',
+    'a 5\u00a0GB',
+    'b 4\u00a0GB',
+    'c 3\u00a0GB',
+    'others 3\u00a0GB',
+    'Windows and unknown 1\u00a0GB',
   ]);
 });
 

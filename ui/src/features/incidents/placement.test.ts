@@ -77,13 +77,13 @@ test('the numbers of a card are said with its trouble', () => {
       graphics_mhz: '900',
       graphics_max_mhz: '1950',
     }),
-  ).toBe('Reason: heat (hardware), too little power; clock 900 of 1,950 MHz.');
+  ).toBe('Reason: heat (hardware), too little power; clock 900 of 1,950\u00a0MHz.');
   expect(detail('gpu.throttled', { throttle_reasons: 'new_one' })).toBe('Reason: new_one.');
   expect(detail('gpu.pcie_degraded', { pcie_width: '1', pcie_max_width: '16' })).toBe(
     '1 of 16 lanes.',
   );
   expect(detail('gpu.memory_low', { memory_free: '429916160', memory_total: '25769803776' })).toBe(
-    '0.4 GB free of 24.',
+    '0.4\u00a0GB free of 24.',
   );
 });
 

@@ -24,7 +24,7 @@ test('each chart has a name, a summary and the values at its cursor', async () =
   await open('gpus');
   for (const metric of metrics) {
     const chart = screen.getByTestId(`gpu-chart-${metric}`);
-    expect(chart).toHaveAccessibleName(/, 1 h$/);
+    expect(chart).toHaveAccessibleName(/, 1\u00a0h$/);
     expect(chart).toHaveAccessibleDescription(/GPU 1 · RTX 3090: .+ to .+Escape shows/);
     expect(chart.getAttribute('aria-valuetext')).toMatch(/^newest, .+GPU 0 · RTX 3080 \d/);
   }
@@ -55,7 +55,7 @@ test('range and further chart are kept', async () => {
   await user.click(screen.getByTestId('gpu-range-24h'));
   await user.selectOptions(screen.getByTestId('gpu-extra'), 'clock');
   await settled();
-  expect(screen.getByTestId('gpu-chart-clock')).toHaveAccessibleName('Graphics clock, 24 h');
+  expect(screen.getByTestId('gpu-chart-clock')).toHaveAccessibleName('Graphics clock, 24\u00a0h');
   expect(app.preferences.gpus).toEqual({ range: '24h', extra: 'clock' });
   expect((await backend.loadPreferences()).gpus?.range).toBe('24h');
   app.page = 'overview';
@@ -188,7 +188,7 @@ test('the title of a card on the overview leads here', async () => {
   const user = userEvent.setup();
   const { app } = await open('overview', { faults: ['placement-wrong'] });
   expect(screen.getByTestId('gpu-shares-1')).toHaveTextContent(
-    /myia-turbo 10\.6 GB.*myia 6\.2 GB.*Windows and unknown 1\.9 GB/,
+    /myia-turbo 10\.6\sGB.*myia 6\.2\sGB.*Windows and unknown 1\.9\sGB/,
   );
   await user.click(screen.getByTestId('gpu-open-1'));
   await settled();
