@@ -126,3 +126,39 @@ test('values that change move nothing', async () => {
     assert.ok(shift < 0.005, `layout shift ${shift}`);
   });
 });
+
+for (const [name, parts] of [
+  ['overview', ['.load', '.bar', 'p[data-testid^=gpu-shares]', 'dl']],
+  ['gpus', ['.bar', 'p[data-testid^=gpu-shares]', '.values', '.held']],
+]) {
+  test(`parts of neighbouring cards stand at the same height: ${name}`, async () => {
+    for (const size of [
+      { width: 1024, height: 640 },
+      { width: 1280, height: 900 },
+    ]) {
+      const query = '?fault=gpu-hot,gpu-contradiction,gpu-processes';
+      await story({ language: 'fr', size, query }, async (page) => {
+        await page.getByTestId(`nav-${name}`).click();
+        await page.getByTestId('gpu-shares-1').waitFor();
+        // A very long legend, in one of the cards alone.
+        await page.evaluate(() => {
+          const legend = document.querySelector('[data-testid=gpu-shares-0]');
+          const entry = legend.querySelector('span');
+          for (let more = 0; more < 9; more++) legend.append(entry.cloneNode(true));
+        });
+        const tops = await page.evaluate(
+          (selectors) =>
+            selectors.map((selector) =>
+              [...document.querySelectorAll('article:has([data-testid^=gpu-shares])')].map((card) =>
+                Math.round(card.querySelector(selector).getBoundingClientRect().top),
+              ),
+            ),
+          parts,
+        );
+        for (const [index, [first, second]] of tops.entries()) {
+          assert.equal(first, second, `${parts[index]} at ${size.width}`);
+        }
+      });
+    }
+  });
+}
