@@ -25,7 +25,10 @@ export interface ChartStrip {
   from: number;
   to: number;
   row: number;
+  /** How much of the time it stands for, from 1 to `STRIP_LEVELS`: as high is it drawn. */
+  level: number;
 }
+export const STRIP_LEVELS = 6;
 
 export interface ChartSpec {
   /** Middle of each step, in seconds since 1970. */
@@ -47,7 +50,6 @@ export interface ChartSpec {
 const MOST_MARKS = 40;
 const TICK = 5;
 const TICK_GAP = 4;
-const STRIP = 4;
 
 /** The values as the library takes them: times, then mean, high and low of each line. */
 export function aligned(spec: ChartSpec): uPlot.AlignedData {
@@ -109,18 +111,19 @@ function drawLimit(u: uPlot, limit: number, colour: ColourOf) {
 
 function drawStrips(u: uPlot, strips: readonly ChartStrip[], colour: ColourOf) {
   const { ctx, bbox } = u;
-  const height = STRIP * devicePixelRatio;
+  const row = (STRIP_LEVELS + 2) * devicePixelRatio;
   ctx.save();
   ctx.beginPath();
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
   ctx.clip();
-  for (const { from, to, row } of strips) {
+  for (const { from, to, row: place, level } of strips) {
     const left = u.valToPos(from, 'x', true);
     const width = Math.max(u.valToPos(to, 'x', true) - left, devicePixelRatio);
-    ctx.fillStyle = faded(colour('--warn'), 0.1);
+    ctx.fillStyle = faded(colour('--warn'), 0.02 + (0.1 * level) / STRIP_LEVELS);
     ctx.fillRect(left, bbox.top, width, bbox.height);
     ctx.fillStyle = colour('--warn');
-    ctx.fillRect(left, bbox.top + bbox.height - height * (1 + row * 1.5), width, height);
+    const high = level * devicePixelRatio;
+    ctx.fillRect(left, bbox.top + bbox.height - place * row - high, width, high);
   }
   ctx.restore();
 }

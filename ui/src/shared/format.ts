@@ -11,6 +11,13 @@ export function gigabytes(bytes: number): string {
 
 export const percent = (value: number): string => `${number(value)}${NBSP}%`;
 
+/** A share in percent: what is not nothing is never written as 0, what is not all never as 100. */
+export function part(value: number): string {
+  if (value > 0 && value < 1) return `<${percent(1)}`;
+  if (value > 99 && value < 100) return `>${percent(99)}`;
+  return percent(value);
+}
+
 type Style = 'time' | 'day' | 'day_utc' | 'full';
 const STYLES: Record<Style, Intl.DateTimeFormatOptions> = {
   time: { hour: '2-digit', minute: '2-digit' },

@@ -61,8 +61,11 @@ function valueAt(metric: GpuMetric, card: FakeCard, load: number, second: number
       return load > 10 ? card.mhz - 90 - chance(second, card.index) * 40 : 210;
     case 'fan':
       return 30 + warm * 0.45;
-    case 'throttled':
-      return hot && load > 80 ? 100 : 0;
+    case 'throttled': {
+      // In some bursts all the time, in others hardly ever.
+      const held = Math.min(100, 0.4 + 160 * chance(card.index, Math.floor(second / 90), 13) ** 2);
+      return hot && load > 80 ? held : 0;
+    }
   }
 }
 

@@ -4,8 +4,8 @@ import type { GpuHistory, GpuMetric } from '../../backend/types';
 import { FakeBackend } from '../../backend/fake';
 import { aligned, alone, faded } from '../../shared/chart';
 import { language } from '../../shared/i18n.svelte';
-import { factsOf, lanesOf, marksOf, slowdown, specOf, stripsOf, timesOf, unitOf } from './charts';
-import { axisTime, heldBack, newest, readingsAt, summary } from './readings';
+import { factsOf, lanesOf, marksOf, slowdown, specOf, timesOf, unitOf } from './charts';
+import { axisTime, newest, readingsAt, summary } from './readings';
 
 beforeEach(() => language.use('en'));
 
@@ -80,16 +80,6 @@ test('a gap stays a gap, and memory is drawn in gigabytes', async () => {
   const heat = specOf('temperature', shown, SPAN, lanes, known, shared);
   expect(heat.limit).toBe(slowdown(known));
   expect(heat.high, 'the threshold is within').toBeGreaterThan(93);
-});
-
-test('throttled time is a strip, one row for each card that was', async () => {
-  const past = history();
-  expect(stripsOf(past, lanesOf(await cards(), past))).toEqual([
-    { from: SPAN.from, to: SPAN.from + 20, row: 0 },
-    { from: SPAN.from + 30, to: SPAN.from + 40, row: 0 },
-  ]);
-  expect(heldBack(past, 'GPU-7c1e5b02-41dd-4f6b-8e21-90c3d7aa1f52')).toBe(40);
-  expect(heldBack(past, 'GPU-gone')).toBeNull();
 });
 
 test('a reading without a value is not available, never 0', async () => {

@@ -8,7 +8,7 @@ import type {
   MarkShape,
   Values,
 } from '../../shared/chart';
-import { percent } from '../../shared/format';
+import { part, percent } from '../../shared/format';
 import { number, t } from '../../shared/i18n.svelte';
 import type { Shown } from './past.svelte';
 import type { Span } from './ranges';
@@ -73,7 +73,7 @@ export const WRITTEN: Record<GpuMetric, (value: number) => string> = {
   load: percent,
   memory_load: percent,
   fan: percent,
-  throttled: percent,
+  throttled: part,
   memory: (mib) => t('gpu.gb', { value: number(mib / MIB_PER_GIB, 1) }),
   temperature: celsius,
   power: watts,
@@ -154,29 +154,6 @@ export function timesOf(history: GpuHistory | null): number[] {
   if (!history) return [];
   const from = Date.parse(history.from) / 1000;
   return Array.from({ length: history.steps }, (_, place) => from + (place + 0.5) * history.step_s);
-}
-
-/** Time in which heat or a lack of power held cards back, one row a card. */
-export function stripsOf(history: GpuHistory | null, lanes: readonly Lane[]): ChartStrip[] {
-  if (!history) return [];
-  const from = Date.parse(history.from) / 1000;
-  const strips: ChartStrip[] = [];
-  const rows = lanes.filter((lane) =>
-    valuesOf(history, lane.uuid, 'throttled')?.mean.some((share) => (share ?? 0) > 0),
-  );
-  rows.forEach((lane, row) => {
-    let open: ChartStrip | null = null;
-    valuesOf(history, lane.uuid, 'throttled')?.mean.forEach((share, place) => {
-      if ((share ?? 0) <= 0) open = null;
-      else if (open) open.to = from + (place + 1) * history.step_s;
-      else {
-        const begin = from + place * history.step_s;
-        open = { from: begin, to: begin + history.step_s, row };
-        strips.push(open);
-      }
-    });
-  });
-  return strips;
 }
 
 export const marksOf = (history: GpuHistory | null): ChartMark[] =>

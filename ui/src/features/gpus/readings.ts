@@ -66,13 +66,6 @@ export function summary(
     .join('. ');
 }
 
-/** Share of the recorded time in which a card was held back, in percent; `null` when never. */
-export function heldBack(history: GpuHistory | null, uuid: string): number | null {
-  const shares = valuesOf(history, uuid, 'throttled')?.mean.filter((value) => value !== null) ?? [];
-  const sum = shares.reduce<number>((all, share) => all + share, 0);
-  return sum > 0 ? sum / shares.length : null;
-}
-
 const formats = new Map<string, Intl.DateTimeFormat>();
 const DAY_S = 86_400;
 
