@@ -100,7 +100,7 @@ test('the picture that is saved holds every chart', async () => {
     });
     await page.getByTestId('gpu-export').click();
     await page.getByTestId('gpu-export-png').click();
-    await page.getByTestId('gpu-exported').waitFor();
+    await page.getByTestId('gpu-export-done').waitFor();
     const { width, height } = await page.evaluate(() => globalThis.pictured);
     const chart = await page.getByTestId('gpu-chart-load').boundingBox();
     assert.ok(width > chart.width && height > 4 * chart.height, `${width} × ${height}`);

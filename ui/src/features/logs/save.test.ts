@@ -50,19 +50,19 @@ test('what is asked for is saved, and the file is named', async () => {
   expect(screen.getByTestId('log-save')).toBeDisabled();
   expect(screen.getByTestId('log-save')).toHaveTextContent('Saving…');
   await answer({ path: '/home/a/<b>.jsonl', lines: 12_345, bytes: 2_400_000 });
-  const told = screen.getByTestId('log-saved');
+  const told = screen.getByTestId('log-save-done');
   expect(told).toHaveTextContent('12,345 lines saved (2.4 MB)');
   expect(told).toHaveTextContent('/home/a/<b>.jsonl');
   expect(screen.getByTestId('log-save')).toBeEnabled();
   await dismiss();
-  expect(screen.queryByTestId('log-saved')).toBeNull();
+  expect(screen.queryByTestId('log-save-done')).toBeNull();
 });
 
 test('a dialog that was cancelled says nothing', async () => {
   const { choose, answer } = await shown();
   await choose('log');
   await answer(null);
-  expect(screen.queryByTestId('log-saved')).toBeNull();
+  expect(screen.queryByTestId('log-save-done')).toBeNull();
   expect(screen.queryByTestId('log-save-error')).toBeNull();
   expect(screen.getByTestId('log-save')).toBeEnabled();
 });

@@ -90,7 +90,9 @@ test('table and picture are saved, and the file is named', async () => {
     await user.click(screen.getByTestId(`gpu-export-${form}`));
     await settled();
     expect(backend.calls).toContain(call);
-    expect(screen.getByTestId('gpu-exported')).toHaveTextContent(`/home/admin/gpus-local.${form}`);
+    expect(screen.getByTestId('gpu-export-done')).toHaveTextContent(
+      `/home/admin/gpus-local.${form}`,
+    );
   }
 });
 
