@@ -43,3 +43,19 @@ export async function violations(page) {
     .filter((v) => v.impact === 'serious' || v.impact === 'critical')
     .map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(' | ')}`);
 }
+
+/** Fails when what comes in within four seconds moves anything. */
+export async function standsStill(page) {
+  const shift = await page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        let sum = 0;
+        const observer = new PerformanceObserver((list) => {
+          for (const entry of list.getEntries()) sum += entry.value;
+        });
+        observer.observe({ type: 'layout-shift' });
+        setTimeout(() => resolve(sum), 4_000);
+      }),
+  );
+  assert.ok(shift < 0.005, `layout shift ${shift}`);
+}
