@@ -11,6 +11,10 @@ export function gigabytes(bytes: number): string {
 
 export const percent = (value: number): string => `${number(value)}${NBSP}%`;
 
+/** From one share to another: `0–3 %`. */
+export const percents = (low: number, high: number): string =>
+  number(low) === number(high) ? percent(high) : `${number(low)}–${percent(high)}`;
+
 /** A share in percent: what is not nothing is never written as 0, what is not all never as 100. */
 export function part(value: number): string {
   if (value > 0 && value < 1) return `<${percent(1)}`;

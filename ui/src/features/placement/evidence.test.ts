@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 
 import type { GpuCard, Look, LookPhase, Round } from '../../backend/types';
-import { CHART, chartOf, dashOf, numbersOf, placeOf, spansOf } from './evidence';
+import { CHART, chartOf, dashOf, placeOf, readingsOf, spansOf } from './evidence';
 
 const look = (
   at_ms: number,
@@ -34,19 +34,20 @@ const LOOKS: Look[] = [
   look(1_600, 'after', [1, 2]),
 ];
 
-test('a round is summed up by the numbers that it is judged by', () => {
-  expect(numbersOf(round(LOOKS))).toEqual([
-    { uuid: 'GPU-a', rest: 2, work: 1, memory: 10 },
-    { uuid: 'GPU-b', rest: 7, work: 80, memory: 1_100 },
+test('a round is summed up by what was read in each phase', () => {
+  expect(readingsOf(round(LOOKS))).toEqual([
+    { uuid: 'GPU-a', rest: { low: 0, high: 2 }, work: { low: 0, high: 1 }, memory: 10 },
+    { uuid: 'GPU-b', rest: { low: 2, high: 7 }, work: { low: 70, high: 100 }, memory: 1_100 },
   ]);
 });
 
 test('what was not told is no zero', () => {
   const untold = LOOKS.map((one) => ({ ...one, load: [null, 5], memory_mib: [null, 1] }));
-  const [first, second] = numbersOf(round(untold));
+  const [first, second] = readingsOf(round(untold));
   expect(first).toEqual({ uuid: 'GPU-a', rest: null, work: null, memory: null });
-  expect(second).toEqual({ uuid: 'GPU-b', rest: 5, work: 5, memory: 0 });
-  expect(numbersOf(round([]))[0]).toEqual({
+  const five = { low: 5, high: 5 };
+  expect(second).toEqual({ uuid: 'GPU-b', rest: five, work: five, memory: 0 });
+  expect(readingsOf(round([]))[0]).toEqual({
     uuid: 'GPU-a',
     rest: null,
     work: null,

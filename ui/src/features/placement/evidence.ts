@@ -1,16 +1,22 @@
 import type { GpuCard, Look, LookPhase, Round } from '../../backend/types';
 
-/** A load at work lies above every load at rest by so many points. */
-export const RISE_POINTS = 8;
+/** The lowest and the highest of some readings. */
+export interface Extent {
+  low: number;
+  high: number;
+}
 
-/** The numbers that a round is judged by, of one card; `null` where nothing was told. */
-export interface CardNumbers {
+/**
+ * What was read of one card, by the phase that each reading names; `null` where nothing was told.
+ * What follows from it is the round's own finding: nothing is judged here.
+ */
+export interface CardReadings {
   uuid: string;
-  /** Highest load before and after, percent. */
-  rest: number | null;
-  /** Three quarters of the loads at work are at least this. */
-  work: number | null;
-  /** Highest memory at work above the highest before, MiB. */
+  /** Load before and after, percent. */
+  rest: Extent | null;
+  /** Load at work. */
+  work: Extent | null;
+  /** The highest point of its line of memory, MiB. */
   memory: number | null;
 }
 
@@ -18,26 +24,31 @@ const told = (values: (number | null | undefined)[]): number[] =>
   values.filter((value): value is number => typeof value === 'number');
 const highest = (values: number[]): number | null =>
   values.length === 0 ? null : Math.max(...values);
+const extent = (values: number[]): Extent | null =>
+  values.length === 0 ? null : { low: Math.min(...values), high: Math.max(...values) };
 
-function quarter(values: number[]): number | null {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 4)] ?? null;
+/** Each card's memory against the highest before the request, MiB: what was held then stays. */
+function memoryLines(round: Round): (number | null)[][] {
+  const before = round.looks.filter((look) => look.phase === 'before');
+  return round.cards.map((_, place) => {
+    const base = highest(told(before.map((look) => look.memory_mib[place])));
+    return round.looks.map((look) => {
+      const held = look.memory_mib[place];
+      return typeof held === 'number' && base !== null ? held - base : null;
+    });
+  });
 }
 
-/** As the keeper reckons: `judge_round` in its placement proof. */
-export function numbersOf(round: Round): CardNumbers[] {
-  const values = (of: 'load' | 'memory_mib', place: number, phases: LookPhase[]) =>
-    told(round.looks.filter((look) => phases.includes(look.phase)).map((look) => look[of][place]));
-  return round.cards.map((uuid, place) => {
-    const before = highest(values('memory_mib', place, ['before']));
-    const held = highest(values('memory_mib', place, ['between', 'working']));
-    return {
-      uuid,
-      rest: highest(values('load', place, ['before', 'after'])),
-      work: quarter(values('load', place, ['working'])),
-      memory: before === null || held === null ? null : Math.max(0, held - before),
-    };
-  });
+export function readingsOf(round: Round): CardReadings[] {
+  const loads = (place: number, phases: LookPhase[]) =>
+    told(round.looks.filter(({ phase }) => phases.includes(phase)).map(({ load }) => load[place]));
+  const memory = memoryLines(round);
+  return round.cards.map((uuid, place) => ({
+    uuid,
+    rest: extent(loads(place, ['before', 'after'])),
+    work: extent(loads(place, ['working'])),
+    memory: highest(told(memory[place] ?? [])),
+  }));
 }
 
 /** A stretch of one phase, in milliseconds since the request. */
@@ -116,18 +127,7 @@ export function chartOf(round: Round): Chart | null {
   const within = (part: number, band: { top: number; bottom: number }) =>
     band.bottom - Math.min(1, Math.max(0, part)) * (band.bottom - band.top);
 
-  // Against the highest before the request, where there is one: what was held stays.
-  const bases = round.cards.map((_, place) => {
-    const before = round.looks.filter((look) => look.phase === 'before');
-    const all = before.length > 0 ? before : round.looks;
-    return highest(told(all.map((look) => look.memory_mib[place]))) ?? 0;
-  });
-  const changes = round.cards.map((_, place) =>
-    round.looks.map((look) => {
-      const held = look.memory_mib[place];
-      return typeof held === 'number' ? held - (bases[place] ?? 0) : null;
-    }),
-  );
+  const changes = memoryLines(round);
   const all = told(changes.flat());
   const most = Math.max(LEAST_RANGE_MIB, ...all);
   const least = Math.min(0, ...all);
