@@ -60,13 +60,14 @@ fn card(state: &KeeperState, index: u32) -> &GpuCard {
         .expect("a card")
 }
 
-/// One play: its faults, and what each of the two services must be found to do. Under noise
-/// "could not tell" is allowed as well.
+/// One play: its faults, and what each of the services must be found to do, ComfyUI where it plays.
+/// Under noise "could not tell" is allowed as well.
 #[derive(Debug, Clone, Copy)]
 struct Play {
     faults: &'static [(Fault, Option<&'static str>)],
     myia: (PlacementVerdict, Option<u32>),
     turbo: (PlacementVerdict, Option<u32>),
+    comfyui: Option<(PlacementVerdict, Option<u32>)>,
     noisy: bool,
 }
 
@@ -79,11 +80,16 @@ async fn once(play: Play) -> Vec<(PlacementVerdict, u32)> {
     let mut found = Vec::new();
     // Both before any is judged: whether they share a card is known after the second.
     let mut jobs = Vec::new();
-    for name in ["myia", "myia-turbo"] {
-        jobs.push((name, prove(&kept, name).await));
+    let expected = [("myia", Some(play.myia)), ("myia-turbo", Some(play.turbo))];
+    let expected = expected.into_iter().chain([("comfyui", play.comfyui)]);
+    let expected: Vec<_> = expected
+        .filter_map(|(name, expected)| Some((name, expected?)))
+        .collect();
+    for (name, _) in &expected {
+        jobs.push((*name, prove(&kept, name).await));
     }
     let state = kept.handle().state().borrow().clone();
-    for ((name, job), (verdict, index)) in jobs.iter().zip([play.myia, play.turbo]) {
+    for ((name, job), (_, (verdict, index))) in jobs.iter().zip(expected) {
         let rounds = proved(job).rounds;
         let shown = service(&state, name).and_then(|s| s.placement.proved.clone());
         let shown = shown.expect("published");
@@ -126,6 +132,7 @@ async fn as_declared() {
         faults: &[],
         myia: (Agrees, Some(0)),
         turbo: (Agrees, Some(1)),
+        comfyui: Some((Agrees, Some(0))),
         noisy: false,
     };
     play("as declared", declared).await;
@@ -137,6 +144,7 @@ async fn both_on_one_card() {
         faults: &[(Fault::PlacementWrong, Some("myia"))],
         myia: (SharedCard, Some(1)),
         turbo: (Agrees, Some(1)),
+        comfyui: None,
         noisy: false,
     };
     play("both on one card", shared).await;
@@ -148,6 +156,7 @@ async fn swapped() {
         faults: &[(Fault::PlacementWrong, None)],
         myia: (Differs, Some(1)),
         turbo: (Differs, Some(0)),
+        comfyui: None,
         noisy: false,
     };
     play("swapped", swapped).await;
@@ -156,9 +165,13 @@ async fn swapped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn on_the_cpu() {
     let cpu = Play {
-        faults: &[(Fault::ImageCpuFallback, Some("myia"))],
+        faults: &[
+            (Fault::ImageCpuFallback, Some("myia")),
+            (Fault::ImageCpuFallback, Some("comfyui")),
+        ],
         myia: (Cpu, None),
         turbo: (Agrees, Some(1)),
+        comfyui: Some((Cpu, None)),
         noisy: false,
     };
     play("on the CPU", cpu).await;
@@ -170,6 +183,7 @@ async fn beside_a_noisy_neighbour() {
         faults: &[(Fault::GpuNeighbour, None)],
         myia: (Agrees, Some(0)),
         turbo: (Agrees, Some(1)),
+        comfyui: Some((Agrees, Some(0))),
         noisy: true,
     };
     play("noisy neighbour", noisy).await;
@@ -184,6 +198,7 @@ async fn on_the_cpu_beside_a_noisy_neighbour() {
         ],
         myia: (Cpu, None),
         turbo: (Agrees, Some(1)),
+        comfyui: None,
         noisy: true,
     };
     play("on the CPU beside a neighbour", noisy).await;
@@ -212,6 +227,73 @@ async fn the_services_own_reports_stand_beside_the_declaration() {
         told,
     )
     .await;
+    assert_eq!(kept.end().await, [""; 0]);
+}
+
+/// A prompt in ComfyUI's queue, straight at the API.
+async fn somebody_queues(api: &str, steps: u32) {
+    let graph = serde_json::json!({
+        "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "sd_xl_turbo_1.0_fp16.safetensors"}},
+        "2": {"class_type": "CLIPTextEncode", "inputs": {"text": "theirs", "clip": ["1", 1]}},
+        "4": {"class_type": "EmptyLatentImage", "inputs": {"width": 512, "height": 512, "batch_size": 1}},
+        "5": {"class_type": "KSampler", "inputs": {"model": ["1", 0], "positive": ["2", 0],
+              "negative": ["2", 0], "latent_image": ["4", 0], "seed": 1, "steps": steps, "cfg": 2.0,
+              "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}},
+        "6": {"class_type": "VAEDecode", "inputs": {"samples": ["5", 0], "vae": ["1", 2]}},
+        "7": {"class_type": "SaveImage", "inputs": {"images": ["6", 0], "filename_prefix": "theirs"}},
+    });
+    let body = serde_json::json!({ "prompt": graph }).to_string();
+    let sent = reqwest::Client::new()
+        .post(format!("{api}/prompt"))
+        .body(body)
+        .header("content-type", "application/json")
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(sent.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn comfyui_is_left_alone_at_work_and_its_cancelled_proof_leaves_nothing() {
+    let kept = Kept::start(0.5).await;
+    cards_are_read(&kept).await;
+    let handle = kept.handle();
+    let api = kept.site.api_url("comfyui").expect("an address");
+    let busy = |state: &KeeperState| service(state, "comfyui").is_some_and(|s| s.busy.is_some());
+    let idle = |state: &KeeperState| {
+        service(state, "comfyui").is_some_and(|s| s.busy.is_none() && s.busy_known)
+    };
+    somebody_queues(&api, 30).await;
+    until(&handle, "their picture", 20 * SECOND, busy).await;
+    let refused = handle.prove_placement(&id("comfyui")).await;
+    assert_eq!(refused.expect_err("it works").code, ErrorCode::ServiceBusy);
+    until(&handle, "rest", 40 * SECOND, idle).await;
+
+    let job = handle.prove_placement(&id("comfyui")).await.expect("begun");
+    until(&handle, "the tiny picture", 30 * SECOND, busy).await;
+    handle.cancel(&job).expect("cancelled");
+    let ended = tokio::time::timeout(30 * SECOND, handle.wait(&job)).await;
+    let ended = ended.expect("an end").expect("known");
+    assert_eq!(ended.phase, JobPhase::Cancelled);
+    until(&handle, "rest again", 20 * SECOND, idle).await;
+    let history = reqwest::get(format!("{api}/history"))
+        .await
+        .expect("an answer");
+    let history: serde_json::Value = history.json().await.expect("JSON");
+    let ends = history.as_object().expect("entries").values().map(|entry| {
+        let outputs = entry["outputs"].as_object().expect("outputs").len();
+        (entry["status"]["status_str"].clone(), outputs)
+    });
+    let ends: Vec<_> = ends.collect();
+    assert_eq!(
+        ends.last(),
+        Some(&("error".into(), 0)),
+        "interrupted: {ends:?}"
+    );
+    assert!(
+        ends.contains(&("success".into(), 1)),
+        "theirs was finished: {ends:?}"
+    );
     assert_eq!(kept.end().await, [""; 0]);
 }
 
@@ -288,7 +370,7 @@ async fn a_cancelled_proof_interrupts_its_picture_and_leaves_nothing() {
     until(&handle, "rest", 20 * SECOND, idle).await;
     assert_eq!(
         handle.placement_evidence(&id("myia")).await.expect("read"),
-        None
+        []
     );
     assert_eq!(kept.end().await, [""; 0]);
 }
@@ -304,7 +386,7 @@ async fn two_proofs_on_one_host_wait_for_each_other() {
         let handle = kept.handle();
         async move {
             let found = handle.placement_evidence(&id(name)).await.expect("read");
-            found.expect("evidence")
+            found.last().cloned().expect("evidence")
         }
     };
     let (first, second) = tokio::join!(evidence("myia"), evidence("myia-turbo"));
@@ -413,8 +495,10 @@ async fn the_command_line_proves_and_tells_by_its_code() {
     );
     place.ctl(&["placement", "nobody"]).await.ends_with(2);
     let comfy = place.ctl(&["placement", "comfyui"]).await.ends_with(1);
-    assert!(
-        comfy.stderr.contains("not made by this version"),
-        "{comfy:#?}"
-    );
+    for words in [
+        "comfyui computes on GPU 1 NVIDIA GeForce RTX 3090",
+        "  -  --gpus 1\n",
+    ] {
+        assert!(comfy.stdout.contains(words), "{words}: {comfy:#?}");
+    }
 }

@@ -101,6 +101,9 @@ pub struct ContainerSnapshot {
     pub image_source: Option<String>,
     /// GPU device ids of the device requests: indices or UUIDs, as declared.
     pub gpu_device_ids: Vec<String>,
+    /// How many cards the device requests ask for without naming them; -1 is all of them. `None`
+    /// without such a request.
+    pub gpu_count: Option<i32>,
     /// Entrypoint and command, joined for recognition only.
     pub command: Vec<String>,
     /// Names (never values) of environment variables.

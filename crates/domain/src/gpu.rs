@@ -24,8 +24,8 @@ pub use throttle::Throttle;
 pub enum GpuSourceInfo {
     /// The driver's own library on this machine.
     Nvml {
-        /// Driver version.
-        driver: String,
+        /// Driver version, when it is told.
+        driver: Option<String>,
         /// Newest CUDA version that the driver supports, such as `12.8`.
         cuda: Option<String>,
     },

@@ -16,12 +16,14 @@ pub mod remedy;
 pub mod reported;
 
 pub use declared::{Declaration, DeclarationSource, Declared};
-pub use proof::{Confidence, Found, Round};
+pub use proof::{Confidence, Doubt, Found, Round};
 pub use remedy::PlacementRemedy;
 pub use reported::ReportedDevice;
 
 /// A proof is believed for seven days.
 pub const FADES_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// A proof may seem to end so much later than now: clocks are set.
+const CLOCK_SLACK: SignedDuration = SignedDuration::from_mins(5);
 
 /// What a proof found, compared with what was declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +38,8 @@ pub enum PlacementVerdict {
     SharedCard,
     /// A card did the work, and nothing is declared to compare it with.
     Undeclared,
+    /// One of several declared cards did the work, and the declarations contradict each other.
+    Conflicting,
     /// No card did the work.
     Cpu,
     /// The measurement was not clear.
@@ -56,6 +60,8 @@ impl PlacementVerdict {
 pub enum Fading {
     /// It is older than seven days.
     Age,
+    /// Its time lies ahead: how old it is cannot be told.
+    Clock,
     /// The GPU driver is another one.
     Driver,
     /// The cards are others.
@@ -66,6 +72,8 @@ pub enum Fading {
     Container,
     /// The compose configuration of the container is another one.
     Compose,
+    /// The service's address is another one: another program may have been asked.
+    Address,
 }
 
 /// What a proof rests on. When any of it changes, the proof fades.
@@ -78,19 +86,26 @@ pub struct Basis {
     pub cards: Vec<GpuUuid>,
     /// Engine version.
     pub engine: Option<String>,
-    /// Full id of the container.
+    /// Full id of the container; [`Basis::NO_CONTAINER`] where the engine says that there is none.
     pub container: Option<String>,
     /// `com.docker.compose.config-hash` of the container.
     pub compose: Option<String>,
+    /// The address that was asked for the picture; proofs of older versions do not know it.
+    pub address: Option<String>,
 }
 
 impl Basis {
-    /// What has changed since; what is not known now (the engine is away) has not.
+    /// In place of a container's id: it is known that there is none.
+    pub const NO_CONTAINER: &str = "none";
+
+    /// What has changed since; what is not known now (the engine is away) has not. A card that is
+    /// not seen now may only be out of sight, because the container that shows it rests; one that
+    /// was not there then may do what another one was seen doing.
     pub fn changed(&self, now: &Basis) -> Option<Fading> {
         let differs = |then: &Option<String>, now: &Option<String>| now.is_some() && then != now;
         if differs(&self.driver, &now.driver) {
             Some(Fading::Driver)
-        } else if !now.cards.is_empty() && self.cards != now.cards {
+        } else if now.cards.iter().any(|card| !self.cards.contains(card)) {
             Some(Fading::Cards)
         } else if differs(&self.engine, &now.engine) {
             Some(Fading::Engine)
@@ -98,6 +113,8 @@ impl Basis {
             Some(Fading::Compose)
         } else if differs(&self.container, &now.container) {
             Some(Fading::Container)
+        } else if self.address.is_some() && differs(&self.address, &now.address) {
+            Some(Fading::Address)
         } else {
             None
         }
@@ -131,6 +148,28 @@ impl Measurement {
     }
 }
 
+/// What is remembered of a service's proofs: one that found nothing takes nothing away from one
+/// that did.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Proofs {
+    /// The newest that found anything, else the newest.
+    pub measured: Option<Measurement>,
+    /// A newer one that found nothing, when `measured` did find something.
+    pub unclear: Option<UnclearProof>,
+}
+
+impl Proofs {
+    /// Takes the next proof in.
+    pub fn take(&mut self, next: Measurement) {
+        let found = |m: &Measurement| UnclearProof::of(m).is_none();
+        self.unclear =
+            UnclearProof::of(&next).filter(|_| self.measured.as_ref().is_some_and(found));
+        if self.unclear.is_none() {
+            self.measured = Some(next);
+        }
+    }
+}
+
 /// A proof as shown beside declaration and report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
@@ -161,6 +200,30 @@ impl Proved {
     }
 }
 
+/// A proof that could not tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct UnclearProof {
+    /// When it ended.
+    #[cfg_attr(feature = "specta", specta(type = String))]
+    pub at: Timestamp,
+    /// Why its last unclear round was not clear.
+    pub reason: Doubt,
+}
+
+impl UnclearProof {
+    /// Of a measurement, when that is what it is.
+    pub fn of(measurement: &Measurement) -> Option<Self> {
+        match measurement.finding {
+            Found::Unclear { reason } => Some(Self {
+                at: measurement.at,
+                reason,
+            }),
+            Found::Card { .. } | Found::Cpu => None,
+        }
+    }
+}
+
 /// Everything known of where a service computes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
@@ -169,8 +232,10 @@ pub struct Placement {
     pub declared: Declared,
     /// As the service itself reports.
     pub reported: Option<ReportedDevice>,
-    /// As measured.
+    /// As measured: the newest proof that found anything, else the newest one.
     pub proved: Option<Proved>,
+    /// A newer proof that found nothing.
+    pub unclear: Option<UnclearProof>,
     /// What to change when the proof says that it is wrong.
     pub remedy: Option<PlacementRemedy>,
 }
@@ -190,8 +255,12 @@ impl Compared<'_> {
     /// Why its proof is not believed any more.
     fn faded(&self, now: Timestamp) -> Option<Fading> {
         let (measurement, basis) = self.measured.as_ref()?;
-        if now.duration_since(measurement.at) > FADES_AFTER {
+        let age = now.duration_since(measurement.at);
+        if age > FADES_AFTER {
             return Some(Fading::Age);
+        }
+        if age < -CLOCK_SLACK {
+            return Some(Fading::Clock);
         }
         measurement.basis.changed(basis)
     }
@@ -230,6 +299,9 @@ impl Compared<'_> {
             (Found::Unclear { .. }, _) => PlacementVerdict::CouldNotTell,
             (Found::Cpu, _) => PlacementVerdict::Cpu,
             (Found::Card { .. }, None) => PlacementVerdict::Undeclared,
+            (Found::Card { uuid }, _) if self.declared.contradicts_itself_about(uuid) => {
+                PlacementVerdict::Conflicting
+            }
             (Found::Card { uuid }, Some(declared)) if uuid == declared => PlacementVerdict::Agrees,
             (Found::Card { .. }, Some(_)) if !shared_with.is_empty() => {
                 PlacementVerdict::SharedCard

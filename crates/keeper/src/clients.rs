@@ -1,12 +1,17 @@
 //! Clients of the services' own APIs: the probe behind the `api` rung, and test generations.
 
 pub mod comfyui;
+pub mod failure;
 pub mod forge;
 pub mod http;
 mod judge;
+mod painter;
+mod patience;
 pub mod probe;
 #[cfg(test)]
 pub(crate) mod scripted;
 
 pub use http::{Http, HttpAnswer, HttpError};
+pub use painter::Painter;
+pub use patience::Patience;
 pub use probe::{ProbeMemory, probe};

@@ -27,6 +27,7 @@ use crate::{
     },
 };
 
+mod clients;
 mod doors;
 mod gpu_past;
 mod handle;

@@ -68,12 +68,13 @@ pub(super) async fn placement_prove(
     session.keeper().await?.prove_placement(&service).await
 }
 
-/// The newest placement proof of a service with all its readings.
+/// The placement proof of a service that counts, and a newer one that could not tell, with all their
+/// readings; the older one first.
 #[tauri::command]
 #[specta::specta]
 pub(super) async fn placement_evidence(
     session: State<'_, Arc<Session>>,
     service: ServiceId,
-) -> Result<Option<Measurement>, ErrorInfo> {
+) -> Result<Vec<Measurement>, ErrorInfo> {
     session.keeper().await?.placement_evidence(&service).await
 }

@@ -100,7 +100,7 @@ export interface Backend {
   /** Measures which card a service computes on; the job's id. */
   provePlacement(service: string): Promise<string>;
   /** The newest such measurement with all its readings. */
-  placementEvidence(service: string): Promise<Measurement | null>;
+  placementEvidence(service: string): Promise<Measurement[]>;
 
   /** Batches begin with what is held; they stop after `Release`. */
   logs(service: string, query: LogQuery, receive: (batch: LogBatch) => void): Promise<Release>;

@@ -30,8 +30,11 @@ export const commands = {
 	gpuPictureSave: (host: HostId, png: string) => typedError<string | null, ErrorInfo_Serialize>(__TAURI_INVOKE("gpu_picture_save", { host, png })),
 	/**  Starts a placement proof; the job's id. */
 	placementProve: (service: ServiceId) => typedError<JobId, ErrorInfo_Serialize>(__TAURI_INVOKE("placement_prove", { service })),
-	/**  The newest placement proof of a service with all its readings. */
-	placementEvidence: (service: ServiceId) => typedError<Measurement_Serialize | null, ErrorInfo_Serialize>(__TAURI_INVOKE("placement_evidence", { service })),
+	/**
+	 *  The placement proof of a service that counts, and a newer one that could not tell, with all their
+	 *  readings; the older one first.
+	 */
+	placementEvidence: (service: ServiceId) => typedError<Measurement_Serialize[], ErrorInfo_Serialize>(__TAURI_INVOKE("placement_evidence", { service })),
 	/**  Opens a log; the first batch is what is held already. */
 	logsOpen: (service: ServiceId, query: LogQuery_Deserialize, channel: Channel<LogBatch_Deserialize>) => typedError<number, ErrorInfo_Serialize>(__TAURI_INVOKE("logs_open", { service, query, channel })),
 	/**  Searches what is stored of a log, newest first; closed like a log. */
@@ -172,10 +175,12 @@ export type Basis_Deserialize = {
 	cards: GpuUuid[],
 	/**  Engine version. */
 	engine?: string | null,
-	/**  Full id of the container. */
+	/**  Full id of the container; [`Basis::NO_CONTAINER`] where the engine says that there is none. */
 	container?: string | null,
 	/**  `com.docker.compose.config-hash` of the container. */
 	compose?: string | null,
+	/**  The address that was asked for the picture; proofs of older versions do not know it. */
+	address?: string | null,
 };
 
 /**  What a proof rests on. When any of it changes, the proof fades. */
@@ -186,10 +191,12 @@ export type Basis_Serialize = {
 	cards: GpuUuid[],
 	/**  Engine version. */
 	engine: string | null,
-	/**  Full id of the container. */
+	/**  Full id of the container; [`Basis::NO_CONTAINER`] where the engine says that there is none. */
 	container: string | null,
 	/**  `com.docker.compose.config-hash` of the container. */
 	compose: string | null,
+	/**  The address that was asked for the picture; proofs of older versions do not know it. */
+	address: string | null,
 };
 
 /**  What it stops (`log-catalogue.md` §2). */
@@ -508,6 +515,11 @@ export type ContainerSnapshot_Deserialize = {
 	image_source?: string | null,
 	/**  GPU device ids of the device requests: indices or UUIDs, as declared. */
 	gpu_device_ids: string[],
+	/**
+	 *  How many cards the device requests ask for without naming them; -1 is all of them. `None`
+	 *  without such a request.
+	 */
+	gpu_count?: number | null,
 	/**  Entrypoint and command, joined for recognition only. */
 	command: string[],
 	/**  Names (never values) of environment variables. */
@@ -564,6 +576,11 @@ export type ContainerSnapshot_Serialize = {
 	image_source: string | null,
 	/**  GPU device ids of the device requests: indices or UUIDs, as declared. */
 	gpu_device_ids: string[],
+	/**
+	 *  How many cards the device requests ask for without naming them; -1 is all of them. `None`
+	 *  without such a request.
+	 */
+	gpu_count: number | null,
 	/**  Entrypoint and command, joined for recognition only. */
 	command: string[],
 	/**  Names (never values) of environment variables. */
@@ -664,8 +681,14 @@ export type DiscoveryReport_Serialize = {
 export type Doubt = 
 /**  Too few readings before, while or after. */
 "too_few" | 
-/**  Another card moved too. */
+/**  Several cards worked with it. */
 "noise" | 
+/**  A card moved by too little to count as work, and by too much to count as rest. */
+"unsteady" | 
+/**  A card was so busy at rest that more work would not show. */
+"saturated" | 
+/**  Another service of the host began or ended a picture meanwhile. */
+"disturbed" | 
 /**  No value of a card is told. */
 "untold" | 
 /**  Load and memory point at different cards. */
@@ -859,6 +882,8 @@ export type Evidence = {
 export type Fading = 
 /**  It is older than seven days. */
 "age" | 
+/**  Its time lies ahead: how old it is cannot be told. */
+"clock" | 
 /**  The GPU driver is another one. */
 "driver" | 
 /**  The cards are others. */
@@ -868,7 +893,9 @@ export type Fading =
 /**  The container was made anew. */
 "container" | 
 /**  The compose configuration of the container is another one. */
-"compose";
+"compose" | 
+/**  The service's address is another one: another program may have been asked. */
+"address";
 
 /**  A known message and how often it came. */
 export type Finding = Finding_Serialize | Finding_Deserialize;
@@ -1496,8 +1523,8 @@ export type GpuSourceInfo = GpuSourceInfo_Serialize | GpuSourceInfo_Deserialize;
 export type GpuSourceInfo_Deserialize = 
 /**  The driver's own library on this machine. */
 { source: "nvml"; 
-/**  Driver version. */
-driver: string; 
+/**  Driver version, when it is told. */
+driver?: string | null; 
 /**  Newest CUDA version that the driver supports, such as `12.8`. */
 cuda?: string | null } | 
 /**  `nvidia-smi` run inside a container. */
@@ -1515,8 +1542,8 @@ tried: string[] };
 export type GpuSourceInfo_Serialize = 
 /**  The driver's own library on this machine. */
 { source: "nvml"; 
-/**  Driver version. */
-driver: string; 
+/**  Driver version, when it is told. */
+driver: string | null; 
 /**  Newest CUDA version that the driver supports, such as `12.8`. */
 cuda: string | null } | 
 /**  `nvidia-smi` run inside a container. */
@@ -2606,6 +2633,8 @@ export type PlacementVerdict =
 "shared_card" | 
 /**  A card did the work, and nothing is declared to compare it with. */
 "undeclared" | 
+/**  One of several declared cards did the work, and the declarations contradict each other. */
+"conflicting" | 
 /**  No card did the work. */
 "cpu" | 
 /**  The measurement was not clear. */
@@ -2617,8 +2646,10 @@ export type Placement_Deserialize = {
 	declared: Declared_Deserialize,
 	/**  As the service itself reports. */
 	reported?: ReportedDevice | null,
-	/**  As measured. */
+	/**  As measured: the newest proof that found anything, else the newest one. */
 	proved?: Proved_Deserialize | null,
+	/**  A newer proof that found nothing. */
+	unclear?: UnclearProof | null,
 	/**  What to change when the proof says that it is wrong. */
 	remedy?: PlacementRemedy_Deserialize | null,
 };
@@ -2629,8 +2660,10 @@ export type Placement_Serialize = {
 	declared: Declared_Serialize,
 	/**  As the service itself reports. */
 	reported: ReportedDevice | null,
-	/**  As measured. */
+	/**  As measured: the newest proof that found anything, else the newest one. */
 	proved: Proved_Serialize | null,
+	/**  A newer proof that found nothing. */
+	unclear: UnclearProof | null,
 	/**  What to change when the proof says that it is wrong. */
 	remedy: PlacementRemedy_Serialize | null,
 };
@@ -3701,6 +3734,14 @@ export type TracePart =
  *  takes the place of the cause before.
  */
 "later_cause";
+
+/**  A proof that could not tell. */
+export type UnclearProof = {
+	/**  When it ended. */
+	at: string,
+	/**  Why its last unclear round was not clear. */
+	reason: Doubt,
+};
 
 /**  Errors that no signature knows, of one shape. */
 export type UnknownError = UnknownError_Serialize | UnknownError_Deserialize;

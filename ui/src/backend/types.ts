@@ -72,6 +72,7 @@ export type PlacementStage = wire.PlacementStage;
 export type Confidence = wire.Confidence;
 export type Fading = wire.Fading;
 export type Measurement = wire.Measurement_Serialize;
+export type UnclearProof = wire.UnclearProof;
 export type Basis = wire.Basis_Serialize;
 export type Found = wire.Found;
 export type Doubt = wire.Doubt;

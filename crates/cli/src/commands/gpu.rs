@@ -104,11 +104,11 @@ fn source(view: &GpuView) -> String {
     match &view.source {
         GpuSourceInfo::Nvml { driver, cuda } => {
             let cuda = cuda.as_ref().map(|v| format!(", CUDA {}", printable(v)));
-            format!(
-                "NVML, driver {}{}",
-                printable(driver),
-                cuda.unwrap_or_default()
-            )
+            let driver = driver.as_deref().map_or_else(
+                || "driver version not told".to_owned(),
+                |version| format!("driver {}", printable(version)),
+            );
+            format!("NVML, {driver}{}", cuda.unwrap_or_default())
         }
         GpuSourceInfo::NvidiaSmi { container, driver } => {
             let driver = driver

@@ -5,7 +5,7 @@ use forgekeeper_domain::{
     gpu::GpuCard,
     ids::ServiceId,
     job::{Job, JobPhase, PlacementProgress, PlacementStage},
-    placement::{DeclarationSource, Fading, Placement, PlacementVerdict, Proved},
+    placement::{DeclarationSource, Doubt, Fading, Placement, PlacementVerdict, Proved},
 };
 
 use super::gpu::card_name;
@@ -125,7 +125,7 @@ fn code(proved: Option<&Proved>) -> u8 {
             PlacementVerdict::Differs | PlacementVerdict::SharedCard | PlacementVerdict::Cpu => {
                 exit::NOT_OK
             }
-            PlacementVerdict::CouldNotTell => exit::UNKNOWN,
+            PlacementVerdict::Conflicting | PlacementVerdict::CouldNotTell => exit::UNKNOWN,
         },
         None => exit::UNKNOWN,
     }
@@ -165,6 +165,13 @@ fn print(service: &ServiceId, placement: &Placement, cards: &[GpuCard]) {
         Some(proved) => print_line(&sentence(service, proved, cards)),
         None => print_line("measured: never"),
     }
+    if let Some(unclear) = &placement.unclear {
+        print_line(&format!(
+            "measured {}: could not tell: {}",
+            unclear.at,
+            doubt(unclear.reason)
+        ));
+    }
     if let Some(remedy) = &placement.remedy {
         let file = remedy.file.as_deref().map(printable);
         print_line(&format!(
@@ -174,6 +181,20 @@ fn print(service: &ServiceId, placement: &Placement, cards: &[GpuCard]) {
         for line in &remedy.diff {
             print_line(&format!("  {}", printable(line)));
         }
+    }
+}
+
+fn doubt(reason: Doubt) -> &'static str {
+    match reason {
+        Doubt::TooFew => "too few readings",
+        Doubt::Noise => "several cards worked with it",
+        Doubt::Unsteady => "a card moved by too little to tell work from rest",
+        Doubt::Saturated => "a card was too busy to show more work",
+        Doubt::Disturbed => "another service began or ended a picture meanwhile",
+        Doubt::Untold => "a card does not tell its values",
+        Doubt::Contradiction => "load and memory point at different cards",
+        Doubt::Disagreement => "rounds found different cards",
+        Doubt::NoCards => "a card was lost, or none could be read",
     }
 }
 
@@ -197,6 +218,9 @@ fn sentence(service: &ServiceId, proved: &Proved, cards: &[GpuCard]) -> String {
         PlacementVerdict::Undeclared => {
             format!("{service} computes on {card}; no card is declared")
         }
+        PlacementVerdict::Conflicting => {
+            format!("{service} computes on {card}; the declarations name different cards")
+        }
         PlacementVerdict::Cpu => format!("{service} computes on the CPU: no card moved"),
         PlacementVerdict::CouldNotTell => {
             format!("which card {service} computes on could not be told")
@@ -204,11 +228,13 @@ fn sentence(service: &ServiceId, proved: &Proved, cards: &[GpuCard]) -> String {
     };
     let faded = proved.faded.map(|why| match why {
         Fading::Age => "older than seven days",
+        Fading::Clock => "its time lies ahead: a clock was set",
         Fading::Driver => "the driver is another one since",
         Fading::Cards => "the cards are others since",
         Fading::Engine => "the engine is another one since",
         Fading::Container => "the container was made anew since",
         Fading::Compose => "the compose configuration is another one since",
+        Fading::Address => "the service's address is another one since",
     });
     let faded = faded.map(|why| format!("; not believed any more: {why}"));
     format!(

@@ -73,6 +73,7 @@ pub(crate) fn container() -> ContainerSnapshot {
         image_title: None,
         image_source: None,
         gpu_device_ids: vec![],
+        gpu_count: None,
         command: vec![],
         env_names: vec![],
         gpu_env: vec![],

@@ -55,6 +55,15 @@ pub struct Declared {
     pub conflict: bool,
 }
 
+impl Declared {
+    /// Whether this is one of the cards that the declarations name, while they name others too.
+    /// What is none of them differs from all.
+    pub fn contradicts_itself_about(&self, card: &GpuUuid) -> bool {
+        let named = |declaration: &Declaration| declaration.cards.as_slice() == [card.clone()];
+        self.conflict && self.all.iter().any(named)
+    }
+}
+
 /// Reads what is declared, against the cards that there are.
 pub fn declared(
     container: Option<&ContainerSnapshot>,

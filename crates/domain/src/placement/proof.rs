@@ -68,8 +68,14 @@ pub enum Confidence {
 pub enum Doubt {
     /// Too few readings before, while or after.
     TooFew,
-    /// Another card moved too.
+    /// Several cards worked with it.
     Noise,
+    /// A card moved by too little to count as work, and by too much to count as rest.
+    Unsteady,
+    /// A card was so busy at rest that more work would not show.
+    Saturated,
+    /// Another service of the host began or ended a picture meanwhile.
+    Disturbed,
     /// No value of a card is told.
     Untold,
     /// Load and memory point at different cards.
@@ -128,6 +134,17 @@ pub struct Round {
     pub looks: Vec<Look>,
     /// What this round says alone.
     pub finding: Found,
+}
+
+impl Round {
+    /// Whether every card told its load while it was worked.
+    fn tells_load(&self) -> bool {
+        let working = |look: &&Look| look.phase == LookPhase::Working;
+        (0..self.cards.len()).all(|place| {
+            let told = |look: &&Look| look.load.get(place).copied().flatten().is_some();
+            self.looks.iter().filter(working).filter(told).count() >= FEWEST_READINGS
+        })
+    }
 }
 
 /// How one value of one card changed.
@@ -238,8 +255,11 @@ pub fn judge_round(cards: &[GpuUuid], looks: &[Look], all_seen: bool) -> Found {
         return unclear(Doubt::Untold);
     }
     let rose = of(changes, Change::Rose);
-    if rose.len() > 1 || changes.contains(&Change::Unsure) {
+    if rose.len() > 1 {
         return unclear(Doubt::Noise);
+    }
+    if changes.contains(&Change::Unsure) {
+        return unclear(Doubt::Unsteady);
     }
     let grown = of(&memory, Change::Rose);
     match rose.first() {
@@ -250,7 +270,7 @@ pub fn judge_round(cards: &[GpuUuid], looks: &[Look], all_seen: bool) -> Found {
         None if !load_told => unclear(Doubt::Untold),
         None if !all_seen => unclear(Doubt::Untold),
         // A card that is full may do the work and not show it.
-        None if changes.contains(&Change::Full) => unclear(Doubt::Noise),
+        None if changes.contains(&Change::Full) => unclear(Doubt::Saturated),
         None if grown.is_empty() => Found::Cpu,
         _ => unclear(Doubt::Contradiction),
     }
@@ -271,7 +291,8 @@ pub fn judge(rounds: &[Round]) -> Option<(Found, Confidence)> {
     }
     if clear.len() >= AGREEING {
         let all_clear = clear.len() == rounds.len();
-        let confidence = if all_clear {
+        // Memory alone says where the model lies, which is nearly always where it is used.
+        let confidence = if all_clear && rounds.iter().all(Round::tells_load) {
             Confidence::High
         } else {
             Confidence::Medium

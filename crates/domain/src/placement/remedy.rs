@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     PlacementVerdict,
-    declared::{CUDA_ORDER, CUDA_VISIBLE, NVIDIA_VISIBLE},
+    declared::{CUDA_ORDER, CUDA_VISIBLE, Declared, NVIDIA_VISIBLE},
 };
 use crate::{container::ContainerSnapshot, ids::GpuUuid};
 
@@ -21,25 +21,31 @@ pub struct PlacementRemedy {
     pub compose: bool,
 }
 
-/// The lines that pin a service to a card. `None` where nothing is wrong or nothing would help.
+/// The lines that pin a service to a card. `None` where nothing is wrong, where nothing would help,
+/// and where the declarations name different cards: which one is meant is not ours to guess.
 pub fn remedy(
     verdict: PlacementVerdict,
-    card: Option<&GpuUuid>,
+    declared: &Declared,
     container: &ContainerSnapshot,
 ) -> Option<PlacementRemedy> {
-    if !verdict.is_wrong() {
+    if !verdict.is_wrong() || declared.conflict {
         return None;
     }
-    let card = card?;
+    let card = declared.card.as_ref()?;
+    let lines = Lines {
+        card,
+        container,
+        sees_none: verdict == PlacementVerdict::Cpu && !runtime_shows_cards(container),
+    };
     Some(match &container.compose_service {
         Some(service) => PlacementRemedy {
             file: container.compose_file.clone(),
-            diff: compose_diff(service, card, container),
+            diff: lines.of_compose(service),
             compose: true,
         },
         None => PlacementRemedy {
             file: None,
-            diff: run_diff(card, container),
+            diff: lines.of_run(),
             compose: false,
         },
     })
@@ -51,96 +57,159 @@ fn value<'a>(container: &'a ContainerSnapshot, name: &str) -> Option<&'a str> {
     Some(pair.value.as_str())
 }
 
-/// Each variable as it is and as it should be: order first, because a UUID needs none and an index
-/// in somebody's other container does.
-fn variables(card: &GpuUuid) -> [(&'static str, String); 2] {
-    [
-        (CUDA_ORDER, "PCI_BUS_ID".to_owned()),
-        (CUDA_VISIBLE, card.to_string()),
-    ]
+/// Whether the variable of the NVIDIA runtime shows cards to a container without a device request.
+fn runtime_shows_cards(container: &ContainerSnapshot) -> bool {
+    value(container, NVIDIA_VISIBLE).is_some_and(|value| !matches!(value, "" | "void" | "none"))
 }
 
-fn compose_diff(service: &str, card: &GpuUuid, container: &ContainerSnapshot) -> Vec<String> {
-    let mut lines = vec![
-        " services:".to_owned(),
-        format!("   {}:", plain(service)),
-        "     environment:".to_owned(),
-    ];
-    for (name, wanted) in variables(card) {
-        match value(container, name) {
-            Some(now) if now == wanted => lines.push(format!("       {name}: {}", plain(now))),
-            Some(now) => {
-                lines.push(format!("-      {name}: {}", plain(now)));
-                lines.push(format!("+      {name}: {wanted}"));
-            }
-            None => lines.push(format!("+      {name}: {wanted}")),
-        }
-    }
-    if let Some(now) = value(container, NVIDIA_VISIBLE)
-        && !container.gpu_device_ids.is_empty()
-        && now != card.as_str()
-        && !now.eq_ignore_ascii_case("all")
-        && now != "void"
-    {
-        // With a reservation the runtime sets it itself; a second word for it only confuses.
-        lines.push(format!("-      {NVIDIA_VISIBLE}: {}", plain(now)));
-    }
-    let ids = container.gpu_device_ids.as_slice();
-    let wanted = [card.to_string()];
-    let quoted = |ids: &[String]| {
-        let ids: Vec<String> = ids.iter().map(|id| format!("'{}'", plain(id))).collect();
-        ids.join(", ")
-    };
-    lines.extend(
-        [
-            "     deploy:",
-            "       resources:",
-            "         reservations:",
-            "           devices:",
-            "             - driver: nvidia",
-        ]
-        .map(str::to_owned),
-    );
-    if ids == wanted {
-        lines.push(format!("               device_ids: [{}]", quoted(ids)));
-    } else {
-        if ids.is_empty() {
-            lines.push("-              count: all".to_owned());
-        } else {
-            lines.push(format!("-              device_ids: [{}]", quoted(ids)));
-        }
-        lines.push(format!("+              device_ids: [{}]", quoted(&wanted)));
-    }
-    lines.push("               capabilities: [gpu]".to_owned());
-    lines
+/// What is made into lines.
+struct Lines<'a> {
+    card: &'a GpuUuid,
+    container: &'a ContainerSnapshot,
+    /// No card is shown to the container at all.
+    sees_none: bool,
 }
 
-fn run_diff(card: &GpuUuid, container: &ContainerSnapshot) -> Vec<String> {
-    let mut lines = vec![format!(" docker run --name {}", plain(&container.name))];
-    for (name, wanted) in variables(card) {
-        match value(container, name) {
-            Some(now) if now == wanted => lines.push(format!("   --env {name}={}", plain(now))),
-            Some(now) => {
-                lines.push(format!("-  --env {name}={}", plain(now)));
-                lines.push(format!("+  --env {name}={wanted}"));
+/// A variable as it is and as it should be; `None` where it should not be.
+struct Variable<'a> {
+    name: &'static str,
+    now: Option<&'a str>,
+    wanted: Option<String>,
+}
+
+/// How a device request is changed.
+enum Request {
+    /// There is none, and none is needed.
+    Absent,
+    /// It names the card already.
+    Right,
+    /// It is to name the card; as it is now, in compose's and in `docker run`'s words, if it is.
+    Change(Option<(String, String)>),
+}
+
+impl Lines<'_> {
+    /// The order first: a UUID needs none, and an index in somebody's other container does.
+    fn variables(&self) -> Vec<Variable<'_>> {
+        let now = |name| value(self.container, name);
+        let mut variables = vec![
+            Variable {
+                name: CUDA_ORDER,
+                now: now(CUDA_ORDER),
+                wanted: Some("PCI_BUS_ID".to_owned()),
+            },
+            Variable {
+                name: CUDA_VISIBLE,
+                now: now(CUDA_VISIBLE),
+                wanted: Some(self.card.to_string()),
+            },
+        ];
+        if let Some(shown) = now(NVIDIA_VISIBLE)
+            && runtime_shows_cards(self.container)
+            && shown != self.card.as_str()
+            && !shown.eq_ignore_ascii_case("all")
+        {
+            // With a request the runtime sets it itself, and a second word for it only confuses;
+            // without one it is what shows the card.
+            let wanted = matches!(self.request(), Request::Absent).then(|| self.card.to_string());
+            variables.push(Variable {
+                name: NVIDIA_VISIBLE,
+                now: Some(shown),
+                wanted,
+            });
+        }
+        variables
+    }
+
+    fn request(&self) -> Request {
+        let ids = self.container.gpu_device_ids.as_slice();
+        if ids == [self.card.to_string()] {
+            return Request::Right;
+        }
+        if !ids.is_empty() {
+            let ids: Vec<String> = ids.iter().map(|id| plain(id)).collect();
+            return Request::Change(Some((
+                format!("device_ids: ['{}']", ids.join("', '")),
+                format!("'\"device={}\"'", ids.join(",")),
+            )));
+        }
+        match self.container.gpu_count {
+            Some(count) if count < 0 => {
+                Request::Change(Some(("count: all".to_owned(), "all".to_owned())))
             }
-            None => lines.push(format!("+  --env {name}={wanted}")),
+            Some(count) => Request::Change(Some((format!("count: {count}"), count.to_string()))),
+            None if self.sees_none => Request::Change(None),
+            None => Request::Absent,
         }
     }
-    let wanted = format!("--gpus '\"device={card}\"'");
-    let ids = container.gpu_device_ids.as_slice();
-    if ids == [card.to_string()] {
-        lines.push(format!("   {wanted}"));
-    } else {
-        if ids.is_empty() {
-            lines.push("-  --gpus all".to_owned());
-        } else {
-            let now: Vec<String> = ids.iter().map(|id| plain(id)).collect();
-            lines.push(format!("-  --gpus '\"device={}\"'", now.join(",")));
-        }
-        lines.push(format!("+  {wanted}"));
+
+    fn of_compose(&self, service: &str) -> Vec<String> {
+        let mut lines = vec![
+            " services:".to_owned(),
+            format!("   {}:", plain(service)),
+            "     environment:".to_owned(),
+        ];
+        lines.extend(self.of_variables("      ", ": "));
+        let (mark, device) = match self.request() {
+            Request::Absent => return lines,
+            Request::Right => (
+                ' ',
+                vec![format!("               device_ids: ['{}']", self.card)],
+            ),
+            Request::Change(now) => {
+                let mark = if now.is_some() { ' ' } else { '+' };
+                let now = now.map(|(compose, _)| format!("-              {compose}"));
+                let wanted = format!("+              device_ids: ['{}']", self.card);
+                (mark, now.into_iter().chain([wanted]).collect())
+            }
+        };
+        let around = [
+            "    deploy:",
+            "      resources:",
+            "        reservations:",
+            "          devices:",
+            "            - driver: nvidia",
+        ];
+        lines.extend(around.map(|line| format!("{mark}{line}")));
+        lines.extend(device);
+        lines.push(format!("{mark}              capabilities: [gpu]"));
+        lines
     }
-    lines
+
+    fn of_run(&self) -> Vec<String> {
+        let mut lines = vec![format!(
+            " docker run --name {}",
+            plain(&self.container.name)
+        )];
+        lines.extend(self.of_variables("  --env ", "="));
+        let wanted = format!("--gpus '\"device={}\"'", self.card);
+        match self.request() {
+            Request::Absent => {}
+            Request::Right => lines.push(format!("   {wanted}")),
+            Request::Change(now) => {
+                lines.extend(now.map(|(_, run)| format!("-  --gpus {run}")));
+                lines.push(format!("+  {wanted}"));
+            }
+        }
+        lines
+    }
+
+    fn of_variables(&self, before: &str, between: &str) -> Vec<String> {
+        let line = |mark: char, name: &str, value: &str| {
+            format!("{mark}{before}{name}{between}{}", plain(value))
+        };
+        let mut lines = Vec::new();
+        for Variable { name, now, wanted } in self.variables() {
+            if let Some(now) = now
+                && wanted.as_deref() == Some(now)
+            {
+                lines.push(line(' ', name, now));
+                continue;
+            }
+            lines.extend(now.map(|now| line('-', name, now)));
+            lines.extend(wanted.map(|wanted| line('+', name, &wanted)));
+        }
+        lines
+    }
 }
 
 /// What comes from the engine stays on its line and inside its quotes.
@@ -160,10 +229,24 @@ mod tests {
         GpuUuid::new("GPU-aaaa-1").expect("an id")
     }
 
+    fn meant() -> Declared {
+        Declared {
+            card: Some(card()),
+            ..Declared::default()
+        }
+    }
+
+    fn advised(verdict: PlacementVerdict, container: &ContainerSnapshot) -> Vec<String> {
+        remedy(verdict, &meant(), container).expect("a remedy").diff
+    }
+
     fn diff(container: &ContainerSnapshot) -> Vec<String> {
-        remedy(PlacementVerdict::Differs, Some(&card()), container)
-            .expect("a remedy")
-            .diff
+        advised(PlacementVerdict::Differs, container)
+    }
+
+    fn changed(container: &ContainerSnapshot) -> Vec<String> {
+        let lines = diff(container).into_iter();
+        lines.filter(|line| !line.starts_with(' ')).collect()
     }
 
     #[test]
@@ -196,19 +279,50 @@ mod tests {
             (CUDA_VISIBLE, "1"),
             (NVIDIA_VISIBLE, "1"),
         ];
-        let found = diff(&container(&["GPU-aaaa-1"], &env));
-        let changed: Vec<&String> = found.iter().filter(|l| !l.starts_with(' ')).collect();
         assert_eq!(
-            changed,
+            changed(&container(&["GPU-aaaa-1"], &env)),
             [
                 "-      CUDA_VISIBLE_DEVICES: 1",
                 "+      CUDA_VISIBLE_DEVICES: GPU-aaaa-1",
                 "-      NVIDIA_VISIBLE_DEVICES: 1",
             ]
         );
-        let all = diff(&container(&[], &[(NVIDIA_VISIBLE, "all")]));
-        assert!(all.contains(&"-              count: all".to_owned()));
-        assert!(!all.iter().any(|line| line.contains(NVIDIA_VISIBLE)));
+    }
+
+    #[test]
+    fn a_request_is_changed_where_there_is_one_and_made_where_no_card_is_shown() {
+        let pins = [
+            "+      CUDA_DEVICE_ORDER: PCI_BUS_ID",
+            "+      CUDA_VISIBLE_DEVICES: GPU-aaaa-1",
+        ];
+        let named = "+              device_ids: ['GPU-aaaa-1']";
+        let asks = |count| ContainerSnapshot {
+            gpu_count: Some(count),
+            ..container(&[], &[(NVIDIA_VISIBLE, "all")])
+        };
+        for (count, now) in [
+            (-1, "-              count: all"),
+            (1, "-              count: 1"),
+        ] {
+            let expected = [pins[0], pins[1], now, named];
+            assert_eq!(changed(&asks(count)), expected);
+        }
+        // The runtime's variable alone shows cards: there is no request, and none is needed.
+        let by_runtime = |value| container(&[], &[(NVIDIA_VISIBLE, value)]);
+        assert_eq!(changed(&by_runtime("all")), pins);
+        assert!(!diff(&by_runtime("all")).contains(&"     deploy:".to_owned()));
+        assert_eq!(
+            changed(&by_runtime("1"))[2..],
+            [
+                "-      NVIDIA_VISIBLE_DEVICES: 1",
+                "+      NVIDIA_VISIBLE_DEVICES: GPU-aaaa-1",
+            ]
+        );
+        // On the CPU, and nothing shows a card: the whole request is new.
+        let nothing = advised(PlacementVerdict::Cpu, &container(&[], &[]));
+        assert!(nothing.contains(&"+    deploy:".to_owned()), "{nothing:#?}");
+        assert!(nothing.contains(&named.to_owned()));
+        assert!(nothing.contains(&"+              capabilities: [gpu]".to_owned()));
     }
 
     #[test]
@@ -217,7 +331,7 @@ mod tests {
             compose_service: None,
             ..container(&["0"], &[])
         };
-        let found = remedy(PlacementVerdict::Cpu, Some(&card()), &plain).expect("a remedy");
+        let found = remedy(PlacementVerdict::Cpu, &meant(), &plain).expect("a remedy");
         assert!(!found.compose && found.file.is_none());
         assert_eq!(
             found.diff,
@@ -237,11 +351,22 @@ mod tests {
         for verdict in [
             PlacementVerdict::Agrees,
             PlacementVerdict::Undeclared,
+            PlacementVerdict::Conflicting,
             PlacementVerdict::CouldNotTell,
         ] {
-            assert_eq!(remedy(verdict, Some(&card()), &container), None);
+            assert_eq!(remedy(verdict, &meant(), &container), None);
         }
-        assert_eq!(remedy(PlacementVerdict::Differs, None, &container), None);
+        let none = Declared::default();
+        assert_eq!(remedy(PlacementVerdict::Differs, &none, &container), None);
+        let conflict = Declared {
+            conflict: true,
+            ..meant()
+        };
+        assert_eq!(
+            remedy(PlacementVerdict::Differs, &conflict, &container),
+            None,
+            "which one is meant is not ours to guess"
+        );
     }
 
     #[test]
@@ -251,7 +376,9 @@ mod tests {
             compose_service: Some("my\nia".to_owned()),
             ..container(&["0'\n"], &env)
         };
-        for line in diff(&hostile) {
+        let lines = diff(&hostile);
+        assert!(lines.len() > 4);
+        for line in lines {
             assert!(!line.contains('\n') && !line.contains('"'), "{line:?}");
         }
     }

@@ -200,6 +200,7 @@ fn basis() -> Basis {
         engine: Some("28.3.0".to_owned()),
         container: Some("c1".to_owned()),
         compose: Some("h1".to_owned()),
+        address: Some("http://127.0.0.1:7860".to_owned()),
     }
 }
 
@@ -239,7 +240,7 @@ fn a_finding_is_compared_with_the_declaration_and_the_other_services() {
     use PlacementVerdict::{Agrees, CouldNotTell, Cpu, Differs, SharedCard};
     let (a, b) = (|| on("GPU-aaaa-1"), || on("GPU-bbbb-2"));
     let doubt = || Found::Unclear {
-        reason: proof::Doubt::Noise,
+        reason: Doubt::Noise,
     };
     for (first, second, expected) in [
         (a(), b(), [Agrees, Agrees]),
@@ -285,6 +286,59 @@ fn without_a_declaration_there_is_nothing_to_agree_with() {
 }
 
 #[test]
+fn declarations_that_contradict_each_other_agree_with_nothing() {
+    let service = id("myia");
+    let declared = declared::declared(Some(&container(&["1"], &[])), Some(0), &cards());
+    let verdict = |card| {
+        let measured = measurement("myia", on(card));
+        let alone = Compared {
+            service: &service,
+            declared: &declared,
+            measured: Some((&measured, basis())),
+        };
+        let proved = alone.proved(&[], at(1)).expect("proved");
+        assert!(!proved.is_right());
+        proved.verdict
+    };
+    let conflicting = PlacementVerdict::Conflicting;
+    assert_eq!(verdict("GPU-aaaa-1"), conflicting);
+    assert_eq!(verdict("GPU-bbbb-2"), conflicting);
+    assert!(!conflicting.is_wrong());
+    assert_eq!(verdict("GPU-cccc-3"), PlacementVerdict::Differs);
+}
+
+#[test]
+fn what_was_found_stays_when_the_next_proof_could_not_tell() {
+    let mut proofs = Proofs::default();
+    let reason = Doubt::Unsteady;
+    let doubt = |second| Measurement {
+        at: at(second),
+        ..measurement("myia", Found::Unclear { reason })
+    };
+    proofs.take(doubt(1));
+    assert_eq!(
+        (&proofs.measured, &proofs.unclear),
+        (&Some(doubt(1)), &None)
+    );
+    let found = measurement("myia", on("GPU-aaaa-1"));
+    proofs.take(found.clone());
+    assert_eq!(proofs.measured, Some(found.clone()));
+    proofs.take(doubt(9));
+    assert_eq!(proofs.measured, Some(found.clone()), "it is not less true");
+    let unclear = UnclearProof { at: at(9), reason };
+    assert_eq!(proofs.unclear, Some(unclear));
+    proofs.take(found);
+    assert_eq!(proofs.unclear, None);
+}
+
+#[test]
+fn a_proof_from_the_future_has_no_age() {
+    let faded = |now| verdicts(on("GPU-aaaa-1"), on("GPU-bbbb-2"), now)[0].faded;
+    assert_eq!(faded(at(-60)), None, "clocks are set");
+    assert_eq!(faded(at(-3600)), Some(Fading::Clock));
+}
+
+#[test]
 fn a_proof_fades_with_time_and_with_what_it_rests_on() {
     let [proved, _] = verdicts(on("GPU-aaaa-1"), on("GPU-bbbb-2"), at(7 * 86_400));
     assert_eq!(proved.faded, None, "seven days to the second");
@@ -306,7 +360,13 @@ fn a_proof_fades_with_time_and_with_what_it_rests_on() {
         now(|b| b.driver = Some("560".to_owned())),
         Some(Fading::Driver)
     );
-    assert_eq!(now(|b| drop(b.cards.pop())), Some(Fading::Cards));
+    let another = |b: &mut Basis| b.cards[0] = uuid("GPU-cccc-3");
+    assert_eq!(now(another), Some(Fading::Cards));
+    assert_eq!(
+        now(|b| drop(b.cards.pop())),
+        None,
+        "the container that shows it may rest"
+    );
     assert_eq!(
         now(|b| b.engine = Some("29".to_owned())),
         Some(Fading::Engine)
@@ -319,6 +379,19 @@ fn a_proof_fades_with_time_and_with_what_it_rests_on() {
         now(|b| b.container = Some("c2".to_owned())),
         Some(Fading::Container)
     );
+    assert_eq!(
+        now(|b| b.container = Some(Basis::NO_CONTAINER.to_owned())),
+        Some(Fading::Container)
+    );
+    assert_eq!(
+        now(|b| b.address = Some("http://127.0.0.1:7861".to_owned())),
+        Some(Fading::Address)
+    );
+    let before_addresses = Basis {
+        address: None,
+        ..basis()
+    };
+    assert_eq!(before_addresses.changed(&basis()), None);
     // What cannot be seen now has not changed.
     assert_eq!(
         now(|b| *b = Basis::default()),

@@ -10,8 +10,7 @@ pub(crate) mod progress;
 mod wire;
 
 pub use answer::GenerationOutcomeRaw;
-pub use client::{ForgeClient, Patience};
-pub use errors::told_by_log;
+pub use client::ForgeClient;
 pub use follow::LiveProgress;
 
 #[cfg(test)]

@@ -15,6 +15,10 @@ use reqwest::{
     redirect::Policy,
 };
 
+use tokio_tungstenite::tungstenite::{
+    client::IntoClientRequest as _, handshake::client::Request as Handshake,
+};
+
 use crate::secrets::Credentials;
 
 /// Largest body of a probe.
@@ -191,6 +195,25 @@ impl Target {
         url.set_query(query);
         url.set_fragment(None);
         url
+    }
+
+    /// A handshake for a WebSocket below the base address, with the same credentials and, as
+    /// everywhere, no `Origin`.
+    pub(crate) fn websocket(&self, path: &str) -> Result<Handshake, HttpError> {
+        let unusable = |error: &dyn std::fmt::Display| HttpError::Address(error.to_string());
+        let mut url = self.url(path);
+        let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
+        url.set_scheme(scheme)
+            .map_err(|()| unusable(&"no WebSocket there"))?;
+        let mut handshake = url
+            .as_str()
+            .into_client_request()
+            .map_err(|error| unusable(&error))?;
+        if let Some(credentials) = &self.credentials {
+            let value = authorization(credentials)?;
+            handshake.headers_mut().insert(AUTHORIZATION, value);
+        }
+        Ok(handshake)
     }
 
     fn host(&self) -> String {

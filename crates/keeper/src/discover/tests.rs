@@ -26,6 +26,7 @@ fn container(name: &str, compose: Option<(&str, &str)>) -> ContainerSnapshot {
         image_title: None,
         image_source: None,
         gpu_device_ids: Vec::new(),
+        gpu_count: None,
         command: Vec::new(),
         env_names: Vec::new(),
         gpu_env: Vec::new(),

@@ -52,6 +52,8 @@ pub(crate) fn snapshot(found: ContainerInspectResponse) -> Result<ContainerSnaps
         ports = bindings(&host.port_bindings.unwrap_or_default());
     }
     let environment = config.env.unwrap_or_default();
+    let requests = host.device_requests.unwrap_or_default();
+    let (gpu_device_ids, gpu_count) = gpu_request(requests);
     Ok(ContainerSnapshot {
         id: found.id.ok_or_else(|| missing("Id"))?,
         name: plain_name(&found.name.ok_or_else(|| missing("Name"))?),
@@ -87,13 +89,8 @@ pub(crate) fn snapshot(found: ContainerInspectResponse) -> Result<ContainerSnaps
         compose_file: label(CONFIG_FILES),
         image_title: label(TITLE),
         image_source: label(SOURCE),
-        gpu_device_ids: host
-            .device_requests
-            .unwrap_or_default()
-            .into_iter()
-            .filter(is_gpu_request)
-            .flat_map(|request| request.device_ids.unwrap_or_default())
-            .collect(),
+        gpu_device_ids,
+        gpu_count,
         command,
         env_names: environment
             .iter()
@@ -163,6 +160,20 @@ fn run_state(status: ContainerStateStatusEnum) -> Option<RunState> {
 fn time(text: &str) -> Option<Timestamp> {
     let at: Timestamp = text.parse().ok()?;
     (at > Timestamp::UNIX_EPOCH).then_some(at)
+}
+
+/// The cards that device requests name, and how many they ask for without naming any.
+fn gpu_request(requests: Vec<bollard::models::DeviceRequest>) -> (Vec<String>, Option<i32>) {
+    let (mut ids, mut count) = (Vec::new(), None);
+    for request in requests.into_iter().filter(is_gpu_request) {
+        let named = request.device_ids.unwrap_or_default();
+        if named.is_empty() {
+            let asked = request.count.unwrap_or_default();
+            count = Some(i32::try_from(asked).unwrap_or(i32::MAX));
+        }
+        ids.extend(named);
+    }
+    (ids, count)
 }
 
 fn is_gpu_request(request: &bollard::models::DeviceRequest) -> bool {
@@ -245,6 +256,20 @@ mod tests {
     }
 
     #[test]
+    fn a_request_names_cards_or_counts_them() {
+        let asked = |requests: serde_json::Value| {
+            let mut sample = sample();
+            sample["HostConfig"]["DeviceRequests"] = requests;
+            let found = from(&sample).expect("a snapshot");
+            (found.gpu_device_ids, found.gpu_count)
+        };
+        let gpu = |count| serde_json::json!({"Count": count, "Capabilities": [["gpu"]]});
+        assert_eq!(asked(serde_json::json!([gpu(-1)])), (vec![], Some(-1)));
+        assert_eq!(asked(serde_json::json!([gpu(2)])), (vec![], Some(2)));
+        assert_eq!(asked(serde_json::Value::Null), (vec![], None));
+    }
+
+    #[test]
     fn an_answer_is_reduced_to_what_is_used() {
         let found = from(&sample()).expect("a snapshot");
         assert_eq!(found.name, "myia-supervisor-1");
@@ -257,6 +282,7 @@ mod tests {
         assert_eq!(found.finished_at, None, "the year 1 means never");
         assert_eq!(found.memory_limit, None, "0 means unlimited");
         assert_eq!(found.gpu_device_ids, ["1", "GPU-x"]);
+        assert_eq!(found.gpu_count, None, "they are named");
         assert_eq!(found.env_names, ["WEB_TOKEN", "EMPTY", "BARE"]);
         assert_eq!(found.health, None);
         assert!(found.tty);

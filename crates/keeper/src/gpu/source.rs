@@ -248,10 +248,7 @@ impl Watching {
             return;
         }
         if let Some(reading) = self.read_nvml().await {
-            let driver = reading
-                .driver
-                .clone()
-                .unwrap_or_else(|| "unknown".to_owned());
+            let driver = reading.driver.clone();
             let cuda = reading.cuda.clone();
             self.took(GpuSourceInfo::Nvml { driver, cuda }, reading, period);
             return;

@@ -15,7 +15,10 @@ use tokio::sync::watch;
 
 use super::JobRun;
 use crate::{
-    clients::forge::{ForgeClient, LiveProgress, told_by_log},
+    clients::{
+        failure::{Failure, told_by_log},
+        forge::{ForgeClient, LiveProgress},
+    },
     logs::ServiceLog,
     media::{pictures::PictureStore, preview::Previews, proof},
     sys::clock,
@@ -93,11 +96,7 @@ pub(crate) async fn generate(
 }
 
 /// A failure, by the log's word where the server itself does not say why.
-pub(super) async fn explained(
-    failure: (GenerationVerdict, ErrorInfo),
-    log: &ServiceLog,
-    since: Timestamp,
-) -> (GenerationVerdict, ErrorInfo) {
+pub(super) async fn explained(failure: Failure, log: &ServiceLog, since: Timestamp) -> Failure {
     if says_nothing(&failure)
         && let Some(told) = reason_in_log(log, since).await
     {
@@ -107,7 +106,7 @@ pub(super) async fn explained(
 }
 
 /// Whether a failure is the plain sentence of a server that does not say why.
-fn says_nothing((verdict, error): &(GenerationVerdict, ErrorInfo)) -> bool {
+fn says_nothing((verdict, error): &Failure) -> bool {
     *verdict == GenerationVerdict::Failed
         && error
             .detail
@@ -116,10 +115,7 @@ fn says_nothing((verdict, error): &(GenerationVerdict, ErrorInfo)) -> bool {
 }
 
 /// The last cause line written since the request was sent. Logs come a moment after the answer.
-async fn reason_in_log(
-    log: &ServiceLog,
-    since: Timestamp,
-) -> Option<(GenerationVerdict, ErrorInfo)> {
+async fn reason_in_log(log: &ServiceLog, since: Timestamp) -> Option<Failure> {
     let query = LogQuery {
         since: Some(since),
         ..LogQuery::default()

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
-    generation::{GenerationRequest, GenerationStage, GenerationVerdict, Seed},
+    generation::{GenerationRequest, GenerationStage, GenerationVerdict},
     ids::{GpuUuid, ServiceId},
     job::{PlacementProgress, PlacementStage},
     placement::{
@@ -21,7 +21,7 @@ use tokio::{
 
 use super::{JobRun, generate::explained};
 use crate::{
-    clients::forge::{ForgeClient, Patience},
+    clients::{Painter, Patience},
     gpu::{CloseLook, GpuHandle, Reading},
     logs::ServiceLog,
     state::KeeperState,
@@ -51,14 +51,13 @@ const MOST_STEPS: u32 = 120;
 const PIXELS: u32 = 512;
 /// What is painted; it is not kept.
 const PROMPT: &str = "a grey sphere on a grey table";
-const SEED: Seed = Seed(20_251_011);
 
 /// Asks whether a proof may begin.
 pub(crate) type Ready = Box<dyn Fn() -> BoxFuture<'static, Result<(), ErrorInfo>> + Send + Sync>;
 
 /// What a proof works with.
 pub(crate) struct Bench {
-    pub(crate) client: ForgeClient,
+    pub(crate) painter: Painter,
     /// Says why a picture failed where the service does not.
     pub(crate) log: ServiceLog,
     pub(crate) gpus: GpuHandle,
@@ -81,7 +80,7 @@ pub(crate) async fn prove(run: &mut JobRun, bench: Bench) -> Result<Measurement,
     // It may have waited for minutes behind others.
     (bench.ready)().await?;
     let mut look = bench.gpus.look_closely();
-    let client = bench.client.with_patience(Patience {
+    let painter = bench.painter.with_patience(Patience {
         poll: Duration::from_millis(150),
         loading: LOADING,
         ..Patience::default()
@@ -92,7 +91,7 @@ pub(crate) async fn prove(run: &mut JobRun, bench: Bench) -> Result<Measurement,
         let round = Try {
             run,
             look: &mut look,
-            client: &client,
+            painter: &painter,
             log: &bench.log,
             state: &bench.state,
             container: bench.container.as_deref(),
@@ -154,7 +153,7 @@ fn next_steps(round: &Round) -> u32 {
 struct Try<'a> {
     run: &'a mut JobRun,
     look: &'a mut CloseLook,
-    client: &'a ForgeClient,
+    painter: &'a Painter,
     log: &'a ServiceLog,
     state: &'a watch::Receiver<Arc<KeeperState>>,
     container: Option<&'a str>,
@@ -193,7 +192,7 @@ impl Try<'_> {
         let cards = if self.lost { &[] } else { &self.cards[..] };
         let finding = if self.disturbed {
             Found::Unclear {
-                reason: Doubt::Noise,
+                reason: Doubt::Disturbed,
             }
         } else {
             judge_round(cards, &looks, !self.hidden)
@@ -234,19 +233,19 @@ impl Try<'_> {
         let began = clock::now();
         let enough = self.run.cancel.child_token();
         let request = request(steps);
-        let client = self.client.clone();
-        let task = client.txt2img(&request, &enough, |live| {
-            progress.send_replace(Some(live.progress.stage));
+        let painter = self.painter.clone();
+        let task = painter.paint(&request, &enough, |stage| {
+            progress.send_replace(Some(stage));
         });
         tokio::pin!(task);
         let mut sampling_since: Option<Instant> = None;
-        let raw = loop {
+        let painted = loop {
             if *seen.borrow() == Some(GenerationStage::Sampling) {
                 sampling_since.get_or_insert_with(Instant::now);
             }
             let long = sampling_since.map(|since| since + LONG_ENOUGH);
             tokio::select! {
-                raw = &mut task => break raw,
+                painted = &mut task => break painted,
                 reading = self.look.next() => {
                     let phase = match sampling_since {
                         Some(_) => LookPhase::Working,
@@ -262,11 +261,11 @@ impl Try<'_> {
         if self.run.cancel.is_cancelled() {
             return Err(cancelled());
         }
-        match raw.failure {
-            None => Ok(()),
+        match painted {
+            Ok(()) => Ok(()),
             // Interrupted here, because it was long enough.
-            Some((GenerationVerdict::Interrupted, _)) if enough.is_cancelled() => Ok(()),
-            Some(failure) => Err(explained(failure, self.log, began).await.1),
+            Err((GenerationVerdict::Interrupted, _)) if enough.is_cancelled() => Ok(()),
+            Err(failure) => Err(explained(failure, self.log, began).await.1),
         }
     }
 
@@ -354,7 +353,6 @@ fn request(steps: u32) -> GenerationRequest {
         steps,
         width: PIXELS,
         height: PIXELS,
-        seed: Some(SEED),
         ..GenerationRequest::default()
     }
 }

@@ -14,7 +14,7 @@ use forgekeeper_domain::{
     ladder::Rung,
     logs::LogQuery,
     outcome::Status,
-    service::{KindId, kind},
+    service::kind,
 };
 use jiff::SignedDuration;
 use tokio::sync::{
@@ -24,7 +24,7 @@ use tokio::sync::{
 
 use super::roster::Roster;
 use crate::{
-    clients::{forge::ForgeClient, http::Http},
+    clients::http::Http,
     event::KeeperEvent,
     jobs::{Jobs, act},
     logs::{LogReader, ServiceLog, archive::Archive},
@@ -422,29 +422,6 @@ impl KeeperHandle {
             format!("no service is called `{id}`"),
         )
         .hint(hint)
-    }
-
-    pub(super) async fn forge(&self, id: &ServiceId) -> Result<ForgeClient, ErrorInfo> {
-        let watch = self.watch(id)?;
-        if watch.settings.kind != KindId::Forge {
-            return Err(ErrorInfo::new(
-                ErrorCode::Refused,
-                format!(
-                    "test pictures on {} are not made by this version",
-                    kind(watch.settings.kind).label()
-                ),
-            )
-            .hint("Choose a Forge service."));
-        }
-        let Some(api) = watch.settings.api.clone() else {
-            return Err(ErrorInfo::new(
-                ErrorCode::Refused,
-                format!("no API address is configured for `{id}`"),
-            )
-            .hint("Add `api = \"http://…\"` to it in the settings."));
-        };
-        let credentials = self.inner.secrets.get(id).await;
-        ForgeClient::new(self.inner.http.clone(), &api, credentials)
     }
 }
 

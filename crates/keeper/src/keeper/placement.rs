@@ -33,9 +33,9 @@ const COMPARED_WITHIN: Duration = Duration::from_secs(3);
 
 impl KeeperHandle {
     /// Starts a placement proof of a service. Refused while the service works, while that is not
-    /// known, and while too little memory is free. Only Forge is proved by this version.
+    /// known, and while too little memory is free.
     pub async fn prove_placement(&self, id: &ServiceId) -> Result<JobId, ErrorInfo> {
-        let client = self.forge(id).await?;
+        let painter = self.painter(id).await?;
         if self.inner.jobs.generating_on(id) {
             return Err(not_ready(id, &NotReady::Busy));
         }
@@ -44,7 +44,7 @@ impl KeeperHandle {
         let unread = || not_ready(id, &NotReady::NoCards);
         let (gpus, turn) = self.inner.roster.proofs(&host.id).ok_or_else(unread)?;
         let bench = Bench {
-            client,
+            painter,
             log: self.log_of(id)?,
             gpus,
             container: service.container.as_ref().map(|c| c.name.clone()),
@@ -57,7 +57,7 @@ impl KeeperHandle {
             },
             state: self.state(),
             turn,
-            basis: basis(&host, service.container.as_ref()),
+            basis: basis(&host, service.container.as_ref(), service.api.as_deref()),
         };
         let run = self.inner.jobs.begin(
             Job {
@@ -104,13 +104,11 @@ impl KeeperHandle {
         ready(&activity, &host.gpus.cards, card, bytes).map_err(|why| not_ready(id, &why))
     }
 
-    /// The newest proof of a service with all its readings.
-    pub async fn placement_evidence(
-        &self,
-        id: &ServiceId,
-    ) -> Result<Option<Measurement>, ErrorInfo> {
+    /// The proof of a service that counts, and a newer one that could not tell, with all their
+    /// readings; the older one first.
+    pub async fn placement_evidence(&self, id: &ServiceId) -> Result<Vec<Measurement>, ErrorInfo> {
         self.watch(id)?;
-        Ok(self.inner.store.newest_placement(id).await?)
+        Ok(self.inner.store.newest_placements(id).await?)
     }
 
     /// A service and its host as published last.

@@ -365,15 +365,16 @@ impl Roster {
         }
     }
 
-    /// The newest placement proof of a service, from the history.
+    /// What was proved of a service's placement, from the history.
     async fn tell_placement(&self, id: &ServiceId) {
-        match self.around.store.newest_placement(id).await {
-            Ok(Some(measurement)) => {
-                let report = Report::Placement(Box::new(measurement));
-                // A closed channel means shutdown.
-                let _ = self.around.reports.send(report).await;
+        match self.around.store.newest_placements(id).await {
+            Ok(measurements) => {
+                for measurement in measurements {
+                    let report = Report::Placement(Box::new(measurement));
+                    // A closed channel means shutdown.
+                    let _ = self.around.reports.send(report).await;
+                }
             }
-            Ok(None) => {}
             Err(error) => tracing::error!(%error, "a placement proof could not be read"),
         }
     }

@@ -29,19 +29,24 @@ impl Store {
         .await
     }
 
-    /// The newest proof of a service.
-    pub async fn newest_placement(
+    /// The newest proof of a service that found anything, and the newest of all where that is
+    /// another one; the older one first.
+    pub async fn newest_placements(
         &self,
         service: &ServiceId,
-    ) -> Result<Option<Measurement>, StoreError> {
+    ) -> Result<Vec<Measurement>, StoreError> {
         let service = service.clone();
         self.run(move |connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT measurement FROM placements WHERE service = ?
-                 ORDER BY at_ns DESC, id DESC LIMIT 1",
+                "SELECT measurement FROM placements WHERE id IN (
+                   (SELECT id FROM placements WHERE service = ?1
+                    AND json_extract(measurement, '$.finding.found') <> 'unclear'
+                    ORDER BY id DESC LIMIT 1),
+                   (SELECT id FROM placements WHERE service = ?1 ORDER BY id DESC LIMIT 1)
+                 ) ORDER BY id",
             )?;
             let rows = statement.query_map([service.as_str()], |row| row.get::<_, String>(0))?;
-            Ok(super::readable(rows)?.pop())
+            super::readable(rows)
         })
         .await
     }

@@ -191,7 +191,7 @@ impl Overseer {
             Report::Log(id, meter) => self.service(id).log = Some(*meter),
             Report::Placement(measurement) => {
                 let id = measurement.service.clone();
-                self.service(id).placement = Some(*measurement);
+                self.service(id).proofs.take(*measurement);
             }
             Report::Generation(record) => {
                 self.service(record.service.clone()).generation(*record);

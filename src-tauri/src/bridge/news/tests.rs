@@ -42,7 +42,7 @@ fn state() -> KeeperState {
             retry_in_ms: None,
             gpus: GpuView {
                 source: GpuSourceInfo::Nvml {
-                    driver: "576".to_owned(),
+                    driver: Some("576".to_owned()),
                     cuda: None,
                 },
                 cards: vec![GpuCard {

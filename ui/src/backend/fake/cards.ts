@@ -1,7 +1,7 @@
 import type { ErrorInfo, GpuHistoryQuery } from '../types';
 import { FakeSite } from './life';
 import { past } from './past';
-import { evidenceOf, placementJob, proofRefused } from './placement';
+import { evidenceOf, unclearOf, placementJob, proofRefused } from './placement';
 
 /** What can be asked of the cards: their past, files of it, and which card a service is on. */
 export class FakeCards extends FakeSite {
@@ -30,7 +30,10 @@ export class FakeCards extends FakeSite {
   }
 
   async placementEvidence(id: string) {
-    return structuredClone(evidenceOf(this.find(id), this.faults));
+    const service = this.find(id);
+    const found = evidenceOf(service, this.faults);
+    const unclear = found && unclearOf(service, this.faults);
+    return structuredClone([found, unclear].filter((one) => one !== null));
   }
 
   /** A file that the system's dialog was asked for. */

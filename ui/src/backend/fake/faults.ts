@@ -24,6 +24,7 @@ export const FAULTS = [
   'gpu-save-fails',
   'placement-wrong',
   'placement-faded',
+  'placement-unclear',
   'placement-unproved',
   'many-services',
   'not-measured',

@@ -10,6 +10,7 @@ import type {
   PlacementVerdict,
   Proved,
   Round,
+  UnclearProof,
 } from '../types';
 import { CARDS, cardOf, noGpus } from './gpus';
 import type { FakeJob } from './jobs';
@@ -110,8 +111,23 @@ export function placementOf(service: FakeService, faults: ReadonlySet<Fault>): P
           }
         : null,
     proved: service.proved,
+    unclear: unclear(service, faults),
     remedy: remedy(service),
   };
+}
+
+/** A newer proof that could not tell, five minutes after the one that counts. */
+function unclear(service: FakeService, faults: ReadonlySet<Fault>): UnclearProof | null {
+  if (!service.proved || !faults.has('placement-unclear')) return null;
+  return { at: iso(Date.parse(service.proved.at) + 5 * 60_000), reason: 'disturbed' };
+}
+
+export function unclearOf(service: FakeService, faults: ReadonlySet<Fault>): Measurement | null {
+  const [newer, found] = [unclear(service, faults), evidenceOf(service, faults)];
+  if (!newer || !found) return null;
+  const finding: Found = { found: 'unclear', reason: newer.reason };
+  const rounds = found.rounds.map((round) => ({ ...round, finding }));
+  return { ...found, at: newer.at, finding, confidence: 'none', rounds };
 }
 
 /** Looks of one round: the card that works rises, the other one does not. */
@@ -164,6 +180,7 @@ export function evidenceOf(service: FakeService, faults: ReadonlySet<Fault>): Me
       engine: '28.3.0',
       container: '4f1c0d7e9a2b',
       compose: '5d0f3c',
+      address: service.settings.api,
     },
     rounds: [round(11_000), round(4_400)],
   };

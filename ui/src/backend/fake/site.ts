@@ -112,6 +112,7 @@ function container(service: FakeService): ContainerSnapshot {
     image_source: null,
     gpu_device_ids:
       service.settings.declared_gpu === null ? [] : [`${service.settings.declared_gpu}`],
+    gpu_count: null,
     command: ['init.sh'],
     env_names: ['WEB_ENABLE_AUTH'],
     gpu_env: [],

@@ -16,7 +16,7 @@ export function outOf(
   unit: (value: number) => string,
 ): string | null {
   if (value === null) return null;
-  return most === null ? unit(value) : t('gpus.of', { value: unit(value), most: unit(most) });
+  return most === null ? unit(value) : t('gpus.of', { value: number(value), most: unit(most) });
 }
 
 const link = (gen: number | null, width: number | null): string | null =>
@@ -49,7 +49,8 @@ export function heldWords(reasons: readonly Throttle[] | null): string {
 export function sourceWords(source: GpuSourceInfo): string {
   switch (source.source) {
     case 'nvml': {
-      const { driver, cuda } = source;
+      const { cuda } = source;
+      const driver = source.driver ?? t('gpus.source.untold');
       return cuda === null
         ? t('gpus.source.nvml', { driver })
         : t('gpus.source.nvml_cuda', { driver, cuda });

@@ -25,13 +25,28 @@ test('the evidence shows each round with its numbers', async () => {
   expect(dialog).toHaveTextContent('driver');
 });
 
+test('a newer proof that could not tell stands beside the one that counts', async () => {
+  const user = userEvent.setup();
+  await show(fake(['placement-unclear']));
+  expect(screen.getByTestId('measured-myia')).toHaveTextContent('RTX 3080, as declared');
+  expect(screen.getByTestId('unclear-myia')).toHaveTextContent(
+    'Tried again, not clear: another service began or ended a picture meanwhile.',
+  );
+  await user.click(screen.getByRole('button', { name: 'Evidence of where myia computes' }));
+  await settled();
+  const dialog = screen.getByTestId('placement-evidence');
+  expect(within(dialog).getAllByRole('region', { name: /^Round \d$/ })).toHaveLength(4);
+  expect(dialog).toHaveTextContent('RTX 3080, as declared');
+  expect(dialog).toHaveTextContent(/address\s*http:\/\/localhost/);
+});
+
 test('evidence that cannot be loaded can be asked for again', async () => {
   const user = userEvent.setup();
   const { backend } = await show(fake());
   const answer = vi
     .spyOn(backend, 'placementEvidence')
     .mockRejectedValueOnce({ code: 'store', message: 'locked' })
-    .mockResolvedValue(null);
+    .mockResolvedValue([]);
   await user.click(screen.getByRole('button', { name: 'Evidence of where myia computes' }));
   await settled();
   const dialog = screen.getByTestId('placement-evidence');

@@ -49,6 +49,7 @@ const service = (proved: Proved | null, change: Partial<Placement> = {}): Servic
       conflict: false,
     },
     reported: null,
+    unclear: null,
     remedy: null,
     proved,
     ...change,
@@ -66,6 +67,7 @@ test('only a proof that agrees and is believed is green', () => {
     shared_card: 'degraded',
     cpu: 'failing',
     undeclared: 'not_configured',
+    conflicting: 'unknown',
     could_not_tell: 'unknown',
   } as const;
   const fadings: Fading[] = ['age', 'driver', 'cards', 'engine', 'container', 'compose'];

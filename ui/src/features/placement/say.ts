@@ -1,6 +1,7 @@
 import type {
   Confidence,
   Declaration,
+  Doubt,
   Found,
   GpuCard,
   PlacementProgress,
@@ -28,6 +29,7 @@ export function proofStatus(proved: Proved | null): Status {
       return 'failing';
     case 'undeclared':
       return 'not_configured';
+    case 'conflicting':
     case 'could_not_tell':
       return 'unknown';
   }
@@ -59,6 +61,10 @@ export function neighbours(proved: Proved): string[] {
   }
   return lines;
 }
+
+/** What a newer proof that could not tell takes away from it: nothing, and it is said. */
+export const unclearWords = (reason: Doubt): string =>
+  t('placement.tried_again', { why: t(`placement.doubt.${reason}`) });
 
 /** How sure a finding is, and on how many rounds it stands. */
 export const weightWords = (confidence: Confidence, rounds: number): string =>

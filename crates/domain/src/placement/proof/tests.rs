@@ -118,8 +118,8 @@ fn what_is_not_clear_is_not_decided() {
         rest: (2.0, 2.0, 700),
         work: (18.0, 16.0, 700),
     };
-    assert_eq!(once(&[half, IDLE]), unclear(Doubt::Noise));
-    assert_eq!(once(&[half, WORKS]), unclear(Doubt::Noise));
+    assert_eq!(once(&[half, IDLE]), unclear(Doubt::Unsteady));
+    assert_eq!(once(&[half, WORKS]), unclear(Doubt::Unsteady));
     // The memory grows elsewhere than the load.
     let grows = Plays {
         rest: (1.0, 1.0, 700),
@@ -177,7 +177,7 @@ fn round(finding: Found) -> Round {
         pixels: 512,
         took_ms: 3000,
         cards: cards(),
-        looks: Vec::new(),
+        looks: looks(&mut Dice(7), &[IDLE, WORKS]),
         finding,
     }
 }
@@ -224,6 +224,27 @@ fn two_rounds_have_to_agree() {
 }
 
 #[test]
+fn what_memory_alone_says_is_not_as_sure() {
+    let by_memory = |finding| {
+        let mut round = round(finding);
+        for look in &mut round.looks {
+            look.load[1] = None;
+        }
+        round
+    };
+    let found = card("GPU-b");
+    let confidence = |rounds: &[Round]| judge(rounds).expect("judged").1;
+    let rounds = [by_memory(found.clone()), by_memory(found.clone())];
+    assert_eq!(confidence(&rounds), Confidence::Medium);
+    let mixed = [round(found.clone()), by_memory(found.clone())];
+    assert_eq!(confidence(&mixed), Confidence::Medium);
+    assert_eq!(
+        confidence(&[round(found.clone()), round(found)]),
+        Confidence::High
+    );
+}
+
+#[test]
 fn a_card_out_of_sight_or_without_room_may_be_the_one() {
     let full = Plays {
         rest: (99.0, 1.0, 9000),
@@ -231,7 +252,7 @@ fn a_card_out_of_sight_or_without_room_may_be_the_one() {
     };
     assert_eq!(
         once(&[IDLE, full]),
-        unclear(Doubt::Noise),
+        unclear(Doubt::Saturated),
         "it may work and not show it"
     );
     assert_eq!(

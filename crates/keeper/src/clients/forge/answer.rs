@@ -10,10 +10,11 @@ use forgekeeper_domain::{
 
 use super::{
     super::{
+        failure::Failure,
         http::{Cut, HttpAnswer},
         judge,
     },
-    errors::{self, Failure},
+    errors,
     wire::{Info, Txt2Img, bare_model},
 };
 use crate::media::decode;

@@ -10,8 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{
+        failure::{self, Failure},
         http::{Ask, Http, HttpAnswer, HttpError, Target},
         judge,
+        patience::Patience,
         probe::PROBE_DEADLINE,
     },
     GenerationOutcomeRaw, LiveProgress, answer, errors,
@@ -35,30 +37,6 @@ pub(super) fn answer_limit(request: &GenerationRequest) -> usize {
         .saturating_add(BESIDE_PICTURES)
 }
 
-/// How long a generation may show no sign of life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
-    /// Between two looks at the progress.
-    pub poll: Duration,
-    /// While sampling: no step, no percent, nothing.
-    pub still: Duration,
-    /// While waiting in the queue or loading a model, which shows nothing for minutes.
-    pub loading: Duration,
-    /// After an interrupt was sent: the last step and the decoding still run.
-    pub interrupt: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            poll: Duration::from_millis(500),
-            still: Duration::from_mins(5),
-            loading: Duration::from_mins(30),
-            interrupt: Duration::from_mins(2),
-        }
-    }
-}
-
 /// A Forge service for test generations.
 #[derive(Debug, Clone)]
 pub struct ForgeClient {
@@ -75,7 +53,7 @@ impl ForgeClient {
         credentials: Option<Credentials>,
     ) -> Result<Self, ErrorInfo> {
         let target =
-            Target::new(base_url, credentials).map_err(|error| errors::unanswered(&error).1)?;
+            Target::new(base_url, credentials).map_err(|error| failure::unanswered(&error).1)?;
         Ok(Self {
             http,
             target,
@@ -113,7 +91,7 @@ impl ForgeClient {
             .http
             .send(&self.target, &Ask::get(path, PROBE_DEADLINE))
             .await;
-        let answer = answer.map_err(|error| (0, errors::unanswered(&error).1))?;
+        let answer = answer.map_err(|error| (0, failure::unanswered(&error).1))?;
         if answer.status != 200 {
             return Err((
                 answer.status,
@@ -205,7 +183,7 @@ impl ForgeClient {
     ) -> GenerationOutcomeRaw {
         let answer = match answer {
             Ok(answer) => answer,
-            Err(error) => return GenerationOutcomeRaw::failed(errors::unanswered(&error), took),
+            Err(error) => return GenerationOutcomeRaw::failed(failure::unanswered(&error), took),
         };
         let sent_credentials = self.target.has_credentials();
         let request = request.clone();
@@ -294,7 +272,7 @@ impl Life {
     }
 }
 
-fn before_sent() -> errors::Failure {
+fn before_sent() -> Failure {
     let info = ErrorInfo::new(
         ErrorCode::Cancelled,
         "The test picture was cancelled before it was sent.",
@@ -303,7 +281,7 @@ fn before_sent() -> errors::Failure {
 }
 
 /// Cancelled, and nothing could be interrupted without the risk of hitting another's work.
-fn left_alone(whose: Whose) -> errors::Failure {
+fn left_alone(whose: Whose) -> Failure {
     let message = match whose {
         Whose::Queued => {
             "Cancelled while the request waits in the server's queue: the server will still make the picture."
@@ -322,7 +300,7 @@ fn left_alone(whose: Whose) -> errors::Failure {
     )
 }
 
-fn silence(silent: Duration, interrupted: bool) -> errors::Failure {
+fn silence(silent: Duration, interrupted: bool) -> Failure {
     let seconds = silent.as_secs();
     let (code, message) = if interrupted {
         (

@@ -92,6 +92,7 @@ fn snapshot(id: &str, count: u32, started_s: i64, state: RunState) -> ContainerS
         image_title: None,
         image_source: None,
         gpu_device_ids: Vec::new(),
+        gpu_count: None,
         command: Vec::new(),
         env_names: Vec::new(),
         gpu_env: Vec::new(),

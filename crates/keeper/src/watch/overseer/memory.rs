@@ -16,7 +16,7 @@ use forgekeeper_domain::{
     logs::{LogMeter, LogSource},
     notes::NoteBook,
     outcome::Status,
-    placement::Measurement,
+    placement::Proofs,
     service::ServiceKind,
 };
 
@@ -50,6 +50,12 @@ impl HostMemory {
             ContainerFact::Missing { .. } | ContainerFact::NotMeasurable { .. } => None,
         }
     }
+
+    /// Whether the engine says that there is no such container.
+    pub(super) fn is_missing(&self, name: &str) -> bool {
+        let fact = self.view.as_ref().and_then(|v| v.container_fact(name));
+        fact.is_some_and(|fact| matches!(fact.value, ContainerFact::Missing { .. }))
+    }
 }
 
 /// A service.
@@ -62,8 +68,8 @@ pub(super) struct ServiceMemory {
     program_starts: Vec<Timestamp>,
     program_phase: Option<(Phase, Timestamp)>,
     pub(super) api: Option<Measured<ApiFact>>,
-    /// The newest placement proof.
-    pub(super) placement: Option<Measurement>,
+    /// Its placement proofs.
+    pub(super) proofs: Proofs,
     image: Option<Measured<ImageFact>>,
     pub(super) log: Option<LogMeter>,
     deeds: Deeds,
@@ -138,7 +144,7 @@ impl ServiceMemory {
             history: std::mem::take(&mut self.history),
             credentials: self.credentials,
             // Its basis says whether it still counts.
-            placement: self.placement.take(),
+            proofs: std::mem::take(&mut self.proofs),
             ..Self::default()
         };
     }

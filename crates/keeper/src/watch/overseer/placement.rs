@@ -14,7 +14,7 @@ use forgekeeper_domain::{
     },
     ids::{GpuUuid, ServiceId},
     placement::{
-        Basis, Compared, Declared, Measurement, Placement, Proved,
+        Basis, Compared, Declared, Measurement, Placement, Proved, UnclearProof,
         declared::declared,
         remedy::remedy,
         reported::{self, ReportSource, ReportedDevice},
@@ -25,10 +25,15 @@ use super::memory::{HostMemory, ServiceMemory};
 use crate::{settings::ServiceSettings, state::HostState};
 
 /// What a proof of a service would rest on now.
-pub(crate) fn basis(host: &HostState, container: Option<&ContainerSnapshot>) -> Basis {
+pub(crate) fn basis(
+    host: &HostState,
+    container: Option<&ContainerSnapshot>,
+    address: Option<&str>,
+) -> Basis {
     let driver = match &host.gpus.source {
-        GpuSourceInfo::Nvml { driver, .. } => Some(driver.clone()),
-        GpuSourceInfo::NvidiaSmi { driver, .. } => driver.clone(),
+        GpuSourceInfo::Nvml { driver, .. } | GpuSourceInfo::NvidiaSmi { driver, .. } => {
+            driver.clone()
+        }
         GpuSourceInfo::None { .. } => None,
     };
     // One that is lost, or not read at this moment, is there all the same.
@@ -41,6 +46,7 @@ pub(crate) fn basis(host: &HostState, container: Option<&ContainerSnapshot>) -> 
         engine: host.engine_version.clone(),
         container: container.map(|container| container.id.clone()),
         compose: container.and_then(|container| container.compose_hash.clone()),
+        address: address.map(str::to_owned),
     }
 }
 
@@ -62,7 +68,10 @@ pub(super) fn place(
             .map(|service| {
                 let seen = host_memories.get(host.id.as_str());
                 let container = seen.and_then(|host| host.container(&service.container));
-                Told::of(service, container, memories.get(&service.id), &cards, now)
+                Told {
+                    missing: seen.is_some_and(|host| host.is_missing(&service.container)),
+                    ..Told::of(service, container, memories.get(&service.id), &cards, now)
+                }
             })
             .collect();
         let compared: Vec<Compared<'_>> = told
@@ -70,9 +79,7 @@ pub(super) fn place(
             .map(|told| Compared {
                 service: told.id,
                 declared: &told.declared,
-                measured: told
-                    .measured
-                    .map(|m| (m, basis(host, told.container.as_ref()))),
+                measured: told.measured.map(|m| (m, told.basis(host))),
             })
             .collect();
         let placed: Vec<Placement> = told
@@ -122,10 +129,14 @@ pub(super) fn fact(placement: &Placement, host: &HostState) -> Option<Measured<P
 /// What a service tells of its card.
 struct Told<'a> {
     id: &'a ServiceId,
+    address: Option<&'a str>,
     container: Option<ContainerSnapshot>,
+    /// The engine says that there is no such container.
+    missing: bool,
     declared: Declared,
     reported: Option<ReportedDevice>,
     measured: Option<&'a Measurement>,
+    unclear: Option<&'a UnclearProof>,
     device: Option<&'a DeviceReport>,
 }
 
@@ -158,9 +169,12 @@ impl<'a> Told<'a> {
         };
         Self {
             id: &service.id,
+            address: service.api.as_deref(),
+            missing: false,
             declared: declared(container.as_ref(), service.declared_gpu, cards),
             reported: by_api.or_else(by_log),
-            measured: memory.and_then(|memory| memory.placement.as_ref()),
+            measured: memory.and_then(|memory| memory.proofs.measured.as_ref()),
+            unclear: memory.and_then(|memory| memory.proofs.unclear.as_ref()),
             device,
             container,
         }
@@ -170,14 +184,23 @@ impl<'a> Told<'a> {
         let counts = proved.as_ref().filter(|proved| proved.faded.is_none());
         let remedy = counts
             .zip(self.container.as_ref())
-            .and_then(|(proved, container)| {
-                remedy(proved.verdict, self.declared.card.as_ref(), container)
-            });
+            .and_then(|(proved, container)| remedy(proved.verdict, &self.declared, container));
         Placement {
             declared: self.declared.clone(),
             reported: self.reported.clone(),
             proved,
+            unclear: self.unclear.cloned(),
             remedy,
+        }
+    }
+
+    /// What a proof would rest on now.
+    fn basis(&self, host: &HostState) -> Basis {
+        let seen = basis(host, self.container.as_ref(), self.address);
+        let none = self.missing.then(|| Basis::NO_CONTAINER.to_owned());
+        Basis {
+            container: seen.container.or(none),
+            ..seen
         }
     }
 

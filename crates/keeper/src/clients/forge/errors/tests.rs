@@ -52,24 +52,3 @@ fn the_servers_words_become_verdict_and_code() {
         );
     }
 }
-
-#[test]
-fn ends_without_an_answer_say_so() {
-    for (error, words) in [
-        (HttpError::Reset("eof".to_owned()), "closed the connection"),
-        (HttpError::Refused("refused".to_owned()), "Nothing answers"),
-        (
-            HttpError::Dns {
-                host: "h".to_owned(),
-            },
-            "`h` does not resolve",
-        ),
-        (HttpError::TimedOut { deadline_ms: 5 }, "in time"),
-        (HttpError::Tls("bad".to_owned()), "encrypted"),
-        (HttpError::Address("bad".to_owned()), "address"),
-    ] {
-        let (verdict, info) = unanswered(&error);
-        assert_eq!(verdict, GenerationVerdict::Failed);
-        assert!(info.message.contains(words), "{}", info.message);
-    }
-}

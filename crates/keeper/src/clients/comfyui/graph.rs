@@ -1,0 +1,65 @@
+//! The smallest graph that makes a picture from a text.
+
+use forgekeeper_domain::generation::GenerationRequest;
+use serde_json::{Value, json};
+
+/// The node that samples.
+pub(super) const SAMPLER: &str = "5";
+/// The node that loads the checkpoint.
+pub(super) const LOADER: &str = "1";
+/// The node that makes pixels of what was sampled.
+pub(super) const DECODER: &str = "6";
+/// The node that shows them.
+pub(super) const OUTPUT: &str = "7";
+
+/// The graph of a request in the API's format. Its picture is a preview: nothing is left in the
+/// output folder. A graph that ran before is answered from the cache without any work, so `seed` has
+/// to be another one each time.
+pub(super) fn tiny(request: &GenerationRequest, checkpoint: &str, seed: u64) -> Value {
+    let text = |text: &str| json!({"class_type": "CLIPTextEncode", "inputs": {"text": text, "clip": [LOADER, 1]}});
+    json!({
+        LOADER: {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": checkpoint}},
+        "2": text(&request.prompt),
+        "3": text(&request.negative_prompt),
+        "4": {"class_type": "EmptyLatentImage", "inputs": {
+            "width": request.width, "height": request.height, "batch_size": 1}},
+        SAMPLER: {"class_type": "KSampler", "inputs": {
+            "model": [LOADER, 0], "positive": ["2", 0], "negative": ["3", 0], "latent_image": ["4", 0],
+            "seed": seed, "steps": request.steps, "cfg": request.cfg_scale,
+            "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}},
+        DECODER: {"class_type": "VAEDecode", "inputs": {"samples": [SAMPLER, 0], "vae": [LOADER, 2]}},
+        OUTPUT: {"class_type": "PreviewImage", "inputs": {"images": [DECODER, 0]}},
+    })
+}
+
+/// The checkpoint that a graph loads, when it loads one in the usual way.
+pub(super) fn checkpoint_of(graph: &Value) -> Option<&str> {
+    graph.as_object()?.values().find_map(|node| {
+        let loads = node
+            .get("class_type")?
+            .as_str()?
+            .starts_with("CheckpointLoader");
+        loads.then(|| node.get("inputs")?.get("ckpt_name")?.as_str())?
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checkpoint_of_a_graph_is_the_one_it_loads() {
+        let graph = tiny(&GenerationRequest::default(), "sub/xl.safetensors", 7);
+        assert_eq!(checkpoint_of(&graph), Some("sub/xl.safetensors"));
+        assert_eq!(graph[SAMPLER]["inputs"]["seed"], 7);
+        for other in [
+            json!({"1": {"class_type": "UNETLoader", "inputs": {"unet_name": "flux.safetensors"}}}),
+            json!({"1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": ["2", 0]}}}),
+            json!({"1": 5}),
+            json!([]),
+            json!(null),
+        ] {
+            assert_eq!(checkpoint_of(&other), None, "{other}");
+        }
+    }
+}
