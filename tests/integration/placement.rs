@@ -6,7 +6,7 @@ use forgekeeper_domain::{
     cause::Cause,
     error::ErrorCode,
     gpu::GpuCard,
-    job::{Job, JobPhase},
+    job::{Job, JobPhase, PlacementStage},
     ladder::Rung,
     outcome::Status,
     placement::{Fading, PlacementVerdict, Proved},
@@ -393,6 +393,34 @@ async fn two_proofs_on_one_host_wait_for_each_other() {
     let last = |m: &forgekeeper_domain::placement::Measurement| m.at;
     let apart = last(&first) <= second.rounds[0].at || last(&second) <= first.rounds[0].at;
     assert!(apart, "one after the other");
+    assert_eq!(kept.end().await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_waited_its_turn_is_not_begun_on_a_service_at_work() {
+    let kept = Kept::start(SPEED).await;
+    cards_are_read(&kept).await;
+    let handle = kept.handle();
+    let first = handle.prove_placement(&id("myia")).await.expect("begun");
+    let second = handle
+        .prove_placement(&id("myia-turbo"))
+        .await
+        .expect("begun");
+    let waits = |state: &KeeperState| {
+        let job = state.jobs.iter().find(|job| job.id == second);
+        let progress = job.and_then(|job| job.placement);
+        progress.is_some_and(|progress| progress.stage == PlacementStage::Waiting)
+    };
+    until(&handle, "its turn", 20 * SECOND, waits).await;
+    let theirs = somebody_paints(kept.site.api_url("myia-turbo").expect("an address"));
+    let busy = |state: &KeeperState| service(state, "myia-turbo").is_some_and(|s| s.busy.is_some());
+    until(&handle, "their picture", 20 * SECOND, busy).await;
+    handle.cancel(&first).expect("cancelled");
+    let ended = tokio::time::timeout(20 * SECOND, handle.wait(&second)).await;
+    let ended = ended.expect("an end").expect("known");
+    assert_eq!(ended.phase, JobPhase::Failed);
+    assert_eq!(ended.error.expect("a reason").code, ErrorCode::ServiceBusy);
+    theirs.abort();
     assert_eq!(kept.end().await, [""; 0]);
 }
 

@@ -93,10 +93,15 @@ fn finish(session: &Session, service: &ServiceId, job: Job, json: bool) -> Resul
     let proved = job.proved.clone();
     if json {
         print_json(&serde_json::json!({ "event": "end", "job": job, "placement": placement }));
-    } else if job.error.is_none() {
+    } else if job.phase == JobPhase::Succeeded {
         print(service, &placement, &cards);
     }
     match job.error {
+        // Measured, and something beside it went wrong.
+        Some(error) if job.phase == JobPhase::Succeeded => {
+            eprintln!("forgekeeperctl: {}", printable(&error.message));
+            Ok(code(proved.as_ref()))
+        }
         Some(error) if json => {
             eprintln!("forgekeeperctl: {}", printable(&error.message));
             Ok(exit::of_error(&error))

@@ -148,9 +148,16 @@ async fn prove_and_keep(inner: &Inner, mut run: JobRun, bench: Bench) {
     };
     let detail = serde_json::to_value((&measurement.finding, measurement.confidence)).ok();
     journal(inner, &service, "placement", "measured", detail).await;
-    if let Err(error) = inner.store.insert_placement(measurement.clone()).await {
+    let kept = inner.store.insert_placement(measurement.clone()).await;
+    let lost = kept.err().map(|error| {
         tracing::error!(%error, "a placement proof could not be written to the history");
-    }
+        let info = ErrorInfo::from(error);
+        ErrorInfo {
+            message: "it was measured, but its evidence could not be kept".to_owned(),
+            detail: Some(info.message),
+            ..info
+        }
+    });
     let at = measurement.at;
     // A closed channel means shutdown.
     let _ = inner
@@ -160,7 +167,7 @@ async fn prove_and_keep(inner: &Inner, mut run: JobRun, bench: Bench) {
     let proved = compared(inner, &service, at).await;
     run.job.placement = None;
     run.job.proved = proved;
-    run.end(JobPhase::Succeeded, None).await;
+    run.end(JobPhase::Succeeded, lost).await;
 }
 
 /// The proof as it is published, compared with the declaration and the other services.

@@ -68,3 +68,58 @@ impl Store {
         .await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use forgekeeper_domain::{
+        ids::GpuUuid,
+        placement::{Basis, Confidence, Doubt, Found},
+    };
+
+    use super::*;
+
+    fn proof(service: &str, second: i64, finding: Found) -> Measurement {
+        Measurement {
+            service: ServiceId::new(service).expect("an id"),
+            at: Timestamp::new(1_800_000_000 + second, 123_456_789).expect("a time"),
+            finding,
+            confidence: Confidence::High,
+            basis: Basis::default(),
+            rounds: Vec::new(),
+        }
+    }
+
+    fn clear() -> Found {
+        Found::Card {
+            uuid: GpuUuid::new("GPU-a").expect("an id"),
+        }
+    }
+
+    fn doubt() -> Found {
+        Found::Unclear {
+            reason: Doubt::Unsteady,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_found_last_comes_back_with_what_could_not_be_told_since() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, _) = Store::open(folder.path()).await.expect("open");
+        let service = ServiceId::new("myia").expect("an id");
+        let newest = async || store.newest_placements(&service).await.expect("read");
+        assert_eq!(newest().await, []);
+        for (second, finding) in [(1, doubt()), (2, Found::Cpu), (3, clear())] {
+            let kept = store.insert_placement(proof("myia", second, finding)).await;
+            kept.expect("kept");
+        }
+        let other = proof("other", 9, doubt());
+        store.insert_placement(other).await.expect("kept");
+        assert_eq!(newest().await, [proof("myia", 3, clear())]);
+        for second in [4, 5] {
+            let unclear = proof("myia", second, doubt());
+            store.insert_placement(unclear).await.expect("kept");
+        }
+        let expected = [proof("myia", 3, clear()), proof("myia", 5, doubt())];
+        assert_eq!(newest().await, expected);
+    }
+}

@@ -34,13 +34,13 @@ export class Proofs {
     return this.starting.has(service);
   }
 
-  /** Why the last one could not begin, could not be cancelled, or failed. */
+  /** Why the last one could not begin, could not be cancelled, failed, or was not kept. */
   error(service: string): ErrorInfo | null {
     const refused = this.refused.get(service);
     if (refused) return refused;
     const job = this.job(service);
-    const failed = job?.phase === 'failed' && !this.app.dismissed.has(job.id);
-    return failed ? job.error : null;
+    const ended = job?.phase === 'failed' || job?.phase === 'succeeded';
+    return ended && !this.app.dismissed.has(job.id) ? job.error : null;
   }
 
   dismiss = (service: string): void => {
