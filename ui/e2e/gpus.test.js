@@ -42,6 +42,25 @@ for (const theme of ['dark', 'light']) {
       });
     });
   }
+  test(`no serious accessibility violation in what a proof tells: ${theme}`, async () => {
+    const size = { width: 1024, height: 640 };
+    const query = '?fault=placement-wrong';
+    await story({ theme, language: 'fr', size, query }, async (page) => {
+      await page.getByTestId('nav-gpus').click();
+      const measured = page.getByTestId('measured-myia').getByRole('button');
+      for (const [index, dialog] of ['placement-evidence', 'placement-remedy'].entries()) {
+        await measured.nth(index).click();
+        await page.getByTestId(dialog).waitFor();
+        await page.waitForTimeout(300);
+        assert.deepEqual(await violations(page), [], dialog);
+        const close = page.getByRole('button', { name: 'Fermer' });
+        const { y, height } = await close.boundingBox();
+        assert.ok(y + height < size.height, 'it can be closed without scrolling');
+        await close.click();
+        await page.getByTestId(dialog).waitFor({ state: 'detached' });
+      }
+    });
+  });
 }
 
 test('both cards are drawn in every chart, and again in the colours of another theme', async () => {

@@ -34,6 +34,12 @@ const messages = async (page) => {
   await page.getByTestId('messages').scrollIntoViewIfNeeded();
   await page.locator('main').evaluate((main) => main.scrollTo(0, main.scrollHeight));
 };
+/** The first dialog about a proof shows its evidence, the second one its remedy. */
+const proof = (button) => async (page) => {
+  await go('gpus')(page);
+  await page.getByTestId('measured-myia').getByRole('button').nth(button).click();
+  await page.getByRole('dialog').waitFor();
+};
 const SCENES = [
   ['overview', '', async () => {}],
   ['overview-stopped', '?fault=container-stopped', async () => {}],
@@ -104,6 +110,8 @@ const SCENES = [
       await page.waitForTimeout(800);
     },
   ],
+  ['gpus-evidence', '?fault=placement-wrong', proof(0)],
+  ['gpus-remedy', '?fault=placement-wrong', proof(1)],
   ['logs', '?lines=10000', go('logs')],
   [
     'logs-filter',

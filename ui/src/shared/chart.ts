@@ -209,7 +209,8 @@ export function optionsOf(host: ChartHost, width: number, height: number): uPlot
   return {
     width,
     height,
-    padding: [6, 10, host.times ? 0 : 4, 0],
+    // The last time stands below the end: half of it reaches beyond.
+    padding: [6, 22, host.times ? 0 : 4, 0],
     legend: { show: false },
     cursor: {
       y: false,

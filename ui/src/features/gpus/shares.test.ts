@@ -73,9 +73,9 @@ test('holders are named; where the driver names processes the rest is not Window
 
 test('links, reasons and sources are told as far as they are known', () => {
   const link = { generation: 4, width: 16, max_generation: 4, max_width: 16 };
-  expect(pcieWords(link)).toBe('gen 4 ×16 of gen 4 ×16');
-  expect(pcieWords({ ...link, width: null })).toBe('gen 4 ×? of gen 4 ×16');
-  expect(pcieWords({ ...link, max_generation: null, max_width: null })).toBe('gen 4 ×16');
+  expect(pcieWords(link)).toBe('gen\u00a04\u00a0×16 of gen\u00a04\u00a0×16');
+  expect(pcieWords({ ...link, width: null })).toBe('gen\u00a04\u00a0×? of gen\u00a04\u00a0×16');
+  expect(pcieWords({ ...link, max_generation: null, max_width: null })).toBe('gen\u00a04\u00a0×16');
   expect(pcieWords({ ...link, generation: null, width: null })).toBeNull();
   expect(throttleWords(null)).toBeNull();
   expect(throttleWords([])).toBe('nothing');
