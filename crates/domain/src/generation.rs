@@ -11,6 +11,7 @@ use crate::{
 pub mod blank;
 pub mod infotext;
 pub mod request;
+pub mod samplers;
 
 pub use request::{GenerationRequest, RequestProblem, Seed};
 
