@@ -111,27 +111,21 @@ struct Sum {
 }
 
 impl Gathered {
-    /// Adds one moment.
-    pub fn add(&mut self, values: &Values) {
-        for (sum, value) in self.0.iter_mut().zip(values) {
-            if let Some(value) = value {
-                sum.add(
-                    Spread {
-                        min: *value,
-                        mean: *value,
-                        max: *value,
-                    },
-                    1.0,
-                );
-            }
-        }
+    /// Adds the values of a moment that stood for so many seconds.
+    pub fn add(&mut self, values: &Values, seconds: f64) {
+        let spread = |value: f32| Spread {
+            min: value,
+            mean: value,
+            max: value,
+        };
+        self.add_spread(&values.map(|value| value.map(spread)), seconds);
     }
 
-    /// Adds what was gathered over some seconds before.
-    pub fn add_spread(&mut self, spreads: &[Option<Spread>; METRICS], weight: f64) {
+    /// Adds what was gathered before, for so many seconds.
+    pub fn add_spread(&mut self, spreads: &[Option<Spread>; METRICS], seconds: f64) {
         for (sum, spread) in self.0.iter_mut().zip(spreads) {
             if let Some(spread) = spread {
-                sum.add(*spread, weight);
+                sum.add(*spread, seconds);
             }
         }
     }
@@ -171,6 +165,23 @@ impl Sum {
             max: self.max,
         })
     }
+}
+
+/// The parts of a stretch of time that lie in steps of equal length, each with the second at which
+/// it begins and its length in seconds. Whatever weighs values by time counts with these, so that
+/// the same time has the same mean wherever it is kept.
+pub fn parts(from_s: i64, until_s: i64, step_s: i64) -> impl Iterator<Item = (i64, f64)> {
+    let mut next = from_s;
+    std::iter::from_fn(move || {
+        let begins = next;
+        if begins >= until_s {
+            return None;
+        }
+        let step_s = step_s.max(1);
+        next = ((begins.div_euclid(step_s) + 1) * step_s).min(until_s);
+        let seconds = u32::try_from(next - begins).unwrap_or(u32::MAX);
+        Some((begins, f64::from(seconds)))
+    })
 }
 
 /// What is asked of the past.
@@ -399,9 +410,9 @@ mod tests {
         let mut first = Gathered::default();
         let mut values: Values = [None; METRICS];
         values[0] = Some(10.0);
-        first.add(&values);
+        first.add(&values, 1.0);
         values[0] = Some(40.06);
-        first.add(&values);
+        first.add(&values, 1.0);
         let empty = Gathered::default();
         assert!(empty.is_empty() && !first.is_empty());
         let line = GpuLine::of(GpuMetric::Load, &[first, empty]);
@@ -410,6 +421,28 @@ mod tests {
         assert_eq!(line.max, [Some(40.1), None]);
         let other = GpuLine::of(GpuMetric::Power, &[first, empty]);
         assert_eq!(other.mean, [None, None]);
+    }
+
+    #[test]
+    fn values_are_weighed_by_the_time_they_stood() {
+        let mut gathered = Gathered::default();
+        let mut values: Values = [None; METRICS];
+        values[0] = Some(10.0);
+        gathered.add(&values, 30.0);
+        values[0] = Some(100.0);
+        gathered.add(&values, 15.0);
+        let found = gathered.spreads()[0].expect("told");
+        assert_eq!((found.min, found.mean, found.max), (10.0, 40.0, 100.0));
+    }
+
+    #[test]
+    fn a_stretch_is_parted_where_steps_meet() {
+        let parted = |from, until, step| parts(from, until, step).collect::<Vec<_>>();
+        assert_eq!(parted(50, 130, 60), [(50, 10.0), (60, 60.0), (120, 10.0)]);
+        assert_eq!(parted(60, 61, 60), [(60, 1.0)]);
+        assert_eq!(parted(-1, 1, 60), [(-1, 1.0), (0, 1.0)]);
+        assert_eq!(parted(60, 60, 60), []);
+        assert_eq!(parted(2, 4, 0), [(2, 1.0), (3, 1.0)], "a step has a length");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
 use forgekeeper_domain::{
     gpu::{
         GpuSample,
-        history::{Axis, Gathered, Values, values_of},
+        history::{Axis, Gathered, Values, parts, values_of},
     },
     ids::GpuUuid,
 };
@@ -51,9 +51,13 @@ pub struct Past {
 struct Card {
     name: CardName,
     readings: VecDeque<Moment>,
+    /// Whether older readings were dropped: then the store has what was before the first.
+    cut: bool,
     /// The minute that is not over yet.
     minute: i64,
     gathered: Gathered,
+    /// Up to this second readings are counted in minutes.
+    counted_until: i64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -81,20 +85,11 @@ impl Past {
                 period_s,
                 values: values_of(sample),
             };
-            let minute = moment.second.div_euclid(MINUTE_S);
-            let card = cards.entry(sample.uuid.clone()).or_insert_with(|| Card {
-                name: name.clone(),
-                readings: VecDeque::new(),
-                minute,
-                gathered: Gathered::default(),
-            });
+            let card = cards
+                .entry(sample.uuid.clone())
+                .or_insert_with(|| Card::new(name.clone(), moment.second));
             card.name = name;
-            if card.minute != minute {
-                ended.extend(card.end_minute());
-                card.minute = minute;
-            }
-            card.gathered.add(&moment.values);
-            card.push(moment);
+            card.take(moment, &mut ended);
         }
         ended
     }
@@ -102,7 +97,7 @@ impl Past {
     /// The minutes that are not over yet, for the store before the end.
     pub fn unfinished(&self) -> Vec<Minute> {
         let mut cards = self.lock();
-        cards.values_mut().filter_map(Card::end_minute).collect()
+        cards.values_mut().filter_map(Card::end_now).collect()
     }
 
     /// Adds what is held of the axis to steps by card; returns the second from which on each card's
@@ -115,26 +110,24 @@ impl Past {
         let cards = self.lock();
         let mut held_from = BTreeMap::new();
         for (uuid, card) in cards.iter() {
-            let Some(first) = card.readings.front() else {
+            let Some(from) = card.held_from() else {
                 continue;
             };
-            held_from.insert(uuid.clone(), first.second);
+            held_from.insert(uuid.clone(), from);
             let (_, line) = steps.entry(uuid.clone()).or_insert_with(|| {
                 let steps = usize::try_from(axis.steps).unwrap_or(0);
                 (card.name.clone(), vec![Gathered::default(); steps])
             });
+            let begin = from.max(axis.from_s);
             let next = card.readings.iter().skip(1).map(Some).chain([None]);
             for (moment, next) in card.readings.iter().zip(next) {
-                let until = moment.stands_until(next);
-                let step_s = i64::from(axis.step_s);
-                let mut second = moment.second.max(axis.from_s);
-                while second < until {
+                let stood = (moment.second.max(begin), moment.stands_until(next));
+                for (second, seconds) in parts(stood.0, stood.1, i64::from(axis.step_s)) {
                     let Some(step) = axis.place(second).and_then(|place| line.get_mut(place))
                     else {
                         break;
                     };
-                    step.add(&moment.values);
-                    second = (second.div_euclid(step_s) + 1) * step_s;
+                    step.add(&moment.values, seconds);
                 }
             }
         }
@@ -157,31 +150,77 @@ impl Moment {
 }
 
 impl Card {
-    fn push(&mut self, moment: Moment) {
-        // A clock that was set back begins anew: one line has one order.
-        if self
-            .readings
-            .back()
-            .is_some_and(|last| moment.second < last.second)
-        {
-            self.readings.clear();
+    fn new(name: CardName, second: i64) -> Self {
+        Self {
+            name,
+            readings: VecDeque::new(),
+            cut: false,
+            minute: second.div_euclid(MINUTE_S),
+            gathered: Gathered::default(),
+            counted_until: second,
         }
-        // One reading a second is enough; while a proof is made there are more.
-        if self
-            .readings
-            .back()
-            .is_some_and(|last| moment.second == last.second)
-        {
-            self.readings.pop_back();
+    }
+
+    /// Takes a reading in, and tells the minutes that ended with it.
+    fn take(&mut self, moment: Moment, ended: &mut Vec<Minute>) {
+        match self.readings.back().copied() {
+            // A clock that was set back begins anew: one line has one order.
+            Some(last) if moment.second < last.second => {
+                ended.extend(self.end_now());
+                *self = Self::new(self.name.clone(), moment.second);
+            }
+            // One reading a second is enough; while a proof is made there are more.
+            Some(last) if moment.second == last.second => {
+                self.readings.pop_back();
+            }
+            // Only now it is known how long the last one stood.
+            Some(last) => self.count(&last, last.stands_until(Some(&moment)), ended),
+            None => {}
         }
+        self.turn_to(moment.second.div_euclid(MINUTE_S), ended);
         self.readings.push_back(moment);
         while self
             .readings
             .front()
-            .is_some_and(|first| moment.second - first.second > KEPT_S)
+            .is_some_and(|first| moment.second - first.second > KEPT_S + MINUTE_S)
         {
             self.readings.pop_front();
+            self.cut = true;
         }
+    }
+
+    /// Counts the seconds for which a reading stood in their minutes.
+    fn count(&mut self, moment: &Moment, until: i64, ended: &mut Vec<Minute>) {
+        for (second, seconds) in parts(moment.second.max(self.counted_until), until, MINUTE_S) {
+            self.turn_to(second.div_euclid(MINUTE_S), ended);
+            self.gathered.add(&moment.values, seconds);
+        }
+        self.counted_until = self.counted_until.max(until);
+    }
+
+    fn turn_to(&mut self, minute: i64, ended: &mut Vec<Minute>) {
+        if self.minute != minute {
+            ended.extend(self.end_minute());
+            self.minute = minute;
+        }
+    }
+
+    /// The second from which on the past is told from here. Where the store has what was before, a
+    /// minute is told by one of the two: half of its readings here and its whole mean there would
+    /// be another mean.
+    fn held_from(&self) -> Option<i64> {
+        let first = self.readings.front()?.second;
+        let whole = (first + MINUTE_S - 1).div_euclid(MINUTE_S) * MINUTE_S;
+        Some(if self.cut { whole } else { first })
+    }
+
+    /// The minute that is not over yet; the newest reading stands for its own period in it.
+    fn end_now(&mut self) -> Option<Minute> {
+        if let Some(last) = self.readings.back().copied() {
+            let over = (self.minute + 1) * MINUTE_S;
+            self.count(&last, last.stands_until(None).min(over), &mut Vec::new());
+        }
+        self.end_minute()
     }
 
     fn end_minute(&mut self) -> Option<Minute> {
@@ -195,98 +234,4 @@ impl Card {
 }
 
 #[cfg(test)]
-mod tests {
-    use forgekeeper_domain::{
-        Timestamp,
-        gpu::history::{GpuLine, GpuMetric},
-    };
-
-    use super::*;
-
-    const START: i64 = 1_800_000_000;
-
-    fn sample(second: i64, load: Option<u32>) -> GpuSample {
-        let at = Timestamp::from_second(START + second).expect("a time");
-        let uuid = GpuUuid::new("GPU-a").expect("an id");
-        GpuSample {
-            load_percent: load,
-            ..GpuSample::unread(uuid, 0, "X", at)
-        }
-    }
-
-    fn record(past: &Past, second: i64, load: u32, period: u64) -> Vec<Minute> {
-        past.record(&[sample(second, Some(load))], Duration::from_secs(period))
-    }
-
-    fn means(past: &Past, from: i64, step_s: u32, steps: u32) -> Vec<Option<f32>> {
-        let axis = Axis {
-            from_s: START + from,
-            step_s,
-            steps,
-        };
-        let mut filled = BTreeMap::new();
-        past.fill(&axis, &mut filled);
-        let steps = filled.into_values().next().map(|(_, steps)| steps);
-        GpuLine::of(GpuMetric::Load, &steps.unwrap_or_default()).mean
-    }
-
-    #[test]
-    fn a_reading_stands_until_the_next_and_a_gap_is_a_gap() {
-        let past = Past::default();
-        record(&past, 0, 10, 1);
-        record(&past, 1, 20, 1);
-        // Nobody looks: once in ten seconds.
-        record(&past, 2, 30, 10);
-        record(&past, 12, 40, 10);
-        // The driver was away.
-        record(&past, 60, 50, 1);
-        assert_eq!(
-            means(&past, 0, 1, 14),
-            [10, 20, 30, 30, 30, 30, 30, 30, 30, 30, 30, 30, 40, 40]
-                .map(|v: u16| Some(f32::from(v)))
-        );
-        let later = means(&past, 20, 1, 42);
-        assert_eq!(later[0], Some(40.0), "for its own period");
-        assert_eq!(later[2..40], [None; 38], "and not for longer");
-        assert_eq!(later[40..], [Some(50.0), None]);
-        assert_eq!(means(&past, 0, 60, 3), [Some(25.0), Some(50.0), None]);
-        assert_eq!(means(&past, -600, 60, 3), [None, None, None]);
-    }
-
-    #[test]
-    fn an_hour_is_kept_and_a_clock_set_back_begins_anew() {
-        let past = Past::default();
-        for second in 0..4000 {
-            record(&past, second, 1, 1);
-        }
-        let held = |past: &Past| {
-            let axis = Axis {
-                from_s: START,
-                step_s: 60,
-                steps: 1,
-            };
-            past.fill(&axis, &mut BTreeMap::new()).into_values().next()
-        };
-        assert_eq!(held(&past), Some(START + 399));
-        record(&past, 100, 2, 1);
-        assert_eq!(held(&past), Some(START + 100));
-    }
-
-    #[test]
-    fn a_minute_is_told_when_it_is_over() {
-        let past = Past::default();
-        assert_eq!(record(&past, 0, 10, 1), []);
-        assert_eq!(record(&past, 59, 30, 1), []);
-        let ended = record(&past, 60, 90, 1);
-        assert_eq!(ended.len(), 1);
-        assert_eq!(ended[0].number, START / 60);
-        let load = ended[0].gathered.spreads()[0].expect("told");
-        assert_eq!((load.min, load.mean, load.max), (10.0, 20.0, 30.0));
-        let rest = past.unfinished();
-        assert_eq!(rest[0].number, START / 60 + 1);
-        assert_eq!(past.unfinished(), []);
-        // A minute in which nothing was told is no minute.
-        past.record(&[sample(121, None)], Duration::from_secs(1));
-        assert_eq!(record(&past, 181, 5, 1), []);
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use forgekeeper_domain::{
-    gpu::history::{Axis, Gathered, GpuMetric, KEPT_S, METRICS, Spread},
+    gpu::history::{Axis, Gathered, GpuMetric, KEPT_S, METRICS, Spread, parts},
     ids::{GpuUuid, HostId},
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter, types::Value};
@@ -124,7 +124,7 @@ fn insert(connection: &Connection, card: i64, minute: &Minute) -> Result<(), Sto
         .query_row(params![card, minute.number], |row| Ok(spreads(row)))
         .optional()?;
     if let Some(before) = before {
-        // How many readings each half had is not known: they count alike.
+        // How long each half was is not kept: they count alike.
         let mut both = Gathered::default();
         both.add_spread(&before?, 1.0);
         both.add_spread(&gathered.spreads(), 1.0);
@@ -178,16 +178,11 @@ fn spread_out(
     until: i64,
 ) {
     let (from, to) = (minute * MINUTE_S, ((minute + 1) * MINUTE_S).min(until));
-    let step_s = i64::from(axis.step_s);
-    let mut second = from.max(axis.from_s);
-    while second < to {
+    for (second, seconds) in parts(from.max(axis.from_s), to, i64::from(axis.step_s)) {
         let Some(step) = axis.place(second).and_then(|place| line.get_mut(place)) else {
             return;
         };
-        let next = ((second.div_euclid(step_s) + 1) * step_s).min(to);
-        #[expect(clippy::cast_precision_loss, reason = "at most sixty")]
-        step.add_spread(spreads, (next - second) as f64);
-        second = next;
+        step.add_spread(spreads, seconds);
     }
 }
 
@@ -246,7 +241,7 @@ mod tests {
         let mut values: Values = [None; METRICS];
         for load in [load - 4.0, load + 4.0] {
             values[0] = Some(load);
-            gathered.add(&values);
+            gathered.add(&values, 1.0);
         }
         Minute {
             card: CardName {
