@@ -93,12 +93,12 @@ async fn fill(folder: &Path, days: i64) -> Result<u64, Failure> {
         }
         if ended.len() >= usize::try_from(AT_ONCE)? {
             store
-                .insert_gpu_minutes(&host, std::mem::take(&mut ended))
+                .insert_gpu_minutes(&host, std::mem::take(&mut ended), at)
                 .await?;
         }
     }
     ended.extend(past.unfinished());
-    store.insert_gpu_minutes(&host, ended).await?;
+    store.insert_gpu_minutes(&host, ended, clock::now()).await?;
     let bytes = store.bytes().await?;
     store.close().await;
     Ok(bytes)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use forgekeeper_domain::{
+    Timestamp,
     gpu::history::{Axis, Gathered, GpuMetric, KEPT_S, METRICS, Spread, parts},
     ids::{GpuUuid, HostId},
 };
@@ -15,6 +16,9 @@ use crate::gpu::past::{CardName, Minute};
 const MINUTE_S: i64 = 60;
 /// Values are kept in tenths.
 const TENTHS: f32 = 10.0;
+/// A minute may be so many minutes ahead of the clock, which is a day: a clock that goes wrong by a
+/// time zone and is set right. What is further ahead was never now.
+const AHEAD: i64 = 24 * 60;
 /// Columns of a row that are not values: card and minute.
 const KEYS: usize = 2;
 
@@ -40,14 +44,22 @@ pub(super) fn table() -> String {
 }
 
 impl Store {
-    /// Adds minutes of a host's cards. A minute that is there already (the program was started anew
-    /// within it) is joined with.
+    /// Adds minutes of a host's cards, and drops what is too old. A minute that is there already
+    /// (the program was started anew within it) is joined with; one that the clock is far from
+    /// having reached is left out.
     pub async fn insert_gpu_minutes(
         &self,
         host: &HostId,
-        minutes: Vec<Minute>,
+        mut minutes: Vec<Minute>,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         let host = host.clone();
+        let now = now.as_second().div_euclid(MINUTE_S);
+        let told = minutes.len();
+        minutes.retain(|minute| minute.number <= now + AHEAD);
+        if minutes.len() < told {
+            tracing::warn!("minutes of graphics cards are of a time to come: the clock was wrong");
+        }
         self.run(move |connection| {
             let change = connection.transaction()?;
             for minute in &minutes {
@@ -55,9 +67,7 @@ impl Store {
                 insert(&change, card, minute)?;
             }
             if let Some(newest) = minutes.iter().map(|minute| minute.number).max() {
-                change
-                    .prepare_cached("DELETE FROM gpu_minutes WHERE card IN (SELECT id FROM gpu_cards WHERE host = ?) AND minute < ?")?
-                    .execute(params![host.as_str(), newest - KEPT_S / MINUTE_S])?;
+                prune(&change, newest.min(now), now)?;
             }
             change.commit()?;
             Ok(())
@@ -111,6 +121,51 @@ impl Store {
         })
         .await
     }
+}
+
+/// Drops minutes that are older than is kept, or of a time to come, and cards without any minute.
+///
+/// A clock that by itself puts most of the history out of its place is not believed: it is the
+/// clock that is wrong, and the minutes that it wrote are dropped when it is set right. One that
+/// stays so has written more than there was before after a while, and is believed then.
+fn prune(connection: &Connection, newest: i64, now: i64) -> Result<(), StoreError> {
+    // By card, as the key begins with it: a range of minutes alone would read the whole table.
+    let cards = "card IN (SELECT id FROM gpu_cards)";
+    let (oldest, last) = (newest - KEPT_S / MINUTE_S, now + AHEAD);
+    let outside: i64 = connection
+        .prepare_cached(&format!(
+            "SELECT (SELECT count(*) FROM gpu_minutes WHERE {cards} AND minute < ?1)
+             + (SELECT count(*) FROM gpu_minutes WHERE {cards} AND minute > ?2)"
+        ))?
+        .query_row([oldest, last], |row| row.get(0))?;
+    if outside == 0 {
+        return Ok(());
+    }
+    // No more are counted than have to be.
+    let inside: i64 = connection
+        .prepare_cached(&format!(
+            "SELECT count(*) FROM (SELECT 1 FROM gpu_minutes
+             WHERE {cards} AND minute BETWEEN ?1 AND ?2 LIMIT ?3)"
+        ))?
+        .query_row([oldest, last, outside], |row| row.get(0))?;
+    if inside < outside {
+        tracing::debug!(outside, "the clock would drop most of the history of cards");
+        return Ok(());
+    }
+    for (outside, minute) in [("minute < ?", oldest), ("minute > ?", last)] {
+        connection
+            .prepare_cached(&format!(
+                "DELETE FROM gpu_minutes WHERE {cards} AND {outside}"
+            ))?
+            .execute([minute])?;
+    }
+    connection
+        .prepare_cached(
+            "DELETE FROM gpu_cards WHERE NOT EXISTS
+             (SELECT 1 FROM gpu_minutes WHERE card = gpu_cards.id)",
+        )?
+        .execute([])?;
+    Ok(())
 }
 
 fn insert(connection: &Connection, card: i64, minute: &Minute) -> Result<(), StoreError> {
@@ -225,163 +280,4 @@ fn cards(connection: &Connection, host: &HostId) -> Result<Vec<(i64, CardName)>,
 }
 
 #[cfg(test)]
-mod tests {
-    use forgekeeper_domain::gpu::history::{GpuLine, METRICS, Values};
-
-    use super::*;
-
-    const NOON: i64 = 1_800_000_000 / MINUTE_S;
-
-    fn host() -> HostId {
-        HostId::new("local").expect("an id")
-    }
-
-    fn minute(card: &str, number: i64, load: f32) -> Minute {
-        let mut gathered = Gathered::default();
-        let mut values: Values = [None; METRICS];
-        for load in [load - 4.0, load + 4.0] {
-            values[0] = Some(load);
-            gathered.add(&values, 1.0);
-        }
-        Minute {
-            card: CardName {
-                uuid: GpuUuid::new(card).expect("an id"),
-                name: "NVIDIA GeForce RTX 3080".to_owned(),
-                index: 0,
-            },
-            number,
-            gathered,
-        }
-    }
-
-    async fn store() -> (tempfile::TempDir, Store) {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (store, _) = Store::open(folder.path()).await.expect("open");
-        (folder, store)
-    }
-
-    async fn loads(store: &Store, axis: Axis, held: &[(&str, i64)]) -> Vec<(String, GpuLine)> {
-        let held = held
-            .iter()
-            .map(|(card, from)| (GpuUuid::new(*card).expect("an id"), *from))
-            .collect();
-        let steps = store.gpu_minutes(&host(), axis, held, Steps::new()).await;
-        let line = |steps: &[Gathered]| GpuLine::of(GpuMetric::Load, steps);
-        steps
-            .expect("read")
-            .into_iter()
-            .map(|(uuid, (_, steps))| (uuid.to_string(), line(&steps)))
-            .collect()
-    }
-
-    #[tokio::test]
-    async fn minutes_come_back_as_they_were_with_their_gaps() {
-        let (_folder, store) = store().await;
-        let minutes = vec![
-            minute("GPU-a", NOON, 10.0),
-            minute("GPU-a", NOON + 2, 30.0),
-            minute("GPU-b", NOON + 1, 50.0),
-        ];
-        store
-            .insert_gpu_minutes(&host(), minutes)
-            .await
-            .expect("kept");
-        let other = HostId::new("other").expect("an id");
-        let far = vec![minute("GPU-c", NOON, 99.0)];
-        store.insert_gpu_minutes(&other, far).await.expect("kept");
-        let axis = Axis {
-            from_s: NOON * MINUTE_S,
-            step_s: 60,
-            steps: 4,
-        };
-        let found = loads(&store, axis, &[]).await;
-        assert_eq!(found.len(), 2, "another host's cards are not these");
-        assert_eq!(found[0].0, "GPU-a");
-        assert_eq!(found[0].1.mean, [Some(10.0), None, Some(30.0), None]);
-        assert_eq!(found[0].1.min, [Some(6.0), None, Some(26.0), None]);
-        assert_eq!(found[0].1.max, [Some(14.0), None, Some(34.0), None]);
-        assert_eq!(found[1].1.mean, [None, Some(50.0), None, None]);
-    }
-
-    #[tokio::test]
-    async fn a_minute_is_spread_over_smaller_steps_and_gathered_in_larger_ones() {
-        let (_folder, store) = store().await;
-        let minutes = vec![minute("GPU-a", NOON, 10.0), minute("GPU-a", NOON + 1, 30.0)];
-        store
-            .insert_gpu_minutes(&host(), minutes)
-            .await
-            .expect("kept");
-        let fine = Axis {
-            from_s: NOON * MINUTE_S + 30,
-            step_s: 30,
-            steps: 4,
-        };
-        assert_eq!(
-            loads(&store, fine, &[]).await[0].1.mean,
-            [Some(10.0), Some(30.0), Some(30.0), None]
-        );
-        let coarse = Axis {
-            from_s: NOON * MINUTE_S,
-            step_s: 3600,
-            steps: 1,
-        };
-        assert_eq!(loads(&store, coarse, &[]).await[0].1.mean, [Some(20.0)]);
-        // What is held in memory is not taken twice.
-        let held = NOON * MINUTE_S + 60;
-        assert_eq!(
-            loads(&store, coarse, &[("GPU-a", held)]).await[0].1.mean,
-            [Some(10.0)]
-        );
-    }
-
-    #[tokio::test]
-    async fn a_minute_cut_by_a_new_start_is_one_minute() {
-        let (_folder, store) = store().await;
-        for load in [10.0, 30.0] {
-            let minutes = vec![minute("GPU-a", NOON, load)];
-            store
-                .insert_gpu_minutes(&host(), minutes)
-                .await
-                .expect("kept");
-        }
-        let axis = Axis {
-            from_s: NOON * MINUTE_S,
-            step_s: 60,
-            steps: 1,
-        };
-        let line = &loads(&store, axis, &[]).await[0].1;
-        assert_eq!(
-            (line.min[0], line.mean[0], line.max[0]),
-            (Some(6.0), Some(20.0), Some(34.0))
-        );
-    }
-
-    #[tokio::test]
-    async fn thirty_days_are_kept_and_no_more() {
-        let (_folder, store) = store().await;
-        let days = KEPT_S / MINUTE_S;
-        let minutes = vec![
-            minute("GPU-a", NOON - days - 1, 1.0),
-            minute("GPU-a", NOON - days, 2.0),
-        ];
-        store
-            .insert_gpu_minutes(&host(), minutes)
-            .await
-            .expect("kept");
-        let now = vec![minute("GPU-a", NOON, 3.0)];
-        store.insert_gpu_minutes(&host(), now).await.expect("kept");
-        let axis = Axis {
-            from_s: (NOON - days - 10) * MINUTE_S,
-            step_s: 86_400,
-            steps: 40,
-        };
-        let means: Vec<f32> = loads(&store, axis, &[]).await[0]
-            .1
-            .mean
-            .iter()
-            .flatten()
-            .copied()
-            .collect();
-        assert_eq!(means, [2.0, 3.0]);
-    }
-}
+mod tests;

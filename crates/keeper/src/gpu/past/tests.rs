@@ -150,7 +150,9 @@ async fn store_and_memory_tell_the_same_mean_on_both_sides_of_their_border() {
     for second in (3..7200).step_by(10) {
         let load = if second % 60 == 53 { 90 } else { 30 };
         let ended = record(&past, second, load, 10);
-        store.insert_gpu_minutes(&host, ended).await.expect("kept");
+        let now = sample(second, None).at;
+        let kept = store.insert_gpu_minutes(&host, ended, now).await;
+        kept.expect("kept");
     }
     let axis = Axis {
         from_s: START,

@@ -13,7 +13,7 @@ use crate::{
     },
     gpu::{GpuActor, GpuConfig, GpuContainer, GpuExec, GpuHandle, GpuPlace, past::Minute},
     settings::HostSettings,
-    sys::tasks::Tasks,
+    sys::{clock, tasks::Tasks},
 };
 
 /// `nvidia-smi` answers in a fraction of a second, or the driver is in trouble.
@@ -79,7 +79,8 @@ impl Roster {
         // It ends with the actor that sends them, so that the last minute is kept, too.
         tasks.spawn("gpu minutes", async move {
             while let Some(minutes) = ended.recv().await {
-                if let Err(error) = store.insert_gpu_minutes(&host, minutes).await {
+                let kept = store.insert_gpu_minutes(&host, minutes, clock::now()).await;
+                if let Err(error) = kept {
                     tracing::error!(%error, "minutes of graphics cards could not be kept");
                 }
             }
