@@ -89,7 +89,7 @@ async fn fill(folder: &Path, days: i64) -> Result<u64, Failure> {
         let at = Timestamp::from_second(second)?;
         for (index, card) in (0_u32..).zip(CARDS) {
             let sample = reading(index, card, at, &mut dice)?;
-            ended.extend(past.record(&[sample], Duration::from_secs(10)));
+            ended.extend(past.record(&[sample], Duration::from_secs(10), at));
         }
         if ended.len() >= usize::try_from(AT_ONCE)? {
             store

@@ -13,6 +13,14 @@ pub use source::{GpuActor, GpuConfig, GpuContainer, GpuExec, GpuPlace};
 
 use forgekeeper_domain::{gpu::GpuSample, ids::GpuUuid};
 
+/// Most cards of one reading: twice what the largest machines hold. A container says what it likes
+/// where `nvidia-smi` is asked for.
+pub(crate) const MOST_CARDS: usize = 32;
+/// Most cards remembered of a host: one that tells of other cards each time has no more.
+pub(crate) const MOST_REMEMBERED: usize = 2 * MOST_CARDS;
+/// Most problems said of one reading.
+const MOST_PROBLEMS: usize = 16;
+
 /// One look at all cards of a source.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Reading {
@@ -29,6 +37,25 @@ pub struct Reading {
     /// Containers that did not answer when all were asked last: cards that only they see are out of
     /// sight.
     pub silent: Vec<String>,
+}
+
+impl Reading {
+    /// The reading with no more cards than a machine holds; what is left out is said.
+    fn bounded(mut self) -> Self {
+        let told = self.samples.len() + self.lost.len();
+        self.samples.truncate(MOST_CARDS);
+        self.lost.truncate(MOST_CARDS - self.samples.len());
+        let more = self.problems.len().saturating_sub(MOST_PROBLEMS);
+        if more > 0 {
+            self.problems.truncate(MOST_PROBLEMS);
+            self.problems.push(format!("{more} more problems"));
+        }
+        if told > MOST_CARDS {
+            let problem = format!("{told} GPUs are told of: only {MOST_CARDS} of them are shown");
+            self.problems.insert(0, problem);
+        }
+        self
+    }
 }
 
 /// A card that fell off the bus.

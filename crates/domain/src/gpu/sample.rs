@@ -21,6 +21,11 @@ const SLOWEST_STATE: u32 = 15;
 /// Newest PCI Express generation there could be.
 const NEWEST_PCIE: u32 = 9;
 
+/// Longest name of a card in characters: a driver has room for 96 (`NVML_DEVICE_NAME_V2_BUFFER_SIZE`).
+const MOST_NAME_CHARS: usize = 96;
+/// Longest PCI address: with a domain of eight digits it has 16 characters.
+const MOST_BUS_CHARS: usize = 32;
+
 /// One reading of one card.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
@@ -154,7 +159,8 @@ impl GpuSample {
 
     /// The reading without values that no card can have: a broken counter is not known, and never
     /// shown as a number. Drivers have told 17179869184 GiB of used memory (an underflow), loads of
-    /// `u32::MAX` percent and NaN watts.
+    /// `u32::MAX` percent and NaN watts. What a container answers in a card's name has no bounds of
+    /// its own: it is cut.
     #[must_use]
     pub fn plausible(self) -> Self {
         let percent = |value: Option<u32>| value.filter(|percent| *percent <= 100);
@@ -169,7 +175,10 @@ impl GpuSample {
         let within = |value: Option<u64>| {
             value.filter(|bytes| *bytes <= memory_total.unwrap_or(MOST_MEMORY))
         };
+        let name = self.name.chars().take(MOST_NAME_CHARS).collect();
         Self {
+            name,
+            bus_id: self.bus_id.filter(|bus| bus.len() <= MOST_BUS_CHARS),
             load_percent: percent(self.load_percent),
             memory_load_percent: percent(self.memory_load_percent),
             encoder_percent: percent(self.encoder_percent),
@@ -255,6 +264,8 @@ mod tests {
     #[test]
     fn what_no_card_can_have_is_not_known() {
         let absurd = GpuSample {
+            name: "NVIDIA ".repeat(10_000),
+            bus_id: Some(format!("{}:01:00.0", "0".repeat(10_000))),
             load_percent: Some(u32::MAX),
             memory_load_percent: Some(101),
             encoder_percent: Some(200),
@@ -289,6 +300,7 @@ mod tests {
             ..card()
         };
         let expected = GpuSample {
+            name: "NVIDIA ".repeat(14)[..96].to_owned(),
             memory_total: Some(16 * GIB),
             processes: Some(vec![GpuProcess {
                 pid: 7,

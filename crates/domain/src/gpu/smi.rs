@@ -325,7 +325,7 @@ fn row(columns: &[&str], line: &str, at: Timestamp) -> Result<(SmiCard, Option<S
         sample: sample.plausible(),
         lost: cells.iter().any(|cell| says_lost(cell)),
     };
-    Ok((card, cell("driver_version").map(str::to_owned)))
+    Ok((card, cell("driver_version").map(shorten)))
 }
 
 /// A cell with a value: `[N/A]`, `[Not Supported]`, `[Unknown Error]`, `[GPU is lost]` have none.

@@ -11,7 +11,7 @@ use forgekeeper_domain::{
     series::Series,
 };
 
-use super::Reading;
+use super::{MOST_REMEMBERED, Reading};
 
 /// One minute, one value a second.
 const HISTORY: usize = 60;
@@ -97,6 +97,18 @@ impl Cards {
         }
         self.cards
             .retain(|_, card| card.lost.is_some() || seconds(card.latest.at, now) < FORGET_S);
+        self.crowd_out();
+    }
+
+    /// Forgets the cards that were told of longest ago, while there are too many.
+    fn crowd_out(&mut self) {
+        while self.cards.len() > MOST_REMEMBERED {
+            let oldest = self.cards.iter().min_by_key(|(_, card)| card.told_at());
+            let Some(uuid) = oldest.map(|(uuid, _)| uuid.clone()) else {
+                return;
+            };
+            self.cards.remove(&uuid);
+        }
     }
 
     /// The cards as shown at a moment, by index.
@@ -143,6 +155,12 @@ impl Card {
         self.load.push(sample.at, sample.load_percent);
         self.condition.see(&sample);
         self.latest = sample;
+    }
+
+    /// When the driver told of it last.
+    fn told_at(&self) -> Timestamp {
+        let lost = self.lost.as_ref().map(|lost| lost.told_at);
+        lost.map_or(self.latest.at, |at| at.max(self.latest.at))
     }
 
     fn is_current(&self, now: Timestamp, current_ms: i64) -> bool {

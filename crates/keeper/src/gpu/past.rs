@@ -7,12 +7,15 @@ use std::{
 };
 
 use forgekeeper_domain::{
+    Timestamp,
     gpu::{
         GpuSample,
         history::{Axis, Gathered, Values, parts, values_of},
     },
     ids::GpuUuid,
 };
+
+use super::MOST_REMEMBERED;
 
 /// Readings are kept for so long, in seconds.
 const KEPT_S: i64 = 3600;
@@ -69,12 +72,23 @@ struct Moment {
 
 impl Past {
     /// Takes readings in; returns the minutes that ended with them. `period` is how long it is until
-    /// the next one.
-    pub fn record(&self, samples: &[GpuSample], period: Duration) -> Vec<Minute> {
+    /// the next one. A card that was not read for the kept hour is dropped; while too many are held,
+    /// no other card is taken in, so that made-up ones fill neither memory nor store.
+    pub fn record(&self, samples: &[GpuSample], period: Duration, now: Timestamp) -> Vec<Minute> {
         let period_s = i64::try_from(period.as_secs()).unwrap_or(KEPT_S).max(1);
         let mut cards = self.lock();
         let mut ended = Vec::new();
+        cards.retain(|_, card| {
+            let kept = card.is_of_the_hour(now.as_second());
+            if !kept {
+                ended.extend(card.end_now());
+            }
+            kept
+        });
         for sample in samples {
+            if cards.len() >= MOST_REMEMBERED && !cards.contains_key(&sample.uuid) {
+                continue;
+            }
             let name = CardName {
                 uuid: sample.uuid.clone(),
                 name: sample.name.clone(),
@@ -159,6 +173,12 @@ impl Card {
             gathered: Gathered::default(),
             counted_until: second,
         }
+    }
+
+    /// Whether its newest reading is kept still, before or, where the clock was set back, after now.
+    fn is_of_the_hour(&self, now_s: i64) -> bool {
+        let last = self.readings.back();
+        last.is_some_and(|last| (now_s - last.second).abs() <= KEPT_S)
     }
 
     /// Takes a reading in, and tells the minutes that ended with it.

@@ -13,7 +13,7 @@ use forgekeeper_domain::{
     ids::GpuUuid,
 };
 
-use super::{GpuContainer, GpuExec, LostCard, Reading};
+use super::{GpuContainer, GpuExec, LostCard, MOST_CARDS, MOST_REMEMBERED, Reading};
 use crate::sys::clock;
 
 /// How long one run may take at most; the door has a shorter deadline that fits its transport.
@@ -103,8 +103,12 @@ impl SmiSource {
             self.needed.clear();
             return Err(failures);
         }
-        for SmiCard { sample, .. } in &merged.cards {
+        for SmiCard { sample, .. } in merged.cards.iter().take(MOST_CARDS) {
             if let Some(bus) = &sample.bus_id {
+                if self.seen.len() >= MOST_REMEMBERED && !self.seen.contains_key(bus) {
+                    // No machine has so many places: somebody makes them up.
+                    self.seen.clear();
+                }
                 self.seen.insert(bus.clone(), sample.uuid.clone());
             }
         }
@@ -121,6 +125,8 @@ impl SmiSource {
                     self.cuda = smi::cuda_version(&text).or(self.cuda.take());
                 }
             }
+            let seen = &self.seen;
+            self.thresholds.retain(|bus, _| seen.contains_key(bus));
         }
         self.round = self.round.wrapping_add(1);
         let containers = merged.contributors.clone();

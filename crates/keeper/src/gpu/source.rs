@@ -280,11 +280,12 @@ impl Watching {
 
     fn took(&mut self, source: GpuSourceInfo, reading: Reading, period: Duration) {
         let now: Timestamp = clock::now();
+        let reading = reading.bounded();
         self.asked = false;
         self.view.error = (!reading.problems.is_empty()).then(|| reading.problems.join("; "));
         keep(
             self.config.minutes.as_ref(),
-            self.past.record(&reading.samples, period),
+            self.past.record(&reading.samples, period, now),
         );
         if self.inside.readings.receiver_count() > 0 {
             // Who looked a moment ago may have gone.

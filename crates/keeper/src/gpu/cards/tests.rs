@@ -217,3 +217,34 @@ fn a_card_that_was_taken_out_is_forgotten() {
     cards.take(other(600), at(600));
     assert_eq!(cards.view(at(600)).len(), 1);
 }
+
+#[test]
+fn made_up_cards_have_bounds_and_crowd_out_no_real_one() {
+    let mut cards = Cards::default();
+    for second in 0..20 {
+        let made_up = |n: i64| sample(&format!("GPU-{}", second * 100 + n), second, None, None);
+        let lost = |n: i64| LostCard {
+            uuid: uuid(&format!("pci-{}", second * 100 + n)),
+            index: 50,
+            message: "GPU is lost".to_owned(),
+        };
+        let samples = std::iter::once(sample("GPU-a", second, Some(10), None))
+            .chain((0..20).map(made_up))
+            .collect();
+        let reading = Reading {
+            samples,
+            lost: (0..20).map(lost).collect(),
+            ..Reading::default()
+        }
+        .bounded();
+        assert_eq!(reading.samples.len() + reading.lost.len(), 32);
+        assert_eq!(
+            reading.problems,
+            ["41 GPUs are told of: only 32 of them are shown"]
+        );
+        cards.take(reading, at(second));
+    }
+    let shown = cards.view(at(19));
+    assert_eq!(shown.len(), MOST_REMEMBERED);
+    assert!(shown.iter().any(|card| card.latest.uuid == uuid("GPU-a")));
+}

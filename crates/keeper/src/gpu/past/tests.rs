@@ -17,7 +17,9 @@ fn sample(second: i64, load: Option<u32>) -> GpuSample {
 }
 
 fn record(past: &Past, second: i64, load: u32, period: u64) -> Vec<Minute> {
-    past.record(&[sample(second, Some(load))], Duration::from_secs(period))
+    let sample = sample(second, Some(load));
+    let now = sample.at;
+    past.record(&[sample], Duration::from_secs(period), now)
 }
 
 fn means(past: &Past, from: i64, step_s: u32, steps: u32) -> Vec<Option<f32>> {
@@ -91,7 +93,12 @@ fn a_minute_is_told_when_it_is_over() {
     assert_eq!(rest[0].number, START / 60 + 1);
     assert_eq!(past.unfinished(), []);
     // A minute in which nothing was told is no minute.
-    past.record(&[sample(121, None)], Duration::from_secs(1));
+    let silent = sample(121, None);
+    past.record(
+        std::slice::from_ref(&silent),
+        Duration::from_secs(1),
+        silent.at,
+    );
     assert_eq!(record(&past, 181, 5, 1), []);
 }
 
@@ -168,4 +175,46 @@ async fn store_and_memory_tell_the_same_mean_on_both_sides_of_their_border() {
     let means = GpuLine::of(GpuMetric::Load, &line).mean;
     // Three seconds of the odd value of the minute before, seven of its own.
     assert_eq!(means[1..119], [Some(40.0); 118]);
+}
+
+/// A reading of a card by its number.
+fn of_card(number: usize, second: i64) -> GpuSample {
+    let uuid = GpuUuid::new(format!("GPU-{number}")).expect("an id");
+    GpuSample {
+        uuid,
+        ..sample(second, Some(5))
+    }
+}
+
+#[test]
+fn a_card_that_is_gone_for_the_kept_hour_is_dropped_with_its_last_minute() {
+    let past = Past::default();
+    let take = |number: usize, second: i64| {
+        let sample = of_card(number, second);
+        let now = sample.at;
+        past.record(&[sample], Duration::from_secs(1), now)
+    };
+    take(0, 0);
+    assert_eq!(take(1, 3600), []);
+    let ended = take(1, 3601);
+    assert_eq!((ended.len(), ended[0].number), (1, START / 60));
+    assert_eq!(past.lock().len(), 1);
+    // What was read before the clock was set back by hours goes, too.
+    take(2, -7200);
+    assert_eq!(past.lock().len(), 1);
+}
+
+#[test]
+fn made_up_cards_crowd_out_no_other_one() {
+    let past = Past::default();
+    for second in 0..100 {
+        let number = usize::try_from(second).expect("small");
+        let made_up = (0..32).map(|card| of_card(1000 + number * 32 + card, second));
+        let samples: Vec<_> = std::iter::once(of_card(0, second)).chain(made_up).collect();
+        past.record(&samples, Duration::from_secs(1), samples[0].at);
+    }
+    let cards = past.lock();
+    assert_eq!(cards.len(), MOST_REMEMBERED);
+    let real = cards.values().next().expect("the first");
+    assert_eq!(real.readings.len(), 100);
 }

@@ -425,3 +425,24 @@ async fn real_driver_is_read_through_nvml() {
     );
     assert_eq!(tasks.shutdown(Duration::from_secs(5)).await, [""; 0]);
 }
+
+#[tokio::test]
+async fn a_container_that_makes_cards_up_fills_nothing() {
+    let heading = TABLE.lines().next().expect("a heading");
+    let long = "NVIDIA ".repeat(40);
+    let rows = (0..300).map(|n| {
+        format!("{n}, {long}, 00000000:{n:02x}:00.0, 552.44, 1, 1, 9, 40, 1, 1, GPU-{n}\n")
+    });
+    let table = format!("{heading}\n{}", rows.collect::<String>());
+    let site = Site::default();
+    site.say(&[("one", Ok(&table))]);
+    let mut bench = start(&site, &["one"], false);
+    let view = bench.until("cards", |view| !view.cards.is_empty()).await;
+    assert_eq!(view.cards.len(), crate::gpu::MOST_CARDS);
+    let named = |card: &forgekeeper_domain::gpu::GpuCard| card.latest.name.chars().count() <= 96;
+    assert!(view.cards.iter().all(named));
+    assert_eq!(
+        view.error.as_deref(),
+        Some("300 GPUs are told of: only 32 of them are shown")
+    );
+}
