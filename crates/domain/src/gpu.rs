@@ -13,7 +13,7 @@ pub mod smi;
 pub mod table;
 pub mod throttle;
 
-pub use sample::{GpuProcess, GpuSample, PcieLink};
+pub use sample::{GpuProcess, GpuSample, PcieLink, is_late};
 pub use shares::Shares;
 pub use throttle::Throttle;
 

@@ -11,7 +11,7 @@ pub(crate) use door::CloseLook;
 pub use door::GpuHandle;
 pub use source::{GpuActor, GpuConfig, GpuContainer, GpuExec, GpuPlace};
 
-use forgekeeper_domain::{gpu::GpuSample, ids::GpuUuid};
+use forgekeeper_domain::{Timestamp, gpu::GpuSample, ids::GpuUuid};
 
 /// Most cards of one reading: twice what the largest machines hold. A container says what it likes
 /// where `nvidia-smi` is asked for.
@@ -24,6 +24,8 @@ const MOST_PROBLEMS: usize = 16;
 /// One look at all cards of a source.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Reading {
+    /// When it was begun, where the answer may come long after that; `None`: just now.
+    pub at: Option<Timestamp>,
     /// Driver version, when told.
     pub driver: Option<String>,
     /// Newest CUDA version that the driver supports, when told.

@@ -215,6 +215,15 @@ impl GpuSample {
     }
 }
 
+/// Whether a reading that was begun at `at` comes too late: a newer one was taken since, and this
+/// is the answer that a driver owed for long.
+///
+/// A newer one that is ahead of the clock was read before the clock was set back: then the times
+/// tell nothing, and what comes now is of now. So nothing stands still until the clock has caught up.
+pub fn is_late(at: Timestamp, newest: Timestamp, now: Timestamp) -> bool {
+    at < newest && newest <= now
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,6 +233,16 @@ mod tests {
     fn card() -> GpuSample {
         let uuid = GpuUuid::new("GPU-a").expect("an id");
         GpuSample::unread(uuid, 0, "NVIDIA GeForce RTX 3080", Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn an_answer_before_a_newer_one_is_late_and_a_clock_set_back_makes_none() {
+        let at = |second| Timestamp::from_second(second).expect("a time");
+        assert!(is_late(at(10), at(12), at(13)));
+        assert!(!is_late(at(12), at(12), at(13)), "the same once more");
+        assert!(!is_late(at(13), at(12), at(13)));
+        // The clock was set back by an hour after the newest one.
+        assert!(!is_late(at(10), at(3612), at(10)));
     }
 
     #[test]

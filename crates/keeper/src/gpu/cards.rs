@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use forgekeeper_domain::{
     Timestamp,
     cause::Cause,
-    gpu::{GpuCard, GpuSample, condition::Condition},
+    gpu::{GpuCard, GpuSample, condition::Condition, is_late},
     ids::GpuUuid,
     outcome::Outcome,
     series::Series,
@@ -63,8 +63,9 @@ impl Cards {
         self.current_ms = periods.unwrap_or(i64::MAX).max(CURRENT_MS);
     }
 
-    /// Takes a reading in.
+    /// Takes a reading in; an answer that comes after a newer one changes nothing.
     pub(crate) fn take(&mut self, reading: Reading, now: Timestamp) {
+        let begun = reading.at.unwrap_or(now);
         // One that was lost before it was ever read had no name but its place.
         let samples = &reading.samples;
         self.cards.retain(|uuid, card| {
@@ -75,6 +76,7 @@ impl Cards {
         });
         for sample in reading.samples {
             match self.cards.get_mut(&sample.uuid) {
+                Some(card) if is_late(sample.at, card.latest.at, now) => {}
                 Some(card) => card.read(sample),
                 None => {
                     self.cards.insert(sample.uuid.clone(), Card::new(sample));
@@ -82,6 +84,10 @@ impl Cards {
             }
         }
         for lost in reading.lost {
+            let known = self.cards.get(&lost.uuid);
+            if known.is_some_and(|card| is_late(begun, card.latest.at, now)) {
+                continue;
+            }
             let card = self.cards.entry(lost.uuid.clone()).or_insert_with(|| {
                 let mut card = Card::new(unread(lost.uuid.clone(), lost.index, now));
                 card.load = Series::new(HISTORY);

@@ -11,6 +11,7 @@ use forgekeeper_domain::{
     gpu::{
         GpuSample,
         history::{Axis, Gathered, Values, parts, values_of},
+        is_late,
     },
     ids::GpuUuid,
 };
@@ -53,6 +54,8 @@ pub struct Past {
 #[derive(Debug)]
 struct Card {
     name: CardName,
+    /// When the newest reading was begun, to tell one that comes late.
+    newest: Option<Timestamp>,
     readings: VecDeque<Moment>,
     /// Whether older readings were dropped: then the store has what was before the first.
     cut: bool,
@@ -102,6 +105,13 @@ impl Past {
             let card = cards
                 .entry(sample.uuid.clone())
                 .or_insert_with(|| Card::new(name.clone(), moment.second));
+            if card
+                .newest
+                .is_some_and(|newest| is_late(sample.at, newest, now))
+            {
+                continue;
+            }
+            card.newest = Some(sample.at);
             card.name = name;
             card.take(moment, &mut ended);
         }
@@ -167,6 +177,7 @@ impl Card {
     fn new(name: CardName, second: i64) -> Self {
         Self {
             name,
+            newest: None,
             readings: VecDeque::new(),
             cut: false,
             minute: second.div_euclid(MINUTE_S),
@@ -187,7 +198,9 @@ impl Card {
             // A clock that was set back begins anew: one line has one order.
             Some(last) if moment.second < last.second => {
                 ended.extend(self.end_now());
+                let newest = self.newest;
                 *self = Self::new(self.name.clone(), moment.second);
+                self.newest = newest;
             }
             // One reading a second is enough; while a proof is made there are more.
             Some(last) if moment.second == last.second => {

@@ -248,3 +248,42 @@ fn made_up_cards_have_bounds_and_crowd_out_no_real_one() {
     assert_eq!(shown.len(), MOST_REMEMBERED);
     assert!(shown.iter().any(|card| card.latest.uuid == uuid("GPU-a")));
 }
+
+#[test]
+fn an_answer_that_comes_late_changes_nothing() {
+    let mut cards = Cards::default();
+    read(&mut cards, 10, Some(50));
+    // The driver was asked at 5, hung, and another source answered meanwhile.
+    let late = Reading {
+        at: Some(at(5)),
+        samples: vec![sample("GPU-a", 5, Some(99), Some(80))],
+        ..Reading::default()
+    };
+    cards.take(late, at(11));
+    let card = cards.view(at(11)).remove(0);
+    assert_eq!(
+        (card.latest.at, card.load_history.len()),
+        (at(10), 1),
+        "{card:?}"
+    );
+    let late = Reading {
+        at: Some(at(5)),
+        lost: vec![LostCard {
+            uuid: uuid("GPU-a"),
+            index: 0,
+            message: "GPU is lost".to_owned(),
+        }],
+        ..Reading::default()
+    };
+    cards.take(late, at(11));
+    assert_eq!(cards.view(at(11))[0].outcome.status, Status::Ok);
+}
+
+#[test]
+fn a_clock_that_is_set_back_freezes_nothing() {
+    let mut cards = Cards::default();
+    read(&mut cards, 3600, Some(50));
+    let card = read(&mut cards, 1, Some(60));
+    assert_eq!((card.latest.at, card.current), (at(1), true));
+    assert_eq!(read(&mut cards, 2, Some(61)).latest.at, at(2));
+}

@@ -118,6 +118,7 @@ impl Open {
     fn read(&mut self, places: &mut Vec<(u32, GpuUuid)>, at: Timestamp) -> Result<Reading, String> {
         let count = self.nvml.device_count().map_err(|error| words(&error))?;
         let mut reading = Reading {
+            at: Some(at),
             driver: self.driver.clone(),
             cuda: self.cuda.clone(),
             ..Reading::default()

@@ -218,3 +218,15 @@ fn made_up_cards_crowd_out_no_other_one() {
     let real = cards.values().next().expect("the first");
     assert_eq!(real.readings.len(), 100);
 }
+
+#[test]
+fn an_answer_that_comes_late_changes_nothing_of_the_past() {
+    let past = Past::default();
+    record(&past, 0, 10, 1);
+    record(&past, 5, 20, 1);
+    let late = sample(2, Some(90));
+    let now = sample(6, None).at;
+    past.record(&[late], Duration::from_secs(1), now);
+    let seconds = [Some(10.0), None, None, None, None, Some(20.0)];
+    assert_eq!(means(&past, 0, 1, 6), seconds);
+}
