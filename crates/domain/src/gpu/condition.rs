@@ -1,5 +1,7 @@
 //! What is wrong with a card, by thresholds from its own driver, and for how long it has to be so.
 
+use std::collections::VecDeque;
+
 use jiff::Timestamp;
 
 use super::{GpuSample, Throttle};
@@ -13,6 +15,9 @@ const COOL_BY: u32 = 3;
 const THROTTLED_S: i64 = 120;
 /// A pause of so many seconds in it does not begin it anew.
 const THROTTLE_PAUSE_S: i64 = 15;
+/// So much of the last [`THROTTLED_S`] a card must have been held back, seconds: half of the time.
+/// A spike every few seconds holds nothing back, though no pause between two is long.
+const HELD_S: i64 = THROTTLED_S / 2;
 /// So long a link must be narrow, seconds: it is trained anew when a card wakes.
 const NARROW_S: i64 = 60;
 /// A quarter of the lanes or fewer: an x16 card on x4 or x1. Half of them is a usual board.
@@ -32,6 +37,7 @@ pub struct Condition {
     over_since: Option<Timestamp>,
     hot: bool,
     throttle: Option<Stretch>,
+    held: Held,
     narrow_since: Option<Timestamp>,
     low_since: Option<Timestamp>,
     seen_at: Option<Timestamp>,
@@ -44,14 +50,46 @@ struct Stretch {
     last: Timestamp,
 }
 
+/// Whether a card was held back, by each reading of the last [`THROTTLED_S`]; one that does not tell
+/// counts for nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Held(VecDeque<(Timestamp, bool)>);
+
+impl Held {
+    fn see(&mut self, at: Timestamp, held: bool) {
+        self.0.push_back((at, held));
+        // One that is older may reach into the window.
+        while self
+            .0
+            .get(1)
+            .is_some_and(|(next, _)| seconds(*next, at) >= THROTTLED_S)
+        {
+            self.0.pop_front();
+        }
+    }
+
+    /// For how long, in seconds: a reading stands until the next one.
+    fn seconds(&self) -> i64 {
+        let Some((now, _)) = self.0.back() else {
+            return 0;
+        };
+        let until = self.0.iter().skip(1);
+        let stood = self.0.iter().zip(until).filter(|((_, held), _)| *held);
+        stood
+            .map(|((from, _), (to, _))| seconds(*from, *now).min(THROTTLED_S) - seconds(*to, *now))
+            .sum()
+    }
+}
+
 impl Condition {
     /// Takes a reading in. A value that is not told this time changes nothing: unknown is not well.
     pub fn see(&mut self, sample: &GpuSample) {
         if self
             .seen_at
-            .is_some_and(|seen| seconds(seen, sample.at) > GAP_S)
+            .is_some_and(|seen| !(0..=GAP_S).contains(&seconds(seen, sample.at)))
         {
-            // Nobody looked for long: what was so then has not been so all the time.
+            // Nobody looked for long: what was so then has not been so all the time. Or the clock was
+            // set back, and nothing tells for how long it has been so.
             *self = Self::default();
         }
         self.seen_at = Some(sample.at);
@@ -68,6 +106,7 @@ impl Condition {
     }
 
     fn throttling(&mut self, sample: &GpuSample) {
+        self.held.see(sample.at, troubles(sample).next().is_some());
         if sample.throttle.is_none() {
             return;
         }
@@ -123,7 +162,7 @@ impl Condition {
         }
         if let Some(stretch) = self
             .throttle
-            .filter(|s| seconds(s.since, s.last) >= THROTTLED_S)
+            .filter(|s| seconds(s.since, s.last) >= THROTTLED_S && self.held.seconds() >= HELD_S)
         {
             let reasons: Vec<&str> = troubles(sample).map(Throttle::word).collect();
             found.push(
@@ -265,6 +304,50 @@ mod tests {
         );
         assert!(held(Throttle::PowerLimit, 0..0).iter().all(Vec::is_empty));
         assert!(held(Throttle::Idle, 0..0).iter().all(Vec::is_empty));
+    }
+
+    /// Whether a card that is read every `period` seconds, and held back at some of them, is told to be
+    /// throttled at any of them, and at the last one.
+    fn throttled(period: i64, lasts: i64, held: impl Fn(i64) -> bool) -> (bool, bool) {
+        let readings = (0..=lasts / period).map(|n| n * period);
+        let found = causes(readings.map(|second| GpuSample {
+            throttle: Some(if held(second) {
+                vec![Throttle::HardwareHeat]
+            } else {
+                vec![]
+            }),
+            ..sample(second)
+        }));
+        let told: Vec<bool> = found.iter().map(|causes| !causes.is_empty()).collect();
+        (told.contains(&true), told.last() == Some(&true))
+    }
+
+    #[test]
+    fn spikes_hold_nothing_back_and_half_of_the_time_does() {
+        let spikes = throttled(1, 600, |second| second % 14 == 0);
+        assert_eq!(spikes, (false, false), "one second of fourteen");
+        let mostly = throttled(1, 600, |second| second % 14 < 8);
+        assert_eq!(mostly, (true, true), "eight seconds of fourteen");
+        let once = throttled(1, 600, |second| second < 300 || second % 14 == 0);
+        assert_eq!(once, (true, false), "it ends though spikes remain");
+        for period in [1, 10, 30, 60] {
+            assert_eq!(throttled(period, 120, |_| true), (true, true), "{period}");
+            assert_eq!(throttled(period, 119, |_| true), (false, false), "{period}");
+        }
+        assert_eq!(throttled(10, 600, |s| s % 30 == 0), (false, false));
+        assert_eq!(throttled(10, 600, |s| s % 30 != 0), (true, true));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_begins_anew() {
+        let held = |second| GpuSample {
+            throttle: Some(vec![Throttle::HardwareHeat]),
+            ..sample(second)
+        };
+        let found = causes((0..130).chain(-3600..-3470).map(held));
+        assert!(!found[129].is_empty());
+        assert!(found[130].is_empty(), "for how long is not known");
+        assert!(!found[259].is_empty(), "and told again after two minutes");
     }
 
     #[test]
