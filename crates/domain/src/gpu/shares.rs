@@ -68,10 +68,12 @@ pub struct Share {
     /// where it is known to be there and not how much it holds.
     #[cfg_attr(feature = "specta", specta(type = Option<f64>))]
     pub memory: Option<u64>,
+    /// Whether it may hold more than `memory`: the driver does not tell of all of its processes.
+    pub at_least: bool,
     /// Bytes as told, where that is more than could be counted.
     #[cfg_attr(feature = "specta", specta(type = Option<f64>))]
     pub claimed: Option<u64>,
-    /// Its part of the compute load in percent, where the driver tells.
+    /// Its part of the compute load in percent, where the driver tells it of all of its processes.
     pub load_percent: Option<u32>,
 }
 
@@ -115,6 +117,14 @@ pub fn divide(sample: &GpuSample, claims: &[MemoryClaim]) -> Shares {
         let known = told.iter_mut().find(|share| share.holder == holder);
         match (known, claim.held) {
             (Some(share), Some(held)) => match share.memory {
+                // What is left out of the sum may be what the service counts: no contradiction.
+                Some(counted) if share.at_least => {
+                    if held > counted {
+                        share.memory = Some(held);
+                        share.at_least = false;
+                        share.source = ShareSource::Reported;
+                    }
+                }
                 Some(counted) if held > counted.saturating_add(TOLERANCE) => {
                     contradicted.push(claim.service.clone());
                 }
@@ -128,6 +138,7 @@ pub fn divide(sample: &GpuSample, claims: &[MemoryClaim]) -> Shares {
                 holder,
                 source: ShareSource::Reported,
                 memory: Some(held),
+                at_least: false,
                 claimed: None,
                 load_percent: None,
             }),
@@ -163,6 +174,7 @@ pub fn divide(sample: &GpuSample, claims: &[MemoryClaim]) -> Shares {
             holder: Holder::Unknown,
             source: ShareSource::Remainder,
             memory: Some(left),
+            at_least: false,
             claimed: None,
             load_percent: None,
         });
@@ -191,16 +203,17 @@ fn by_processes(processes: &[GpuProcess], claims: &[MemoryClaim]) -> Vec<Share> 
         };
         match shares.iter_mut().find(|share| share.holder == holder) {
             Some(share) => {
+                share.at_least |= share.memory.is_some() != process.memory.is_some();
                 share.memory = sum(share.memory, process.memory);
-                share.load_percent = match (share.load_percent, process.load_percent) {
-                    (Some(a), Some(b)) => Some((a + b).min(100)),
-                    (a, b) => a.or(b),
-                };
+                // A part of a load has no use as a bound: it is not known.
+                let loads = share.load_percent.zip(process.load_percent);
+                share.load_percent = loads.map(|(a, b)| a.saturating_add(b).min(100));
             }
             None => shares.push(Share {
                 holder,
                 source: ShareSource::Driver,
                 memory: process.memory,
+                at_least: false,
                 claimed: None,
                 load_percent: process.load_percent,
             }),
@@ -381,6 +394,37 @@ mod tests {
             rows(&divide(&silent, &claims))[0],
             ("myia".to_owned(), ShareSource::Reported, Some(3), None)
         );
+    }
+
+    #[test]
+    fn a_sum_that_leaves_a_process_out_is_a_bound_and_contradicts_nobody() {
+        let unread = || GpuProcess {
+            load_percent: None,
+            ..process(2, Some("myia-container"), None)
+        };
+        let divided = |held, first: GpuProcess, second: GpuProcess| {
+            let claims = [claim("myia", Some("GPU-a"), held)];
+            divide(&card(Some(8 * GIB), Some(vec![first, second])), &claims)
+        };
+        let read = || process(1, Some("myia-container"), Some(4 * GIB));
+        for (first, second) in [(read(), unread()), (unread(), read())] {
+            let alone = divided(None, first.clone(), second.clone());
+            let share = &alone.shares[0];
+            assert_eq!((share.memory, share.at_least), (Some(4 * GIB), true));
+            assert_eq!(share.load_percent, None, "half of a load is none");
+            let more = divided(Some(6 * GIB), first.clone(), second.clone());
+            assert_eq!(more.contradicted, []);
+            assert_eq!(
+                rows(&more)[0],
+                ("myia".to_owned(), ShareSource::Reported, Some(6), None)
+            );
+            assert!(!more.shares[0].at_least);
+            let less = divided(Some(3 * GIB), first, second);
+            assert_eq!(rows(&less)[0].1, ShareSource::Driver);
+            assert_eq!(rows(&less)[0].2, Some(4));
+        }
+        let whole = divided(None, read(), process(2, Some("myia-container"), Some(GIB)));
+        assert!(!whole.shares[0].at_least);
     }
 
     #[test]

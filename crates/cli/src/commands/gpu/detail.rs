@@ -151,6 +151,7 @@ pub(super) fn share(share: &Share) -> String {
         Holder::Unknown => "unknown".to_owned(),
     };
     let size = or_not_available(share.memory, gibibytes);
+    let bound = if share.at_least { "at least " } else { "" };
     let claimed = share
         .claimed
         .map(|bytes| format!(" of {} claimed", gibibytes(bytes)));
@@ -158,7 +159,7 @@ pub(super) fn share(share: &Share) -> String {
         ShareSource::Reported => " (reported)",
         ShareSource::Driver | ShareSource::Remainder => "",
     };
-    format!("{who} {size}{}{told}", claimed.unwrap_or_default())
+    format!("{who} {bound}{size}{}{told}", claimed.unwrap_or_default())
 }
 
 fn temperature(s: &GpuSample) -> String {
