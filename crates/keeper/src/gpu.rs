@@ -33,8 +33,10 @@ pub struct Reading {
     /// Cards that were read.
     pub samples: Vec<GpuSample>,
     /// Cards that the driver calls lost.
-    pub lost: Vec<LostCard>,
-    /// What else went wrong: a card that cannot be opened, in the driver's words.
+    pub lost: Vec<SilentCard>,
+    /// Cards that the driver counts and does not let be read now; said in `problems`, too.
+    pub unread: Vec<SilentCard>,
+    /// What else went wrong, in the driver's words.
     pub problems: Vec<String>,
     /// Containers that did not answer when all were asked last: cards that only they see are out of
     /// sight.
@@ -44,9 +46,11 @@ pub struct Reading {
 impl Reading {
     /// The reading with no more cards than a machine holds; what is left out is said.
     fn bounded(mut self) -> Self {
-        let told = self.samples.len() + self.lost.len();
+        let told = self.samples.len() + self.lost.len() + self.unread.len();
         self.samples.truncate(MOST_CARDS);
         self.lost.truncate(MOST_CARDS - self.samples.len());
+        let left = MOST_CARDS - self.samples.len() - self.lost.len();
+        self.unread.truncate(left);
         let more = self.problems.len().saturating_sub(MOST_PROBLEMS);
         if more > 0 {
             self.problems.truncate(MOST_PROBLEMS);
@@ -60,9 +64,9 @@ impl Reading {
     }
 }
 
-/// A card that fell off the bus.
+/// A card that is there, or was, and cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LostCard {
+pub struct SilentCard {
     /// The card, when it was seen before or the driver still tells.
     pub uuid: GpuUuid,
     /// Its place as far as known.

@@ -10,7 +10,7 @@ use crate::{
     cause::Cause,
     ids::{GpuUuid, HostId, ServiceId},
     ladder::{Ladder, Rung, RungOutcome},
-    outcome::{Outcome, Status},
+    outcome::{Evidence, Outcome, Status},
 };
 
 /// Changes within this many seconds may be flapping.
@@ -22,6 +22,10 @@ const ADVICE_REPEATS_S: i64 = 30 * 86_400;
 /// For so many seconds an action may break what it likes on its way: a stop takes up to 30 s, and
 /// what comes after it is a start, which is no news by itself. A fault that lasts longer is one.
 const ACTING_QUIET_S: i64 = 120;
+
+/// Evidence of an incident that ended though nothing proved its trouble gone: its subject is not
+/// there any more.
+pub const NOT_KNOWN: &str = "not_known_any_more";
 
 /// A judged service, as the rules need it.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +47,8 @@ pub struct Judged<'a> {
 pub struct Changes {
     /// Opened now, or came back.
     pub opened: Vec<Incident>,
-    /// Proved gone now.
+    /// Closed now: proved gone, or replaced by another, or of something that is not known any more.
+    /// The last ones say so in their evidence ([`NOT_KNOWN`]).
     pub closed: Vec<Incident>,
 }
 
@@ -262,6 +267,12 @@ impl IncidentBook {
                     entry.is_broken(false, now);
                     changes.closed.extend(entry.close());
                 }
+                Fate::NotKnown => {
+                    let since = Evidence::new(NOT_KNOWN, entry.incident.last_seen_at);
+                    entry.incident.evidence.push(since);
+                    entry.is_broken(false, now);
+                    changes.closed.extend(entry.close());
+                }
             }
         }
     }
@@ -276,6 +287,8 @@ enum Fate {
     Gone,
     /// Closes in any case: another took its place, or nobody asks any more.
     Replaced,
+    /// Closes in any case, and is not said to be well: nobody tells of its subject any more.
+    NotKnown,
 }
 
 fn fate(
@@ -359,13 +372,21 @@ fn fate_of_card(
     found: &[(Subject, RungOutcome, Vec<ServiceId>)],
 ) -> Fate {
     let other = |(subject, _, _): &(Subject, _, _)| matches!(subject, Subject::Gpu(c) if c == card);
-    match cards.iter().find(|(known, _)| *known == card) {
+    // Two hosts may see one card, or tell of one that another host has: it is well when all say so.
+    let told = cards.iter().filter(|(known, _)| *known == card);
+    let mut statuses = told.map(|(_, outcome)| outcome.status).peekable();
+    if statuses.peek().is_none() {
         // It was taken out, or its host was.
-        None => Fate::Replaced,
-        Some(_) if found.iter().any(other) => Fate::Replaced,
-        Some((_, outcome)) if outcome.status == Status::Ok => Fate::Gone,
+        return Fate::NotKnown;
+    }
+    if found.iter().any(other) {
+        return Fate::Replaced;
+    }
+    if statuses.all(|status| status == Status::Ok) {
+        Fate::Gone
+    } else {
         // Not read now: neither proved nor refuted.
-        Some(_) => Fate::Keep,
+        Fate::Keep
     }
 }
 

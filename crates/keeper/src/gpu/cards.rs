@@ -19,7 +19,7 @@ const HISTORY: usize = 60;
 const CURRENT_MS: i64 = 5_000;
 /// A reading is of this moment until the second one after it failed to come.
 const CURRENT_PERIODS: f64 = 2.5;
-/// A card that other readings leave out for so long was taken out.
+/// A card of which other readings tell nothing for so long was taken out.
 const FORGET_S: i64 = 600;
 
 /// The cards of one host.
@@ -43,13 +43,15 @@ struct Card {
     latest: GpuSample,
     load: Series<u32>,
     condition: Condition,
-    lost: Option<Lost>,
+    lost: Option<Said>,
+    /// Counted by the driver, and not to be read now.
+    unread: Option<Said>,
     outcome: Option<Outcome>,
 }
 
-/// What the driver says of a card that fell off the bus.
+/// What the driver says of a card in place of its values.
 #[derive(Debug)]
-struct Lost {
+struct Said {
     message: String,
     since: Timestamp,
     /// When it said so last.
@@ -83,26 +85,23 @@ impl Cards {
                 }
             }
         }
-        for lost in reading.lost {
-            let known = self.cards.get(&lost.uuid);
-            if known.is_some_and(|card| is_late(begun, card.latest.at, now)) {
-                continue;
-            }
-            let card = self.cards.entry(lost.uuid.clone()).or_insert_with(|| {
-                let mut card = Card::new(unread(lost.uuid.clone(), lost.index, now));
+        for (silent, is_lost) in reading
+            .lost
+            .into_iter()
+            .map(|card| (card, true))
+            .chain(reading.unread.into_iter().map(|card| (card, false)))
+        {
+            let card = self.cards.entry(silent.uuid.clone()).or_insert_with(|| {
+                let mut card = Card::new(nameless(silent.uuid.clone(), silent.index, begun));
                 card.load = Series::new(HISTORY);
                 card
             });
-            let since = card.lost.as_ref().map_or(now, |lost| lost.since);
-            card.lost = Some(Lost {
-                message: lost.message,
-                since,
-                told_at: now,
-            });
-            card.load.push(now, None);
+            if !is_late(begun, card.latest.at, now) {
+                card.say(silent.message, is_lost, now);
+            }
         }
         self.cards
-            .retain(|_, card| card.lost.is_some() || seconds(card.latest.at, now) < FORGET_S);
+            .retain(|_, card| card.lost.is_some() || seconds(card.told_at(), now) < FORGET_S);
         self.crowd_out();
     }
 
@@ -150,6 +149,7 @@ impl Card {
             latest: sample.clone(),
             condition: Condition::default(),
             lost: None,
+            unread: None,
             outcome: None,
         };
         card.read(sample);
@@ -158,30 +158,54 @@ impl Card {
 
     fn read(&mut self, sample: GpuSample) {
         self.lost = None;
+        self.unread = None;
         self.load.push(sample.at, sample.load_percent);
         self.condition.see(&sample);
         self.latest = sample;
     }
 
+    /// Keeps what the driver says in place of values. One that is lost stays so until it is read: that
+    /// it cannot be opened is no news of it.
+    fn say(&mut self, message: String, is_lost: bool, now: Timestamp) {
+        let said = if is_lost || self.lost.is_some() {
+            &mut self.lost
+        } else {
+            &mut self.unread
+        };
+        let since = said.as_ref().map_or(now, |said| said.since);
+        *said = Some(Said {
+            message,
+            since,
+            told_at: now,
+        });
+        self.load.push(now, None);
+    }
+
     /// When the driver told of it last.
     fn told_at(&self) -> Timestamp {
-        let lost = self.lost.as_ref().map(|lost| lost.told_at);
-        lost.map_or(self.latest.at, |at| at.max(self.latest.at))
+        let said = self.lost.iter().chain(&self.unread);
+        said.fold(self.latest.at, |at, said| at.max(said.told_at))
     }
 
     fn is_current(&self, now: Timestamp, current_ms: i64) -> bool {
-        self.lost.is_none() && (-CURRENT_MS..current_ms).contains(&millis(self.latest.at, now))
+        let silent = self.lost.is_some() || self.unread.is_some();
+        !silent && (-CURRENT_MS..current_ms).contains(&millis(self.latest.at, now))
     }
 
     fn show(&mut self, now: Timestamp, current_ms: i64) -> GpuCard {
         let mut remarks = Vec::new();
-        let outcome = match &self.lost {
-            Some(lost) => Outcome {
+        let outcome = match (&self.lost, &self.unread) {
+            (Some(lost), _) => Outcome {
                 checked_at: Some(lost.told_at),
                 ..Outcome::failing(Cause::GpuLost, lost.since).with("driver_message", &lost.message)
             },
-            None if !self.is_current(now, current_ms) => Outcome::unknown(Cause::NotMeasurable),
-            None => {
+            (None, Some(unread)) => Outcome::unknown(Cause::NotMeasurable)
+                .checked(unread.told_at)
+                .with("driver_message", &unread.message),
+            (None, None) if !self.is_current(now, current_ms) => {
+                Outcome::unknown(Cause::NotMeasurable)
+            }
+            (None, None) => {
                 let found = self.condition.found(&self.latest);
                 // That little memory is free is no fault of the card: models are there to fill it.
                 let (beside, mut wrong): (Vec<_>, Vec<_>) = found
@@ -217,8 +241,8 @@ impl Card {
     }
 }
 
-/// A card of which nothing but its loss is known.
-fn unread(uuid: GpuUuid, index: u32, at: Timestamp) -> GpuSample {
+/// A card of which nothing is known but that it cannot be read.
+fn nameless(uuid: GpuUuid, index: u32, at: Timestamp) -> GpuSample {
     GpuSample::unread(uuid, index, format!("GPU {index}"), at)
 }
 

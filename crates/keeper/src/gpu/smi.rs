@@ -13,7 +13,7 @@ use forgekeeper_domain::{
     ids::GpuUuid,
 };
 
-use super::{GpuContainer, GpuExec, LostCard, MOST_CARDS, MOST_REMEMBERED, Reading};
+use super::{GpuContainer, GpuExec, MOST_CARDS, MOST_REMEMBERED, Reading, SilentCard};
 use crate::sys::clock;
 
 /// How long one run may take at most; the door has a shorter deadline that fits its transport.
@@ -154,7 +154,7 @@ impl SmiSource {
             let index = if trusted { sample.index } else { place };
             if lost {
                 let message = "GPU is lost".to_owned();
-                reading.lost.push(LostCard {
+                reading.lost.push(SilentCard {
                     uuid: sample.uuid,
                     index,
                     message,
@@ -179,7 +179,7 @@ impl SmiSource {
                 && !reading.lost.iter().any(|lost| lost.uuid == uuid)
             {
                 let index = u32::try_from(reading.samples.len() + reading.lost.len()).unwrap_or(0);
-                reading.lost.push(LostCard {
+                reading.lost.push(SilentCard {
                     uuid,
                     index,
                     message,

@@ -565,36 +565,4 @@ fn a_wrong_placement_is_open_until_a_proof_finds_it_right() {
     assert_eq!(book.open(), []);
 }
 
-#[test]
-fn a_card_in_trouble_is_an_incident_of_its_own() {
-    let mut book = IncidentBook::default();
-    let card = GpuUuid::new("GPU-a").expect("id");
-    let time = |second: i64| Timestamp::from_second(T + second).expect("time");
-    let well = || Outcome::ok(time(0));
-    let lost = || Outcome::failing(Cause::GpuLost, time(0));
-    let opened = book.observe(time(0), &[], &[(&card, &lost())]).opened;
-    assert_eq!(opened[0].subject, Subject::Gpu(card.clone()));
-    assert_eq!(
-        (opened[0].rung, opened[0].cause),
-        (Rung::Host, Cause::GpuLost)
-    );
-    let unread = Outcome::unknown(Cause::NotMeasurable);
-    let changes = book.observe(time(10), &[], &[(&card, &unread)]);
-    assert_eq!(
-        (changes, book.open().len()),
-        (Changes::default(), 1),
-        "not read is not well"
-    );
-    let hot = Outcome::degraded(Cause::GpuHot, time(20));
-    let changes = book.observe(time(20), &[], &[(&card, &hot)]);
-    assert_eq!(
-        (changes.opened.len(), changes.closed.len()),
-        (1, 1),
-        "another took its place"
-    );
-    let changes = book.observe(time(30), &[], &[(&card, &well())]);
-    assert_eq!((changes.closed.len(), book.open().len()), (1, 0));
-    book.observe(time(400), &[], &[(&card, &lost())]);
-    let changes = book.observe(time(410), &[], &[]);
-    assert_eq!(changes.closed.len(), 1, "taken out with its host");
-}
+mod cards;

@@ -1,7 +1,7 @@
 use forgekeeper_domain::outcome::Status;
 
 use super::*;
-use crate::gpu::LostCard;
+use crate::gpu::SilentCard;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_000_000 + second).expect("a time")
@@ -16,7 +16,7 @@ fn sample(name: &str, second: i64, load: Option<u32>, degrees: Option<u32>) -> G
         load_percent: load,
         temperature_c: degrees,
         slowdown_c: Some(90),
-        ..unread(uuid(name), 0, at(second))
+        ..nameless(uuid(name), 0, at(second))
     }
 }
 
@@ -119,12 +119,14 @@ fn hot_needs_thirty_seconds_and_ends_with_a_margin() {
 #[test]
 fn a_card_that_was_lost_before_it_was_read_comes_back_as_one() {
     let mut cards = Cards::default();
-    let lost = LostCard {
+    let lost = SilentCard {
         uuid: uuid("index-0"),
         index: 0,
         message: "GPU is lost".to_owned(),
     };
     let reading = Reading {
+        // The driver took its time to say so.
+        at: Some(at(-1)),
         lost: vec![lost],
         ..Reading::default()
     };
@@ -160,7 +162,7 @@ fn a_lost_card_stays_lost_until_it_is_read_again() {
     let mut cards = Cards::default();
     read(&mut cards, 0, Some(50));
     let lost = |name: &str| Reading {
-        lost: vec![LostCard {
+        lost: vec![SilentCard {
             uuid: uuid(name),
             index: 3,
             message: "GPU is lost".to_owned(),
@@ -223,7 +225,7 @@ fn made_up_cards_have_bounds_and_crowd_out_no_real_one() {
     let mut cards = Cards::default();
     for second in 0..20 {
         let made_up = |n: i64| sample(&format!("GPU-{}", second * 100 + n), second, None, None);
-        let lost = |n: i64| LostCard {
+        let lost = |n: i64| SilentCard {
             uuid: uuid(&format!("pci-{}", second * 100 + n)),
             index: 50,
             message: "GPU is lost".to_owned(),
@@ -268,7 +270,7 @@ fn an_answer_that_comes_late_changes_nothing() {
     );
     let late = Reading {
         at: Some(at(5)),
-        lost: vec![LostCard {
+        lost: vec![SilentCard {
             uuid: uuid("GPU-a"),
             index: 0,
             message: "GPU is lost".to_owned(),
@@ -286,4 +288,43 @@ fn a_clock_that_is_set_back_freezes_nothing() {
     let card = read(&mut cards, 1, Some(60));
     assert_eq!((card.latest.at, card.current), (at(1), true));
     assert_eq!(read(&mut cards, 2, Some(61)).latest.at, at(2));
+}
+
+#[test]
+fn a_card_that_cannot_be_opened_stays_with_the_drivers_words_and_is_not_well() {
+    let mut cards = Cards::default();
+    read(&mut cards, 0, Some(50));
+    let shut = |second| Reading {
+        samples: vec![sample("GPU-b", second, None, Some(40))],
+        unread: vec![SilentCard {
+            uuid: uuid("GPU-a"),
+            index: 0,
+            message: "an unknown error".to_owned(),
+        }],
+        ..Reading::default()
+    };
+    for second in [1, 700, 1400] {
+        cards.take(shut(second), at(second));
+        let card = cards.view(at(second)).remove(0);
+        assert_eq!(card.latest.uuid, uuid("GPU-a"), "after {second} s");
+        assert_eq!(
+            (card.outcome.status, card.outcome.cause, card.current),
+            (Status::Unknown, Some(Cause::NotMeasurable), false)
+        );
+        assert_eq!(card.outcome.checked_at, Some(at(second)));
+        assert_eq!(
+            card.outcome.evidence_value("driver_message"),
+            Some("an unknown error")
+        );
+    }
+    assert_eq!(read(&mut cards, 1401, Some(50)).outcome.status, Status::Ok);
+    // A lost one that cannot be opened is lost all the same.
+    let lost = Reading {
+        lost: shut(0).unread,
+        ..Reading::default()
+    };
+    cards.take(lost, at(1402));
+    cards.take(shut(1403), at(1403));
+    let card = cards.view(at(1403)).remove(0);
+    assert_eq!(card.outcome.cause, Some(Cause::GpuLost));
 }

@@ -10,7 +10,7 @@ use forgekeeper_domain::{Timestamp, ids::GpuUuid};
 use nvml_wrapper::{Nvml, cuda_driver_version_major, cuda_driver_version_minor, error::NvmlError};
 
 use super::card::{Known, is_lost};
-use crate::gpu::{LostCard, Reading};
+use crate::gpu::{Reading, SilentCard};
 
 /// While a card is lost, the library is opened anew after so many readings.
 const REOPEN_AFTER: u32 = 30;
@@ -131,12 +131,13 @@ impl Open {
             let (uuid, device) = match opened {
                 Ok(opened) => opened,
                 Err(error) if is_lost(&error) => {
-                    reading.lost.extend(lost(places, index, &error));
+                    reading.lost.extend(silent(places, index, &error));
                     continue;
                 }
                 Err(error) => {
                     let problem = format!("GPU {index} cannot be opened: {}", words(&error));
                     reading.problems.push(problem);
+                    reading.unread.extend(silent(places, index, &error));
                     continue;
                 }
             };
@@ -162,7 +163,7 @@ impl Open {
                     }
                     reading.samples.push(sample);
                 }
-                Err(error) => reading.lost.push(LostCard {
+                Err(error) => reading.lost.push(SilentCard {
                     uuid,
                     index,
                     message: words(&error),
@@ -175,17 +176,23 @@ impl Open {
                 "the driver counts {count} GPUs and opens none: {problems}"
             ));
         }
+        // Where cards changed their places, the one at this place is another, and was read.
+        let Reading {
+            samples, unread, ..
+        } = &mut reading;
+        unread.retain(|card| samples.iter().all(|sample| sample.uuid != card.uuid));
         Ok(reading)
     }
 }
 
-fn lost(places: &[(u32, GpuUuid)], index: u32, error: &NvmlError) -> Option<LostCard> {
+/// The card at a place that cannot be opened, by what was there before.
+fn silent(places: &[(u32, GpuUuid)], index: u32, error: &NvmlError) -> Option<SilentCard> {
     let uuid = places
         .iter()
         .find(|(place, _)| *place == index)
         .map(|(_, uuid)| uuid.clone());
     let uuid = uuid.or_else(|| GpuUuid::new(format!("index-{index}")).ok())?;
-    Some(LostCard {
+    Some(SilentCard {
         uuid,
         index,
         message: words(error),
