@@ -65,6 +65,8 @@ pub enum EngineFact {
         version: String,
         /// Negotiated API version, such as `1.43`.
         api_version: String,
+        /// Version of the kernel that it runs on, where it tells; hostile until parsed.
+        kernel: Option<String>,
         /// Round trip in milliseconds.
         ping_ms: u32,
     },

@@ -5,6 +5,7 @@
 pub mod clock;
 pub(crate) mod file_watch;
 pub mod files;
+pub(crate) mod kernel;
 pub mod paths;
 pub(crate) mod processes;
 pub mod tasks;

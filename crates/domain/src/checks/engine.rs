@@ -25,6 +25,7 @@ fn judge(facts: &Facts) -> Outcome {
             version,
             api_version,
             ping_ms,
+            ..
         } => Outcome::ok(engine.at)
             .with("version", version)
             .with("api_version", api_version)

@@ -89,6 +89,7 @@ pub(crate) fn healthy() -> Facts {
         engine: now(EngineFact::Answering {
             version: "28.3.0".into(),
             api_version: "1.43".into(),
+            kernel: None,
             ping_ms: 2,
         }),
         container: now(ContainerFact::Present(Box::new(container()))),

@@ -81,6 +81,7 @@ struct Inner {
     resolved: ResolvedEndpoint,
     version: String,
     api_version: String,
+    kernel: Option<String>,
     deadlines: Deadlines,
     given_up: CancellationToken,
     hung: Arc<HungExecs>,
@@ -103,6 +104,8 @@ struct VersionBody {
     api_version: Option<String>,
     #[serde(rename = "MinAPIVersion")]
     min_api_version: Option<String>,
+    #[serde(rename = "KernelVersion")]
+    kernel: Option<String>,
 }
 
 impl Engine {
@@ -140,6 +143,7 @@ impl Engine {
                 version: found.version,
                 api_version: found.api_version,
                 min_api_version: found.min_api_version,
+                kernel: found.kernel_version,
             };
             (docker, body)
         };
@@ -152,6 +156,7 @@ impl Engine {
                 resolved: resolved.clone(),
                 version: body.version.unwrap_or_else(|| "unknown".to_owned()),
                 api_version: format!("{}.{}", negotiated.0, negotiated.1),
+                kernel: body.kernel,
                 deadlines,
                 given_up: shared.cancel.child_token(),
                 hung: Arc::clone(&shared.hung),
@@ -179,6 +184,7 @@ impl Engine {
         EngineFact::Answering {
             version: self.inner.version.clone(),
             api_version: self.inner.api_version.clone(),
+            kernel: self.inner.kernel.clone(),
             ping_ms: u32::try_from(ping.as_millis()).unwrap_or(u32::MAX),
         }
     }
@@ -428,6 +434,7 @@ mod tests {
             version: None,
             api_version: Some(api.to_owned()),
             min_api_version: min.map(str::to_owned),
+            kernel: None,
         }
     }
 

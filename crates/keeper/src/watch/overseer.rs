@@ -272,6 +272,9 @@ impl Overseer {
             &self.services,
             now,
         );
+        for host in &mut hosts {
+            memory::name_remainder(host, self.hosts.get(host.id.as_str()));
+        }
         let services: Vec<ServiceState> = settings
             .services
             .iter()

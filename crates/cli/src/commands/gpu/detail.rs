@@ -3,7 +3,7 @@
 use forgekeeper_domain::{
     gpu::{
         GpuCard, GpuSample, Throttle,
-        shares::{Holder, Share, ShareSource},
+        shares::{Holder, Remainder, Share, ShareSource},
     },
     ids::GpuUuid,
     outcome::{Outcome, Status},
@@ -27,7 +27,11 @@ pub(super) fn lines(card: &GpuCard) -> Vec<String> {
     line("load", load(s));
     line("memory", memory(s));
     if let Some(shares) = &card.shares {
-        let holders: Vec<String> = shares.shares.iter().map(share).collect();
+        let holders: Vec<String> = shares
+            .shares
+            .iter()
+            .map(|part| share(part, shares.remainder))
+            .collect();
         if !holders.is_empty() {
             line("held by", holders.join(", "));
         }
@@ -139,8 +143,8 @@ fn memory(s: &GpuSample) -> String {
     )
 }
 
-/// A holder and its part.
-pub(super) fn share(share: &Share) -> String {
+/// A holder and its part; `remainder` says whose what nobody claims may be.
+pub(super) fn share(share: &Share, remainder: Remainder) -> String {
     let who = match &share.holder {
         Holder::Service { id } => id.to_string(),
         Holder::Container { id } => format!("container {}", id.get(..12).unwrap_or(id)),
@@ -148,7 +152,10 @@ pub(super) fn share(share: &Share) -> String {
             Some(name) => format!("{} ({pid})", printable(name)),
             None => format!("process {pid}"),
         },
-        Holder::Unknown => "unknown".to_owned(),
+        Holder::Unknown => match remainder {
+            Remainder::WindowsAndUnknown => "Windows and unknown".to_owned(),
+            Remainder::Unknown => "unknown".to_owned(),
+        },
     };
     let size = or_not_available(share.memory, gibibytes);
     let bound = if share.at_least { "at least " } else { "" };

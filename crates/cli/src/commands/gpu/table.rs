@@ -117,11 +117,14 @@ fn or_dash(text: Option<String>) -> String {
 }
 
 fn holders(card: &GpuCard) -> Option<String> {
-    let shares = &card.shares.as_ref()?.shares;
+    let divided = card.shares.as_ref()?;
+    let shares = &divided.shares;
     if shares.is_empty() {
         return None;
     }
-    let mut named: Vec<String> = shares.iter().take(HOLDERS).map(detail::share).collect();
+    let named = shares.iter().take(HOLDERS);
+    let named = named.map(|share| detail::share(share, divided.remainder));
+    let mut named: Vec<String> = named.collect();
     if shares.len() > HOLDERS {
         named.push(format!("{} more", shares.len() - HOLDERS));
     }

@@ -10,7 +10,7 @@ use forgekeeper_domain::{
         ProgramFact, RecentStarts, SupervisorState,
     },
     generation::GenerationRecord,
-    gpu::{GpuSourceInfo, GpuView},
+    gpu::{GpuSourceInfo, GpuView, shares::Remainder},
     ids::HostId,
     ladder::{Ladder, Rung},
     logs::{LogMeter, LogSource},
@@ -25,6 +25,7 @@ use crate::{
     docker::host::HostView,
     settings::ServiceSettings,
     state::{HostState, SecretPlace},
+    sys::kernel,
     watch::facts::History,
 };
 
@@ -55,6 +56,19 @@ impl HostMemory {
     pub(super) fn is_missing(&self, name: &str) -> bool {
         let fact = self.view.as_ref().and_then(|v| v.container_fact(name));
         fact.is_some_and(|fact| matches!(fact.value, ContainerFact::Missing { .. }))
+    }
+}
+
+/// Says whose the memory may be that nobody claims of the cards of a host.
+pub(super) fn name_remainder(host: &mut HostState, memory: Option<&HostMemory>) {
+    let engine = memory.and_then(|memory| memory.view.as_ref()?.engine.as_ref());
+    let engine = engine.and_then(|engine| match &engine.value {
+        EngineFact::Answering { kernel, .. } => kernel.as_deref(),
+        _ => None,
+    });
+    let remainder = Remainder::of(&host.gpus.source, kernel::version(), engine);
+    for shares in host.gpus.cards.iter_mut().flat_map(|card| &mut card.shares) {
+        shares.remainder = remainder;
     }
 }
 
