@@ -114,7 +114,7 @@ pub struct GpuProcess {
     /// Memory in bytes; `None` where the driver does not tell.
     #[cfg_attr(feature = "specta", specta(type = Option<f64>))]
     pub memory: Option<u64>,
-    /// Its part of the compute load in percent, within the last second.
+    /// Its part of the compute load in percent, within the last seconds.
     pub load_percent: Option<u32>,
 }
 

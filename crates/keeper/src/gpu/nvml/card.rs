@@ -24,6 +24,10 @@ const MOST_PROCESSES: usize = 64;
 /// Between two questions for them; a little less than the usual time between two readings.
 const PROCESSES_EVERY: Duration = Duration::from_millis(800);
 
+/// A sample of a process's load that is older than this, in microseconds, is no load of now: the
+/// driver keeps the last ones for as long as it likes.
+const RECENT_US: u64 = 3_000_000;
+
 /// What the driver says once and for all of a card, and what was last seen of its processes.
 #[derive(Debug)]
 pub(super) struct Known {
@@ -101,7 +105,7 @@ impl Known {
                 max_generation: self.max_generation,
                 max_width: self.max_width,
             },
-            processes: self.processes(device)?,
+            processes: self.processes(device, at)?,
             ..GpuSample::unread(uuid, index, self.name.clone(), at)
         };
         Ok(sample.plausible())
@@ -117,24 +121,32 @@ impl Known {
     }
 
     /// What computes and what draws; `None` where the driver tells neither. Once a second is enough.
-    fn processes(&mut self, device: &Device<'_>) -> Result<Option<Vec<GpuProcess>>, NvmlError> {
+    fn processes(
+        &mut self,
+        device: &Device<'_>,
+        at: Timestamp,
+    ) -> Result<Option<Vec<GpuProcess>>, NvmlError> {
         if let Some((asked, told)) = &self.processes
             && asked.elapsed() < PROCESSES_EVERY
         {
             return Ok(told.clone());
         }
-        let told = self.ask_processes(device)?;
+        let told = self.ask_processes(device, at)?;
         self.processes = Some((Instant::now(), told.clone()));
         Ok(told)
     }
 
-    fn ask_processes(&mut self, device: &Device<'_>) -> Result<Option<Vec<GpuProcess>>, NvmlError> {
+    fn ask_processes(
+        &mut self,
+        device: &Device<'_>,
+        at: Timestamp,
+    ) -> Result<Option<Vec<GpuProcess>>, NvmlError> {
         let computing = told(device.running_compute_processes())?;
         let drawing = told(device.running_graphics_processes())?;
         if computing.is_none() && drawing.is_none() {
             return Ok(None);
         }
-        let loads = self.loads(device)?;
+        let loads = self.loads(device, at)?;
         let mut found: Vec<GpuProcess> = Vec::new();
         let listed = computing
             .into_iter()
@@ -160,7 +172,7 @@ impl Known {
                 container: program.container.clone(),
                 memory,
                 load_percent: loads.as_ref().map(|loads| {
-                    // Without a sample it did not compute since the last reading.
+                    // Without a sample it did not compute lately.
                     loads.get(&process.pid).copied().unwrap_or(0)
                 }),
             });
@@ -171,22 +183,53 @@ impl Known {
         Ok(Some(found))
     }
 
-    /// Newest load of each process since the last reading; `None` where the driver does not tell.
-    fn loads(&mut self, device: &Device<'_>) -> Result<Option<HashMap<u32, u32>>, NvmlError> {
-        let samples = match device.process_utilization_stats(self.seen_until) {
+    /// Newest load of each process since the last reading, and of the last seconds; `None` where the
+    /// driver does not tell.
+    fn loads(
+        &mut self,
+        device: &Device<'_>,
+        at: Timestamp,
+    ) -> Result<Option<HashMap<u32, u32>>, NvmlError> {
+        // The driver counts microseconds since 1970, as this clock does.
+        let now = u64::try_from(at.as_microsecond()).unwrap_or(0);
+        let since = asked_since(self.seen_until, now);
+        let samples = match device.process_utilization_stats(since) {
             // That nothing computed is told as an error.
             Err(NvmlError::NotFound) => Some(Vec::new()),
             other => told(other)?,
         };
-        let Some(mut samples) = samples else {
+        let Some(samples) = samples else {
             return Ok(None);
         };
-        samples.sort_by_key(|sample| sample.timestamp);
-        let newest = samples.last().map_or(0, |sample| sample.timestamp);
-        self.seen_until = self.seen_until.max(newest);
-        let loads = samples.iter().map(|sample| (sample.pid, sample.sm_util));
-        Ok(Some(loads.collect()))
+        let newest = samples.iter().map(|sample| sample.timestamp).max();
+        self.seen_until = newest.unwrap_or(0).max(since);
+        let samples = samples.iter().map(|s| (s.timestamp, s.pid, s.sm_util));
+        Ok(recent(samples.collect(), now))
     }
+}
+
+/// The time from which on samples are asked for, in microseconds: newer than the last ones, and none
+/// that is no load of now. What was seen ahead of the clock was seen before it was set back.
+fn asked_since(seen_until: u64, now: u64) -> u64 {
+    let oldest = now.saturating_sub(RECENT_US);
+    if seen_until > now {
+        oldest
+    } else {
+        seen_until.max(oldest)
+    }
+}
+
+/// The newest load of each process, of samples with their time in microseconds, process and percent.
+/// `None` where all that is told is ahead of the clock: it was set back, and nothing is known of now.
+fn recent(mut samples: Vec<(u64, u32, u32)>, now: u64) -> Option<HashMap<u32, u32>> {
+    let ahead = |time: u64| time > now.saturating_add(RECENT_US);
+    if !samples.is_empty() && samples.iter().all(|(time, ..)| ahead(*time)) {
+        return None;
+    }
+    samples.retain(|(time, ..)| time.abs_diff(now) <= RECENT_US);
+    samples.sort_by_key(|(time, ..)| *time);
+    let loads = samples.into_iter().map(|(_, pid, percent)| (pid, percent));
+    Some(loads.collect())
 }
 
 /// A value, or that there is none. Only a lost card is an error.
@@ -225,4 +268,36 @@ fn state_number(state: PerformanceState) -> Option<u32> {
     ];
     let place = order.iter().position(|known| *known == state)?;
     u32::try_from(place).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000_000_000;
+    const SECOND: u64 = 1_000_000;
+
+    #[test]
+    fn a_load_of_long_ago_is_none_of_now() {
+        let samples = vec![
+            (NOW - SECOND / 2, 7, 80),
+            (NOW - SECOND, 7, 20),
+            (NOW - 60 * SECOND, 8, 99),
+        ];
+        let loads = recent(samples, NOW).expect("told");
+        assert_eq!(loads, HashMap::from([(7, 80)]));
+        let old = recent(vec![(NOW - 4 * SECOND, 8, 99)], NOW);
+        assert_eq!(old, Some(HashMap::new()), "it does not compute now");
+        let ahead = recent(vec![(NOW + 3600 * SECOND, 8, 99)], NOW);
+        assert_eq!(ahead, None, "the clock was set back");
+    }
+
+    #[test]
+    fn samples_are_asked_for_of_the_last_seconds_and_once() {
+        let oldest = NOW - RECENT_US;
+        assert_eq!(asked_since(0, NOW), oldest);
+        assert_eq!(asked_since(NOW - 60 * SECOND, NOW), oldest);
+        assert_eq!(asked_since(NOW - SECOND, NOW), NOW - SECOND);
+        assert_eq!(asked_since(NOW + 3600 * SECOND, NOW), oldest);
+    }
 }
