@@ -392,6 +392,66 @@ async fn a_lost_card_is_said_and_its_return_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_card_that_cannot_be_opened_stays_unknown_with_the_drivers_words() {
+    let mut machine = Machine::new();
+    let mut watching = machine.watch();
+    let both = |view: &Value| {
+        view["cards"]
+            .as_array()
+            .is_some_and(|cards| cards.len() == 2)
+    };
+    watching.until("both cards", 30 * SECOND, both).await;
+    machine.say(|script| script.cards[0].handle_error = Some(NvmlCode::Unknown));
+    let shut = |view: &Value| {
+        let card = &view["cards"][0];
+        card["outcome"]["evidence"][0]["name"] == "driver_message"
+            && view["cards"][1]["current"] == true
+    };
+    let view = watching.until("the words", 5 * SECOND, shut).await;
+    let card = &view["cards"][0];
+    assert_eq!(card["outcome"]["status"], "unknown");
+    assert_eq!(card["latest"]["name"], "NVIDIA GeForce RTX 3080");
+    assert_eq!(
+        (&card["current"], &card["shares"]),
+        (&json!(false), &Value::Null)
+    );
+    assert!(
+        view["error"]
+            .as_str()
+            .is_some_and(|words| words.starts_with("GPU 0 cannot be opened")),
+        "{view:#}"
+    );
+    machine.say(|script| script.cards[0].handle_error = None);
+    let back = |view: &Value| view["cards"][0]["outcome"]["status"] == "ok";
+    watching.until("the return", 10 * SECOND, back).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn little_free_memory_is_a_remark_on_a_card_that_is_well() {
+    let mut machine = Machine::new();
+    machine.say(|script| {
+        script.cards[1].memory = Memory::new(24 << 30, (24 << 30) - (1 << 28)).into();
+    });
+    let mut watching = machine.watch();
+    let full = |view: &Value| view["cards"][1]["latest"]["memory_free"] == 1 << 28;
+    let view = watching.until("the memory", 30 * SECOND, full).await;
+    assert_eq!(view["cards"][1]["remarks"], json!([]), "not at once");
+    let told = |view: &Value| view["cards"][1]["remarks"][0]["cause"] == "gpu.memory_low";
+    let view = watching.until("the remark", 45 * SECOND, told).await;
+    assert_eq!(view["cards"][1]["outcome"]["status"], "ok");
+    assert_eq!(view["cards"][0]["remarks"], json!([]));
+    let remainder = &view["cards"][1]["shares"]["remainder"];
+    let here = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let windows = here.to_lowercase().contains("microsoft");
+    let expected = if windows {
+        "windows_and_unknown"
+    } else {
+        "unknown"
+    };
+    assert_eq!(remainder, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hot_card_is_told_after_half_a_minute_and_a_cool_one_is_well() {
     let mut machine = Machine::new();
     machine.say(|script| script.cards[1].temperature_c = 96.into());

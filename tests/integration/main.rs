@@ -14,6 +14,7 @@ mod docker_lab;
 mod docker_tls;
 mod faults;
 mod gpu_nvml;
+mod gpu_troubles;
 mod logs_cli;
 mod logs_known;
 mod logs_silent;
