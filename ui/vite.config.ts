@@ -18,7 +18,8 @@ export default defineConfig(({ mode }) => ({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     // Every file the first frame waits for is one more turn of WebKit's load, during which it
-    // holds frames back: what is always needed is one sheet and two scripts.
+    // holds frames back: what is always needed is one sheet and two scripts, beside the words of
+    // one language, which come while the keeper is asked.
     cssCodeSplit: false,
     rolldownOptions: {
       output: { codeSplitting: { groups: [{ name: 'start', test: ALWAYS_NEEDED }] } },
