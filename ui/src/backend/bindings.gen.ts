@@ -1381,7 +1381,7 @@ export type GpuProcess_Deserialize = {
 	container?: string | null,
 	/**  Memory in bytes; `None` where the driver does not tell. */
 	memory?: number | null,
-	/**  Its part of the compute load in percent, within the last second. */
+	/**  Its part of the compute load in percent, within the last seconds. */
 	load_percent?: number | null,
 };
 
@@ -1395,7 +1395,7 @@ export type GpuProcess_Serialize = {
 	container: string | null,
 	/**  Memory in bytes; `None` where the driver does not tell. */
 	memory: number | null,
-	/**  Its part of the compute load in percent, within the last second. */
+	/**  Its part of the compute load in percent, within the last seconds. */
 	load_percent: number | null,
 };
 
@@ -1682,7 +1682,7 @@ id: string } |
 pid: number; 
 /**  Its program, when the system tells. */
 name?: string | null } | 
-/**  What nobody claims: Windows, the desktop, the driver, other programs. */
+/**  What nobody claims: the desktop, the driver, other programs; see [`Remainder`]. */
 { who: "unknown" };
 
 /**  Who holds a part of a card. */
@@ -1701,7 +1701,7 @@ id: string } |
 pid: number; 
 /**  Its program, when the system tells. */
 name: string | null } | 
-/**  What nobody claims: Windows, the desktop, the driver, other programs. */
+/**  What nobody claims: the desktop, the driver, other programs; see [`Remainder`]. */
 { who: "unknown" };
 
 /**  A machine with a container engine. */
@@ -2746,6 +2746,13 @@ export type Refusal =
 /**  It has no program of its own to restart: by its kind, or as measured in the container. */
 "no_program";
 
+/**  Whose memory nobody claims may be. */
+export type Remainder = 
+/**  The card is shared with Windows, whose desktop and programs no driver names here. */
+"windows_and_unknown" | 
+/**  Nothing is known of it. */
+"unknown";
+
 /**  The safe next step that the application itself offers. */
 export type Remedy = 
 /**  Restart the program inside its container. */
@@ -3409,9 +3416,11 @@ export type Share_Deserialize = {
 	 *  where it is known to be there and not how much it holds.
 	 */
 	memory?: number | null,
+	/**  Whether it may hold more than `memory`: the driver does not tell of all of its processes. */
+	at_least: boolean,
 	/**  Bytes as told, where that is more than could be counted. */
 	claimed?: number | null,
-	/**  Its part of the compute load in percent, where the driver tells. */
+	/**  Its part of the compute load in percent, where the driver tells it of all of its processes. */
 	load_percent?: number | null,
 };
 
@@ -3426,9 +3435,11 @@ export type Share_Serialize = {
 	 *  where it is known to be there and not how much it holds.
 	 */
 	memory: number | null,
+	/**  Whether it may hold more than `memory`: the driver does not tell of all of its processes. */
+	at_least: boolean,
 	/**  Bytes as told, where that is more than could be counted. */
 	claimed: number | null,
-	/**  Its part of the compute load in percent, where the driver tells. */
+	/**  Its part of the compute load in percent, where the driver tells it of all of its processes. */
 	load_percent: number | null,
 };
 
@@ -3439,6 +3450,8 @@ export type Shares = Shares_Serialize | Shares_Deserialize;
 export type Shares_Deserialize = {
 	/**  Largest first; what nobody claims comes last. */
 	shares: Share_Deserialize[],
+	/**  Whose that may be. */
+	remainder: Remainder,
 	/**  Bytes claimed beyond what the driver says is used: the claims and the driver disagree. */
 	excess?: number | null,
 	/**  Services whose own report says more than the driver counts for their processes. */
@@ -3449,6 +3462,8 @@ export type Shares_Deserialize = {
 export type Shares_Serialize = {
 	/**  Largest first; what nobody claims comes last. */
 	shares: Share_Serialize[],
+	/**  Whose that may be. */
+	remainder: Remainder,
 	/**  Bytes claimed beyond what the driver says is used: the claims and the driver disagree. */
 	excess: number | null,
 	/**  Services whose own report says more than the driver counts for their processes. */

@@ -15,6 +15,7 @@ const share = (
   source,
   memory: gib === null ? null : Math.round(gib * GIB),
   claimed: null,
+  at_least: false,
   load_percent: load,
 });
 
@@ -25,6 +26,8 @@ export function sharesOf(
   faults: ReadonlySet<Fault>,
 ): Shares {
   const driver = faults.has('gpu-processes');
+  // Windows names no processes; Linux does.
+  const remainder = driver ? 'unknown' : 'windows_and_unknown';
   const low = faults.has('gpu-memory-low') && card.index === 1;
   const named = services.map((service) => {
     const { id, kind } = service.settings;
@@ -43,8 +46,8 @@ export function sharesOf(
   if (faults.has('gpu-contradiction') && card.index === 1) {
     const first = shares[0];
     if (first?.memory) first.claimed = first.memory + 1.4 * GIB;
-    return { shares, excess: 1.4 * GIB, contradicted: ['myia-turbo'] };
+    return { shares, remainder, excess: 1.4 * GIB, contradicted: ['myia-turbo'] };
   }
   shares.push(share({ who: 'unknown' }, 'remainder', card.rest));
-  return { shares, excess: null, contradicted: [] };
+  return { shares, remainder, excess: null, contradicted: [] };
 }

@@ -13,7 +13,8 @@ async function cardWith(shares: Share[] | null): Promise<GpuCard> {
   const [host] = (await new FakeBackend().state()).hosts;
   const card = structuredClone(host?.gpus.cards[1]);
   if (!card) throw new Error('the fake has two cards');
-  card.shares = shares && { shares, excess: null, contradicted: [] };
+  const remainder = 'windows_and_unknown';
+  card.shares = shares && { shares, remainder, excess: null, contradicted: [] };
   return card;
 }
 const share = (holder: Share['holder'], gib: number | null, source: Share['source']): Share => ({
@@ -21,6 +22,7 @@ const share = (holder: Share['holder'], gib: number | null, source: Share['sourc
   source,
   memory: gib === null ? null : gib * GIB,
   claimed: null,
+  at_least: false,
   load_percent: null,
 });
 
@@ -86,4 +88,11 @@ test('links, reasons and sources are told as far as they are known', () => {
   expect(sourceWords({ source: 'nvidia_smi', container: 'turbo', driver: '570' })).toBe(
     'nvidia-smi in turbo, driver 570',
   );
+});
+
+test('what nobody claims is of Windows only where the domain says so', async () => {
+  const card = await cardWith([share({ who: 'unknown' }, 1, 'remainder')]);
+  expect(holderName({ who: 'unknown' }, card)).toBe('Windows and unknown');
+  if (card.shares) card.shares.remainder = 'unknown';
+  expect(holderName({ who: 'unknown' }, card)).toBe('unknown');
 });

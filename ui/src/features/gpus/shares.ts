@@ -17,9 +17,6 @@ export interface Part {
 const TONES = ['var(--ember)', 'var(--sleep)', 'var(--cyan)', 'var(--magenta)'];
 const UNKNOWN_TONE = 'var(--unk)';
 
-/** Where the driver names no processes, what is left belongs to Windows, too. */
-const isWindows = (card: GpuCard): boolean => card.latest.processes === null;
-
 export function holderName(holder: Holder, card: GpuCard): string {
   switch (holder.who) {
     case 'service':
@@ -33,7 +30,11 @@ export function holderName(holder: Holder, card: GpuCard): string {
         : t('gpu.holder.process', { name: holder.name, pid });
     }
     case 'unknown':
-      return t(isWindows(card) ? 'gpu.holder.windows' : 'gpu.holder.unknown');
+      return t(
+        card.shares?.remainder === 'windows_and_unknown'
+          ? 'gpu.holder.windows'
+          : 'gpu.holder.unknown',
+      );
   }
 }
 
