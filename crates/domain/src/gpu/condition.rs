@@ -31,6 +31,9 @@ const LOW_S: i64 = 30;
 /// minute.
 const GAP_S: i64 = 180;
 
+/// A clock that is set right by so few seconds changes no judgement: some are, again and again.
+const SLIP_S: i64 = 10;
+
 /// What is remembered of a card to judge it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Condition {
@@ -86,7 +89,7 @@ impl Condition {
     pub fn see(&mut self, sample: &GpuSample) {
         if self
             .seen_at
-            .is_some_and(|seen| !(0..=GAP_S).contains(&seconds(seen, sample.at)))
+            .is_some_and(|seen| !(-SLIP_S..=GAP_S).contains(&seconds(seen, sample.at)))
         {
             // Nobody looked for long: what was so then has not been so all the time. Or the clock was
             // set back, and nothing tells for how long it has been so.
@@ -339,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_back_begins_anew() {
+    fn a_clock_that_is_set_back_begins_anew_and_one_that_slips_does_not() {
         let held = |second| GpuSample {
             throttle: Some(vec![Throttle::HardwareHeat]),
             ..sample(second)
@@ -348,6 +351,8 @@ mod tests {
         assert!(!found[129].is_empty());
         assert!(found[130].is_empty(), "for how long is not known");
         assert!(!found[259].is_empty(), "and told again after two minutes");
+        let found = causes((0..130).chain(127..300).map(held));
+        assert!(found[130..].iter().all(|causes| !causes.is_empty()));
     }
 
     #[test]
