@@ -398,7 +398,7 @@ async fn two_proofs_on_one_host_wait_for_each_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_waited_its_turn_is_not_begun_on_a_service_at_work() {
-    let kept = Kept::start(SPEED).await;
+    let kept = Kept::start(0.5).await;
     cards_are_read(&kept).await;
     let handle = kept.handle();
     let first = handle.prove_placement(&id("myia")).await.expect("begun");
