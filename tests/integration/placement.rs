@@ -9,7 +9,7 @@ use forgekeeper_domain::{
     job::{Job, JobPhase, PlacementStage},
     ladder::Rung,
     outcome::Status,
-    placement::{Fading, PlacementVerdict, Proved},
+    placement::{Doubt, Fading, Found, PlacementVerdict, Proved},
 };
 use forgekeeper_keeper::state::KeeperState;
 use forgekeeper_standin::Fault;
@@ -393,6 +393,13 @@ async fn two_proofs_on_one_host_wait_for_each_other() {
     let last = |m: &forgekeeper_domain::placement::Measurement| m.at;
     let apart = last(&first) <= second.rounds[0].at || last(&second) <= first.rounds[0].at;
     assert!(apart, "one after the other");
+    // The first one's end is no disturbance of the second.
+    let disturbed = Found::Unclear {
+        reason: Doubt::Disturbed,
+    };
+    for round in first.rounds.iter().chain(&second.rounds) {
+        assert_ne!(round.finding, disturbed);
+    }
     assert_eq!(kept.end().await, [""; 0]);
 }
 

@@ -46,6 +46,20 @@ pub struct KeeperState {
     pub rules: RulesStatus,
 }
 
+impl KeeperState {
+    /// The other services of a service's host that make a picture now.
+    pub(crate) fn others_at_work<'a>(
+        &'a self,
+        id: &'a ServiceId,
+    ) -> impl Iterator<Item = &'a ServiceState> {
+        let ours = self.services.iter().find(|service| service.id == *id);
+        let host = ours.map(|service| &service.host);
+        self.services
+            .iter()
+            .filter(move |s| s.id != *id && Some(&s.host) == host && s.busy.is_some())
+    }
+}
+
 /// A host and its engine.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]

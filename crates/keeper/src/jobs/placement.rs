@@ -300,12 +300,7 @@ impl Try<'_> {
     /// Other services of the host that make a picture now.
     fn others_at_work(&self) -> Vec<ServiceId> {
         let state = self.state.borrow();
-        let ours = |id: &ServiceId| *id == self.run.job.service;
-        let host = state.services.iter().find(|s| ours(&s.id)).map(|s| &s.host);
-        let working = state
-            .services
-            .iter()
-            .filter(|s| !ours(&s.id) && Some(&s.host) == host && s.busy.is_some());
+        let working = state.others_at_work(&self.run.job.service);
         working.map(|service| service.id.clone()).collect()
     }
 

@@ -28,6 +28,11 @@ use crate::{
     watch::{facts::Report, overseer::basis},
 };
 
+/// What other services are told to do may be some seconds old: so long it may take to hear that they
+/// rest. Longer is work of theirs, and a round says so.
+const OTHERS_REST_WITHIN: Duration = Duration::from_secs(4);
+/// They are asked so often meanwhile.
+const ASKED_EVERY: Duration = Duration::from_millis(400);
 /// What was measured is compared with the other services within this time.
 const COMPARED_WITHIN: Duration = Duration::from_secs(3);
 
@@ -52,7 +57,10 @@ impl KeeperHandle {
                 let (handle, id) = (self.clone(), id.clone());
                 Box::new(move || {
                     let (handle, id) = (handle.clone(), id.clone());
-                    Box::pin(async move { handle.ready_to_prove(&id).await })
+                    Box::pin(async move {
+                        handle.let_others_rest(&id).await;
+                        handle.ready_to_prove(&id).await
+                    })
                 })
             },
             state: self.state(),
@@ -102,6 +110,32 @@ impl KeeperHandle {
             held.and_then(|(_, bytes)| bytes),
         );
         ready(&activity, &host.gpus.cards, card, bytes).map_err(|why| not_ready(id, &why))
+    }
+
+    /// Waits until the other services of the host are known to rest, and asks those that are not:
+    /// one that was proved a moment ago is taken to work until it is asked anew, and the change
+    /// would look like a disturbance. Whoever works on is left to work.
+    async fn let_others_rest(&self, id: &ServiceId) {
+        let state = self.state();
+        let rest = async {
+            loop {
+                let others: Vec<ServiceId> = {
+                    let seen = state.borrow();
+                    seen.others_at_work(id).map(|s| s.id.clone()).collect()
+                };
+                if others.is_empty() {
+                    return;
+                }
+                for other in &others {
+                    if let Ok(watch) = self.watch(other) {
+                        watch.poke();
+                    }
+                }
+                tokio::time::sleep(ASKED_EVERY).await;
+            }
+        };
+        // Too late means that they work.
+        let _ = tokio::time::timeout(OTHERS_REST_WITHIN, rest).await;
     }
 
     /// The proof of a service that counts, and a newer one that could not tell, with all their
