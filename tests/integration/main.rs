@@ -21,6 +21,7 @@ mod logs_silent;
 mod logs_timeline;
 mod own_rules;
 mod pictures;
+mod pictures_comfyui;
 mod placement;
 mod rig;
 mod settings_change;

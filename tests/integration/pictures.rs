@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::rig::{Place, Ran, SECOND, end_of_child, get, holds, interrupt, site};
 
-async fn generate(place: &Place, service: &str, more: &[&str]) -> (Ran, Vec<PathBuf>) {
+pub(crate) async fn generate(place: &Place, service: &str, more: &[&str]) -> (Ran, Vec<PathBuf>) {
     let folder = place.folder.path().join("out");
     let out = folder.to_string_lossy();
     let mut arguments = vec![
@@ -24,7 +24,7 @@ async fn generate(place: &Place, service: &str, more: &[&str]) -> (Ran, Vec<Path
     (ran, files)
 }
 
-fn end(ran: &Ran) -> Value {
+pub(crate) fn end(ran: &Ran) -> Value {
     let last = ran.lines().pop().expect("a line");
     assert_eq!(last["event"], "end", "{ran:#?}");
     last

@@ -325,11 +325,24 @@ fn brief(service: &ServiceState) -> String {
 
 /// The status and the first bytes of what answers a GET; `None` when nothing does.
 pub async fn get(url: &str) -> Option<(u16, String)> {
+    exchange("GET", url, "").await
+}
+
+/// Posts a JSON document.
+pub async fn post(url: &str, json: &str) -> Option<(u16, String)> {
+    exchange("POST", url, json).await
+}
+
+async fn exchange(method: &str, url: &str, body: &str) -> Option<(u16, String)> {
     let rest = url.strip_prefix("http://").expect("plain HTTP");
     let (place, path) = rest.split_once('/').unwrap_or((rest, ""));
     let ask = async {
         let mut stream = tokio::net::TcpStream::connect(place).await.ok()?;
-        let request = format!("GET /{path} HTTP/1.1\r\nHost: {place}\r\nConnection: close\r\n\r\n");
+        let request = format!(
+            "{method} /{path} HTTP/1.1\r\nHost: {place}\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
         stream.write_all(request.as_bytes()).await.ok()?;
         let mut bytes = Vec::new();
         stream.take(64 * 1024).read_to_end(&mut bytes).await.ok()?;

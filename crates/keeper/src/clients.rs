@@ -5,6 +5,7 @@ pub mod failure;
 pub mod forge;
 pub mod http;
 mod judge;
+mod outcome;
 mod painter;
 mod patience;
 pub mod probe;
@@ -12,6 +13,7 @@ pub mod probe;
 pub(crate) mod scripted;
 
 pub use http::{Http, HttpAnswer, HttpError};
+pub use outcome::{GenerationOutcomeRaw, LiveProgress};
 pub use painter::Painter;
 pub use patience::Patience;
 pub use probe::{ProbeMemory, probe};

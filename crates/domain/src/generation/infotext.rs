@@ -7,6 +7,8 @@ use std::{fmt::Write as _, sync::LazyLock};
 
 use regex::Regex;
 
+use super::{GenerationRequest, Seed};
+
 /// Longest text that is read, in bytes; real ones stay below a tenth of this.
 pub const MAX_INFOTEXT_BYTES: usize = 1024 * 1024;
 /// The last line is settings only if at least so many pairs are found in it.
@@ -49,6 +51,42 @@ impl Infotext {
             .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
             .collect()
     }
+}
+
+/// Names that a request leaves open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Names<'a> {
+    /// Sampler.
+    pub sampler: &'a str,
+    /// Scheduler.
+    pub scheduler: &'a str,
+    /// Model file.
+    pub model: &'a str,
+    /// The program that made the picture.
+    pub program: &'a str,
+}
+
+/// Puts a text together for a program that writes none, so that every reader of A1111's world knows
+/// what a picture was made from.
+pub fn compose(request: &GenerationRequest, seed: Seed, names: &Names<'_>) -> String {
+    let mut text = request.prompt.clone();
+    if !request.negative_prompt.is_empty() {
+        let _ = write!(text, "\n{NEGATIVE} {}", request.negative_prompt);
+    }
+    // Writing to a String cannot fail.
+    let _ = write!(
+        text,
+        "\nSteps: {}, Sampler: {}, Schedule type: {}, CFG scale: {}, Seed: {seed}, Size: {}x{}, Model: {}, Version: {}",
+        request.steps,
+        quote(names.sampler),
+        quote(names.scheduler),
+        request.cfg_scale,
+        request.width,
+        request.height,
+        quote(names.model),
+        quote(names.program),
+    );
+    text
 }
 
 /// Takes a text apart; every text is at least a prompt. Longer ones than 1 MiB are cut.
@@ -192,6 +230,36 @@ mod tests {
     const FULL: &str = "a (red:1.2) fox\nNegative prompt: blurry, low\nSteps: 20, Sampler: DPM++ 2M, \
         Schedule type: Karras, CFG scale: 7, Seed: 42, Size: 512x768, Model hash: 0123456789, Model: beta, \
         Lora hashes: \"foo: aa11, bar: bb22\", Version: f2.0.1v1.10.1";
+
+    #[test]
+    fn a_text_put_together_is_taken_apart_again() {
+        let request = GenerationRequest {
+            prompt: "a fox,\nin snow".to_owned(),
+            negative_prompt: "blurry".to_owned(),
+            ..GenerationRequest::default()
+        };
+        let names = Names {
+            sampler: "euler",
+            scheduler: "normal",
+            model: "sub/a, b: c.safetensors",
+            program: "ComfyUI",
+        };
+        let found = parse(&compose(&request, Seed(u64::MAX), &names));
+        assert_eq!(found.prompt, request.prompt);
+        assert_eq!(found.negative_prompt, "blurry");
+        for (key, value) in [
+            ("Steps", "20"),
+            ("Sampler", "euler"),
+            ("Schedule type", "normal"),
+            ("CFG scale", "7"),
+            ("Seed", "18446744073709551615"),
+            ("Size-1", "512"),
+            ("Model", "sub/a, b: c.safetensors"),
+            ("Version", "ComfyUI"),
+        ] {
+            assert_eq!(found.get(key), Some(value), "{key}");
+        }
+    }
 
     #[test]
     fn a_full_text_is_taken_apart() {

@@ -1,11 +1,13 @@
-//! ComfyUI: its probe, and pictures that are made to see a card at work. Contract:
-//! `comfyui-api.md`; where the real server surprises a client: `observed.md` §2.3.
+//! ComfyUI: its probe, and test generations. Contract: `comfyui-api.md`; where the real server surprises a client: `observed.md` §2.3.
 
 mod client;
 mod errors;
+mod files;
 mod frames;
 mod graph;
+mod offers;
 pub(crate) mod probe;
+mod run;
 mod socket;
 
 pub use client::ComfyClient;

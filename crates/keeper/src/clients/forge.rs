@@ -9,9 +9,7 @@ pub(crate) mod probe;
 pub(crate) mod progress;
 mod wire;
 
-pub use answer::GenerationOutcomeRaw;
 pub use client::ForgeClient;
-pub use follow::LiveProgress;
 
 #[cfg(test)]
 mod tests;

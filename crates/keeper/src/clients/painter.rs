@@ -1,11 +1,20 @@
-//! A service of either kind that makes a picture for the sake of its work.
+//! A service of either kind that makes pictures.
 
-use forgekeeper_domain::generation::{GenerationRequest, GenerationStage};
+use forgekeeper_domain::{
+    error::ErrorInfo,
+    generation::{GenerationChoices, GenerationRequest, GenerationStage},
+};
 use tokio_util::sync::CancellationToken;
 
-use super::{comfyui::ComfyClient, failure::Failure, forge::ForgeClient, patience::Patience};
+use super::{
+    comfyui::ComfyClient,
+    failure::Failure,
+    forge::ForgeClient,
+    outcome::{GenerationOutcomeRaw, LiveProgress},
+    patience::Patience,
+};
 
-/// Makes pictures that nobody looks at.
+/// Makes pictures.
 #[derive(Debug, Clone)]
 pub enum Painter {
     /// Forge, A1111 and their forks.
@@ -24,7 +33,28 @@ impl Painter {
         }
     }
 
-    /// Makes one; the stage is told as it changes. Sends the request once and never again.
+    /// Names the service offers.
+    pub async fn choices(&self) -> Result<GenerationChoices, ErrorInfo> {
+        match self {
+            Self::Forge(client) => client.choices().await,
+            Self::Comfyui(client) => client.choices().await,
+        }
+    }
+
+    /// Makes one test generation; see the clients.
+    pub async fn txt2img(
+        &self,
+        request: &GenerationRequest,
+        cancel: &CancellationToken,
+        on_progress: impl FnMut(LiveProgress) + Send,
+    ) -> GenerationOutcomeRaw {
+        match self {
+            Self::Forge(client) => client.txt2img(request, cancel, on_progress).await,
+            Self::Comfyui(client) => client.txt2img(request, cancel, on_progress).await,
+        }
+    }
+
+    /// Makes one that nobody looks at; the stage is told as it changes. Sends the request once and never again.
     pub async fn paint(
         &self,
         request: &GenerationRequest,
@@ -33,7 +63,7 @@ impl Painter {
     ) -> Result<(), Failure> {
         match self {
             Self::Forge(client) => {
-                let told = |live: super::forge::LiveProgress| on_stage(live.progress.stage);
+                let told = |live: LiveProgress| on_stage(live.progress.stage);
                 let raw = client.txt2img(request, cancel, told).await;
                 raw.failure.map_or(Ok(()), Err)
             }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use forgekeeper_domain::{
     Timestamp,
     error::{ErrorCode, ErrorInfo},
@@ -16,8 +17,8 @@ use tokio::sync::watch;
 use super::JobRun;
 use crate::{
     clients::{
+        LiveProgress, Painter,
         failure::{Failure, told_by_log},
-        forge::{ForgeClient, LiveProgress},
     },
     logs::ServiceLog,
     media::{pictures::PictureStore, preview::Previews, proof},
@@ -30,7 +31,7 @@ const LOG_PATIENCE: Duration = Duration::from_secs(3);
 /// Runs a generation to its end; the record is what the history keeps.
 pub(crate) async fn generate(
     mut run: JobRun,
-    client: ForgeClient,
+    painter: Painter,
     request: GenerationRequest,
     pictures: PictureStore,
     previews: Previews,
@@ -50,10 +51,16 @@ pub(crate) async fn generate(
     let (progress, mut live) = watch::channel(None::<LiveProgress>);
     let cancel = run.cancel.clone();
     let asked = request.clone();
-    let task = client.txt2img(&asked, &cancel, |seen| {
-        progress.send_replace(Some(seen));
+    let task = painter.txt2img(&asked, &cancel, |seen| {
+        progress.send_modify(|told| {
+            // A step that comes right behind a picture must not take its place.
+            let before = told.take().and_then(|told| told.preview);
+            let preview = seen.preview.or(before);
+            *told = Some(LiveProgress { preview, ..seen });
+        });
     });
     tokio::pin!(task);
+    let mut put: Option<Bytes> = None;
     let mut raw = loop {
         tokio::select! {
             raw = &mut task => break raw,
@@ -61,8 +68,11 @@ pub(crate) async fn generate(
                 let Some(live) = live.borrow_and_update().clone() else { continue };
                 let before = run.job.generation.take().and_then(|g| g.preview);
                 let preview = match live.preview {
-                    Some(bytes) => previews.put(&id, bytes).or(before),
-                    None => before,
+                    Some(bytes) if put.as_ref() != Some(&bytes) => {
+                        put = Some(bytes.clone());
+                        previews.put(&id, bytes).or(before)
+                    }
+                    Some(_) | None => before,
                 };
                 run.job.generation = Some(GenerationProgress { preview, ..live.progress });
                 run.show().await;

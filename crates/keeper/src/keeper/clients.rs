@@ -3,7 +3,7 @@
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
     ids::ServiceId,
-    service::{KindId, kind},
+    service::KindId,
 };
 
 use super::KeeperHandle;
@@ -13,24 +13,7 @@ use crate::{
 };
 
 impl KeeperHandle {
-    pub(super) async fn forge(&self, id: &ServiceId) -> Result<ForgeClient, ErrorInfo> {
-        let watch = self.watch(id)?;
-        if watch.settings.kind != KindId::Forge {
-            return Err(ErrorInfo::new(
-                ErrorCode::Refused,
-                format!(
-                    "test pictures on {} are not made by this version",
-                    kind(watch.settings.kind).label()
-                ),
-            )
-            .hint("Choose a Forge service."));
-        }
-        let api = api_of(&watch.settings)?;
-        let credentials = self.inner.secrets.get(id).await;
-        ForgeClient::new(self.inner.http.clone(), api, credentials)
-    }
-
-    /// A service of either kind to make pictures for the sake of its work.
+    /// The client through which a service makes pictures.
     pub(super) async fn painter(&self, id: &ServiceId) -> Result<Painter, ErrorInfo> {
         let watch = self.watch(id)?;
         let api = api_of(&watch.settings)?;

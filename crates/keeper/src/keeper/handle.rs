@@ -284,7 +284,7 @@ impl KeeperHandle {
         }
     }
 
-    /// Starts a test generation. Only Forge is generated on by this version.
+    /// Starts a test generation.
     pub async fn generate(
         &self,
         id: &ServiceId,
@@ -293,7 +293,7 @@ impl KeeperHandle {
         request
             .check()
             .map_err(|e| ErrorInfo::new(ErrorCode::BadRequest, e.to_string()))?;
-        let client = self.forge(id).await?;
+        let painter = self.painter(id).await?;
         let log = self.log_of(id)?;
         let run = self.inner.jobs.begin(
             Job {
@@ -312,7 +312,7 @@ impl KeeperHandle {
             let record = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                record = crate::jobs::generate::generate(run, client, request, pictures, previews, log) => record,
+                record = crate::jobs::generate::generate(run, painter, request, pictures, previews, log) => record,
             };
             super::doors::remember_generation(&inner, record).await;
         });
@@ -343,7 +343,7 @@ impl KeeperHandle {
 
     /// Names a service offers for generations.
     pub async fn choices(&self, id: &ServiceId) -> Result<GenerationChoices, ErrorInfo> {
-        self.forge(id).await?.choices().await
+        self.painter(id).await?.choices().await
     }
 
     /// Opens a log: what is held at once, then what comes.

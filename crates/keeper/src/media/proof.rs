@@ -7,7 +7,7 @@ use forgekeeper_domain::{
 };
 
 use super::pictures::PictureStore;
-use crate::clients::forge::GenerationOutcomeRaw;
+use crate::clients::GenerationOutcomeRaw;
 
 /// The judged result of a generation.
 #[derive(Debug, Clone, PartialEq)]

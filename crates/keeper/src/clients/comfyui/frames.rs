@@ -1,7 +1,14 @@
 //! What the WebSocket's text frames say of one prompt. Frames of other prompts say nothing: without
 //! a client id the server sends them to everybody.
 
+use bytes::Bytes;
 use serde_json::Value;
+
+use crate::media::decode;
+
+/// Kinds of binary frames.
+const PREVIEW: usize = 1;
+const PREVIEW_WITH_METADATA: usize = 4;
 
 /// A sign of our prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,8 +22,36 @@ pub(super) enum Sign {
         /// Steps done.
         value: u32,
     },
+    /// A picture of how far it is, encoded.
+    Preview(Bytes),
     /// It is over, well or not: the history says how.
     Over,
+}
+
+/// Reads a binary frame (`comfyui-api.md` §5.1). `running` tells whether our prompt is at work: a
+/// frame of the first kind says nothing of whose it is.
+pub(super) fn read_binary(frame: &Bytes, prompt: &str, running: bool) -> Option<Sign> {
+    let word = |at: usize| -> Option<usize> {
+        let bytes = frame.get(at..at + 4)?;
+        let number = u32::from_be_bytes(bytes.try_into().ok()?);
+        usize::try_from(number).ok()
+    };
+    let image = match word(0)? {
+        PREVIEW if running => 8,
+        PREVIEW_WITH_METADATA => {
+            let end = word(4)?.checked_add(8)?;
+            let about: Value = serde_json::from_slice(frame.get(8..end)?).ok()?;
+            if about.get("prompt_id")?.as_str()? != prompt {
+                return None;
+            }
+            end
+        }
+        _ => return None,
+    };
+    let image = (image < frame.len()).then(|| frame.slice(image..))?;
+    // What is no picture is not shown as one.
+    decode::header(&image).ok()?;
+    Some(Sign::Preview(image))
 }
 
 /// Reads a frame; `None` when it says nothing of this prompt.
@@ -50,6 +85,53 @@ pub(super) fn read(text: &str, prompt: &str) -> Option<Sign> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A PNG of one pixel.
+    fn png() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let pixel = image::DynamicImage::new_rgb8(1, 1);
+        let mut cursor = std::io::Cursor::new(&mut bytes);
+        pixel
+            .write_to(&mut cursor, image::ImageFormat::Png)
+            .expect("a picture");
+        bytes
+    }
+
+    fn frame(parts: &[&[u8]]) -> Bytes {
+        parts.concat().into()
+    }
+
+    #[test]
+    fn a_preview_is_ours_by_its_word_or_while_ours_runs() {
+        let png = png();
+        let plain = frame(&[&[0, 0, 0, 1, 0, 0, 0, 2], &png]);
+        let preview = Some(Sign::Preview(png.clone().into()));
+        assert_eq!(read_binary(&plain, "p", true), preview);
+        assert_eq!(read_binary(&plain, "p", false), None, "somebody else's");
+        let told = |id: &str| {
+            let about = format!("{{\"prompt_id\":\"{id}\",\"node_id\":\"5\"}}");
+            let length = u32::try_from(about.len()).expect("short").to_be_bytes();
+            frame(&[&[0, 0, 0, 4], &length, about.as_bytes(), &png])
+        };
+        assert_eq!(read_binary(&told("p"), "p", false), preview);
+        assert_eq!(read_binary(&told("other"), "p", true), None);
+    }
+
+    #[test]
+    fn a_torn_or_foreign_frame_is_no_preview() {
+        for parts in [
+            &[][..],
+            &[0, 0, 0],
+            &[0, 0, 0, 1],
+            &[0, 0, 0, 1, 0, 0, 0, 2],
+            &[0, 0, 0, 1, 0, 0, 0, 2, b'n', b'o'],
+            &[0, 0, 0, 3, 0, 0, 0, 1, b'4', b'x'],
+            &[0, 0, 0, 4, 0xff, 0xff, 0xff, 0xff, b'{', b'}'],
+            &[0, 0, 0, 4, 0, 0, 0, 2, b'{', b'}'],
+        ] {
+            assert_eq!(read_binary(&frame(&[parts]), "p", true), None, "{parts:?}");
+        }
+    }
 
     #[test]
     fn only_frames_of_our_prompt_are_signs() {

@@ -61,6 +61,11 @@ fn answer(mind: &mut Mind, request: &Request) -> Reply {
     let ours = mind.prompts.last().map(|(id, _)| id.clone());
     match (request.method.as_str(), request.path.as_str()) {
         ("GET", "/models/checkpoints") => good(&json!(["first.safetensors", "sub/used.safetensors"])),
+        ("GET", "/object_info/KSampler") => {
+            let list = |names: &[&str]| json!([names, {}]);
+            let required = json!({"sampler_name": list(&["euler", "dpmpp_2m"]), "scheduler": list(&["normal", "karras"])});
+            good(&json!({"KSampler": {"input": {"required": required}}}))
+        }
         ("GET", "/history?max_items=1") => good(&mind.before.map_or_else(
             || json!({}),
             |name| {
@@ -269,6 +274,6 @@ async fn a_server_that_is_no_comfyui_or_has_nothing_is_said_to_be_so() {
     let (_, info) = paint(&page.url).await.0.expect_err("a page");
     assert_eq!(
         info.detail.as_deref(),
-        Some("/models/checkpoints: text/html instead of JSON")
+        Some("/object_info/KSampler: text/html instead of JSON")
     );
 }

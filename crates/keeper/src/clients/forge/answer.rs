@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
     generation::{GenerationRequest, GenerationVerdict, Seed, Substitution, infotext},
@@ -13,6 +12,7 @@ use super::{
         failure::Failure,
         http::{Cut, HttpAnswer},
         judge,
+        outcome::GenerationOutcomeRaw,
     },
     errors,
     wire::{Info, Txt2Img, bare_model},
@@ -21,43 +21,6 @@ use crate::media::decode;
 
 /// Most pictures kept of one answer; the request's own limit is far below.
 const MAX_PICTURES: usize = 64;
-
-/// What came back, not yet looked at.
-#[derive(Debug, Clone, PartialEq)]
-pub struct GenerationOutcomeRaw {
-    /// Encoded pictures in order, as the server sent them.
-    pub pictures: Vec<Bytes>,
-    /// Seed of each picture, as far as told.
-    pub seeds: Vec<Seed>,
-    /// Parameter text of each picture, as far as told.
-    pub infotexts: Vec<String>,
-    /// Model used, as the server tells it.
-    pub model: Option<String>,
-    /// What the server replaced silently; sizes are compared once the pictures are decoded.
-    pub substitutions: Vec<Substitution>,
-    /// Whether an interrupt was sent while this generation ran: its pictures are unfinished.
-    pub interrupted: bool,
-    /// Why there is no usable result.
-    pub failure: Option<(GenerationVerdict, ErrorInfo)>,
-    /// From the request to the last byte of the answer.
-    pub took: Duration,
-}
-
-impl GenerationOutcomeRaw {
-    /// A generation that ended without pictures.
-    pub(super) fn failed(failure: Failure, took: Duration) -> Self {
-        Self {
-            pictures: Vec::new(),
-            seeds: Vec::new(),
-            infotexts: Vec::new(),
-            model: None,
-            substitutions: Vec::new(),
-            interrupted: failure.0 == GenerationVerdict::Interrupted,
-            failure: Some(failure),
-            took,
-        }
-    }
-}
 
 /// Reads the answer to `txt2img`. Blocking work of some milliseconds for large pictures.
 pub(super) fn read(

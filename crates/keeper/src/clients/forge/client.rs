@@ -13,10 +13,11 @@ use super::{
         failure::{self, Failure},
         http::{Ask, Http, HttpAnswer, HttpError, Target},
         judge,
+        outcome::{GenerationOutcomeRaw, LiveProgress},
         patience::Patience,
         probe::PROBE_DEADLINE,
     },
-    GenerationOutcomeRaw, LiveProgress, answer, errors,
+    answer, errors,
     follow::{Follower, Sign, Whose},
     wire,
 };

@@ -6,6 +6,7 @@ use forgekeeper_domain::generation::{GenerationProgress, GenerationStage};
 use super::{
     super::{
         http::{Ask, Http, Target},
+        outcome::LiveProgress,
         probe::ASIDE_DEADLINE,
     },
     probe,
@@ -18,15 +19,6 @@ use crate::media::decode;
 const PREVIEW_LIMIT: usize = 8 * 1024 * 1024;
 /// Without the page's route a preview is fetched with every fourth look.
 const PREVIEW_EVERY: u32 = 4;
-
-/// One look at a running generation.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LiveProgress {
-    /// Where it is; its `preview` path is left to whoever keeps the picture.
-    pub progress: GenerationProgress,
-    /// A new live preview, encoded (PNG, JPEG or WebP), header checked.
-    pub preview: Option<Bytes>,
-}
 
 /// What is known about where the generation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     super::{
         http::Http,
+        outcome::{GenerationOutcomeRaw, LiveProgress},
         patience::Patience,
         scripted::{self, Reply, Request, Server},
     },

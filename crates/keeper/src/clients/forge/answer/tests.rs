@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{super::tests::good_answer, *};
