@@ -15,6 +15,7 @@ mod window;
 /// Every command and event.
 pub fn builder() -> Builder<tauri::Wry> {
     Builder::<tauri::Wry>::new()
+        .constant("PRESETS", forgekeeper_domain::generation::PRESETS)
         .commands(collect_commands![
             actions::keeper_state,
             actions::action_plan,

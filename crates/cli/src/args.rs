@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
-use forgekeeper_domain::ids::ServiceId;
+use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
+use forgekeeper_domain::{generation::PRESETS, ids::ServiceId};
 
 /// Keeps image-generation services alive: Stable Diffusion WebUI Forge and ComfyUI.
 #[derive(Debug, Parser)]
@@ -179,18 +179,21 @@ pub(crate) struct GenerateArgs {
     /// What it must not show
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub(crate) negative: String,
-    /// Sampling steps, 1 to 150
-    #[arg(long, default_value_t = 20)]
-    pub(crate) steps: u32,
-    /// Pixels, a multiple of 8
-    #[arg(long, default_value_t = 512)]
-    pub(crate) width: u32,
-    /// Pixels, a multiple of 8
-    #[arg(long, default_value_t = 512)]
-    pub(crate) height: u32,
-    /// Guidance, 0 to 30
-    #[arg(long, default_value_t = 7.0)]
-    pub(crate) cfg: f64,
+    /// Steps, size and guidance by name; what is given beside it counts more
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(PRESETS.map(|p| p.name)))]
+    pub(crate) preset: Option<String>,
+    /// Sampling steps, 1 to 150; 20 when left out
+    #[arg(long)]
+    pub(crate) steps: Option<u32>,
+    /// Pixels, a multiple of 8; 512 when left out
+    #[arg(long)]
+    pub(crate) width: Option<u32>,
+    /// Pixels, a multiple of 8; 512 when left out
+    #[arg(long)]
+    pub(crate) height: Option<u32>,
+    /// Guidance, 0 to 30; 7 when left out
+    #[arg(long)]
+    pub(crate) cfg: Option<f64>,
     /// Seed; left out, the server draws one
     #[arg(long)]
     pub(crate) seed: Option<u64>,

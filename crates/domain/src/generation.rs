@@ -10,9 +10,11 @@ use crate::{
 
 pub mod blank;
 pub mod infotext;
+pub mod presets;
 pub mod request;
 pub mod samplers;
 
+pub use presets::{PRESETS, Preset};
 pub use request::{GenerationRequest, RequestProblem, Seed};
 
 /// What a finished generation proved.

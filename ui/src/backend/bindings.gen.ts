@@ -103,6 +103,9 @@ export const events = {
 	stateChanged: makeEvent<StateChanged_Serialize, StateChanged_Deserialize>("state-changed"),
 };
 
+/* Constants */
+export const PRESETS = [{"cfg_scale":null,"name":"smoke","side":64,"steps":1},{"cfg_scale":1.0,"name":"turbo","side":null,"steps":4},{"cfg_scale":7.0,"name":"founding","side":512,"steps":20},{"cfg_scale":7.0,"name":"sdxl","side":1024,"steps":30}] as const;
+
 /* Types */
 /**  What may be asked of a service. */
 export type Action = 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
-    generation::{GenerationRecord, GenerationRequest, Seed},
+    generation::{GenerationRecord, GenerationRequest, Preset, Seed},
     job::{Job, JobPhase},
 };
 use forgekeeper_keeper::{media::pictures::PictureFile, sys::files};
@@ -26,19 +26,7 @@ pub(super) async fn run(
     json: bool,
     mut interrupt: Interrupt,
 ) -> Result<u8, ErrorInfo> {
-    let request = GenerationRequest {
-        prompt: args.prompt.clone(),
-        negative_prompt: args.negative.clone(),
-        steps: args.steps,
-        width: args.width,
-        height: args.height,
-        cfg_scale: args.cfg,
-        seed: args.seed.map(Seed),
-        sampler: args.sampler.clone(),
-        scheduler: args.scheduler.clone(),
-        model: args.model.clone(),
-        batch: args.batch,
-    };
+    let request = asked(args);
     request
         .check()
         .map_err(|e| ErrorInfo::new(ErrorCode::BadRequest, e.to_string()))?;
@@ -67,6 +55,27 @@ pub(super) async fn run(
         }
     };
     finish(session, args, ended, json).await
+}
+
+/// The request: the founding document's, then the preset's, then what was given.
+fn asked(args: &GenerateArgs) -> GenerationRequest {
+    let mut usual = GenerationRequest::default();
+    if let Some(preset) = args.preset.as_deref().and_then(Preset::of) {
+        preset.apply(&mut usual);
+    }
+    GenerationRequest {
+        prompt: args.prompt.clone(),
+        negative_prompt: args.negative.clone(),
+        steps: args.steps.unwrap_or(usual.steps),
+        width: args.width.unwrap_or(usual.width),
+        height: args.height.unwrap_or(usual.height),
+        cfg_scale: args.cfg.unwrap_or(usual.cfg_scale),
+        seed: args.seed.map(Seed),
+        sampler: args.sampler.clone(),
+        scheduler: args.scheduler.clone(),
+        model: args.model.clone(),
+        batch: args.batch,
+    }
 }
 
 async fn finish(

@@ -1,3 +1,4 @@
+import { PRESETS as keeperPresets } from '../../backend/constants';
 import type { GenerationRecord, GenerationRequest } from '../../backend/types';
 import type { MessageKey, Params } from '../../shared/i18n.svelte';
 
@@ -16,12 +17,15 @@ export const FOUNDING: GenerationRequest = {
   batch: 1,
 };
 
-type Preset = Partial<GenerationRequest>;
-export const PRESETS: Record<'smoke' | 'founding' | 'turbo', Preset> = {
-  smoke: { width: 64, height: 64, steps: 1 },
-  founding: { width: 512, height: 512, steps: 20, cfg_scale: 7 },
-  turbo: { steps: 4, cfg_scale: 1 },
-};
+/** The keeper's presets, each with the fields that it sets. */
+export const PRESETS = keeperPresets.map(({ name, steps, side, cfg_scale }) => ({
+  name,
+  sets: {
+    steps,
+    ...(side === null ? {} : { width: side, height: side }),
+    ...(cfg_scale === null ? {} : { cfg_scale }),
+  } satisfies Partial<GenerationRequest>,
+}));
 
 export const LIMITS = {
   steps: [1, 150],
