@@ -1,11 +1,15 @@
 //! Test pictures on ComfyUI through the command line: made, refused, failed, cut off, and those of
 //! others left alone.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use forgekeeper_standin::{DemoSite, Fault};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+};
 
 use crate::{
     pictures::{end, generate},
@@ -66,13 +70,24 @@ async fn a_picture_is_made_with_progress_and_its_parameters() {
     );
     assert!(has(b"tEXtprompt"), "ComfyUI's readers");
 
-    // The same seed once more is a new run: ComfyUI itself would show the old file.
-    let (again, files) = generate(&place, SERVICE, &asked).await;
+    // The same request once more is a new run: ComfyUI by itself would show the old file.
+    let (again, _) = generate(&place, SERVICE, &asked).await;
     assert_eq!(
         end(&again.ends_with(0))["job"]["record"]["verdict"],
         "proved"
     );
-    assert_eq!(files.len(), 2);
+    let all = history(&site).await;
+    let cached = all.as_object().expect("entries").values().map(|entry| {
+        let messages = entry["status"]["messages"].as_array().expect("messages");
+        let cached = messages.iter().find(|m| m[0] == "execution_cached");
+        cached.expect("told")[1]["nodes"].clone()
+    });
+    let cached: Vec<Value> = cached.collect();
+    assert_eq!(cached.len(), 2);
+    for nodes in cached {
+        let sampled = nodes.as_array().expect("nodes").contains(&json!("5"));
+        assert!(!sampled, "{nodes}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -239,4 +254,68 @@ async fn a_server_that_ends_in_the_middle_is_told_in_time_and_nothing_is_sent_ag
         answer.is_some_and(|(status, body)| status == 200 && body.trim() == "{}")
     })
     .await;
+}
+
+/// Passes everything on, and cuts it all when told to.
+async fn cutting(to: &str) -> (String, Arc<Notify>) {
+    let to = to.trim_start_matches("http://").to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let cut = Arc::new(Notify::new());
+    let cuts = Arc::clone(&cut);
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            let (to, cuts) = (to.clone(), Arc::clone(&cuts));
+            tokio::spawn(async move {
+                let Ok(mut far) = TcpStream::connect(to).await else {
+                    return;
+                };
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                    () = cuts.notified() => {}
+                }
+            });
+        }
+    });
+    (url, cut)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_that_is_cut_loses_neither_progress_nor_result() {
+    let site = site(1.0).await;
+    let api = site.api_url(SERVICE).expect("a service of it");
+    let (url, cut) = cutting(&api).await;
+    let place = Place::with(&site.config_toml().replace(&api, &url));
+    let arguments = [
+        "generate", SERVICE, "--prompt", "ours", "--steps", "80", "--out", "out", "--json",
+    ];
+    let mut child = place
+        .command(&arguments)
+        .spawn()
+        .expect("forgekeeperctl starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+    let (mut steps_before, mut steps_after, mut last) = (0, 0, Value::Null);
+    let reading = async {
+        let mut is_cut = false;
+        while let Ok(Some(line)) = lines.next_line().await {
+            last = serde_json::from_str(&line).expect("JSON");
+            let Some(step) = last["progress"]["step"].as_u64() else {
+                continue;
+            };
+            if is_cut {
+                steps_after = step;
+            } else if step >= 3 {
+                steps_before = step;
+                cut.notify_waiters();
+                is_cut = true;
+            }
+        }
+    };
+    let (ran, ()) = tokio::join!(end_of_child(child), reading);
+    ran.ends_with(0);
+    assert_eq!(last["job"]["record"]["verdict"], "proved", "{last}");
+    assert!(
+        steps_after > steps_before + 10,
+        "told again: {steps_before}, {steps_after}"
+    );
 }

@@ -45,6 +45,8 @@ pub enum GenerationVerdict {
 pub enum GenerationStage {
     /// Sent; the server has not begun it (or cannot be told from another's work).
     Waiting,
+    /// The server works on it, and nothing tells at what.
+    AtWork,
     /// Loading the model.
     LoadingModel,
     /// Sampling steps.
@@ -122,9 +124,9 @@ pub struct GenerationRecord {
     pub pictures: Vec<Picture>,
     /// What the server replaced silently.
     pub substitutions: Vec<Substitution>,
-    /// The server's own parameter text (infotext).
+    /// The server's own parameter text (infotext); one made from the request where it writes none.
     pub parameters: Option<String>,
-    /// Model used, as the server tells it.
+    /// Model used, as the server tells it, or as it was told to use.
     pub model: Option<String>,
     /// Why it failed.
     pub error: Option<ErrorInfo>,

@@ -1093,9 +1093,9 @@ export type GenerationRecord_Deserialize = {
 	pictures: Picture_Deserialize[],
 	/**  What the server replaced silently. */
 	substitutions: Substitution[],
-	/**  The server's own parameter text (infotext). */
+	/**  The server's own parameter text (infotext); one made from the request where it writes none. */
 	parameters?: string | null,
-	/**  Model used, as the server tells it. */
+	/**  Model used, as the server tells it, or as it was told to use. */
 	model?: string | null,
 	/**  Why it failed. */
 	error?: ErrorInfo_Deserialize | null,
@@ -1119,9 +1119,9 @@ export type GenerationRecord_Serialize = {
 	pictures: Picture_Serialize[],
 	/**  What the server replaced silently. */
 	substitutions: Substitution[],
-	/**  The server's own parameter text (infotext). */
+	/**  The server's own parameter text (infotext); one made from the request where it writes none. */
 	parameters: string | null,
-	/**  Model used, as the server tells it. */
+	/**  Model used, as the server tells it, or as it was told to use. */
 	model: string | null,
 	/**  Why it failed. */
 	error: ErrorInfo_Serialize | null,
@@ -1186,6 +1186,8 @@ export type GenerationRequest_Serialize = {
 export type GenerationStage = 
 /**  Sent; the server has not begun it (or cannot be told from another's work). */
 "waiting" | 
+/**  The server works on it, and nothing tells at what. */
+"at_work" | 
 /**  Loading the model. */
 "loading_model" | 
 /**  Sampling steps. */

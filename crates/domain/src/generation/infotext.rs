@@ -67,16 +67,17 @@ pub struct Names<'a> {
 }
 
 /// Puts a text together for a program that writes none, so that every reader of A1111's world knows
-/// what a picture was made from.
-pub fn compose(request: &GenerationRequest, seed: Seed, names: &Names<'_>) -> String {
+/// what a picture was made from. Without a seed of its own a picture of a batch says none.
+pub fn compose(request: &GenerationRequest, seed: Option<Seed>, names: &Names<'_>) -> String {
     let mut text = request.prompt.clone();
     if !request.negative_prompt.is_empty() {
         let _ = write!(text, "\n{NEGATIVE} {}", request.negative_prompt);
     }
+    let seed = seed.map_or_else(String::new, |seed| format!("Seed: {seed}, "));
     // Writing to a String cannot fail.
     let _ = write!(
         text,
-        "\nSteps: {}, Sampler: {}, Schedule type: {}, CFG scale: {}, Seed: {seed}, Size: {}x{}, Model: {}, Version: {}",
+        "\nSteps: {}, Sampler: {}, Schedule type: {}, CFG scale: {}, {seed}Size: {}x{}, Model: {}, Version: {}",
         request.steps,
         quote(names.sampler),
         quote(names.scheduler),
@@ -244,7 +245,7 @@ mod tests {
             model: "sub/a, b: c.safetensors",
             program: "ComfyUI",
         };
-        let found = parse(&compose(&request, Seed(u64::MAX), &names));
+        let found = parse(&compose(&request, Some(Seed(u64::MAX)), &names));
         assert_eq!(found.prompt, request.prompt);
         assert_eq!(found.negative_prompt, "blurry");
         for (key, value) in [
@@ -259,6 +260,7 @@ mod tests {
         ] {
             assert_eq!(found.get(key), Some(value), "{key}");
         }
+        assert_eq!(parse(&compose(&request, None, &names)).get("Seed"), None);
     }
 
     #[test]

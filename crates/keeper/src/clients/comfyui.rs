@@ -7,6 +7,7 @@ mod frames;
 mod graph;
 mod offers;
 pub(crate) mod probe;
+mod queue;
 mod run;
 mod socket;
 

@@ -147,6 +147,11 @@ impl<'a> Ask<'a> {
         }
     }
 
+    /// What is asked for.
+    pub(crate) fn path(&self) -> &str {
+        self.path
+    }
+
     /// Largest accepted body in bytes.
     #[must_use]
     pub fn limit(mut self, limit: usize) -> Self {

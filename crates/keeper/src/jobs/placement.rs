@@ -239,6 +239,7 @@ impl Try<'_> {
         });
         tokio::pin!(task);
         let mut sampling_since: Option<Instant> = None;
+        let mut unread = None;
         let painted = loop {
             if *seen.borrow() == Some(GenerationStage::Sampling) {
                 sampling_since.get_or_insert_with(Instant::now);
@@ -246,12 +247,16 @@ impl Try<'_> {
             let long = sampling_since.map(|since| since + LONG_ENOUGH);
             tokio::select! {
                 painted = &mut task => break painted,
-                reading = self.look.next() => {
+                reading = self.look.next(), if unread.is_none() => {
                     let phase = match sampling_since {
                         Some(_) => LookPhase::Working,
                         None => LookPhase::Between,
                     };
-                    self.saw(reading, phase)?;
+                    if let Err(error) = self.saw(reading, phase) {
+                        // Nothing can be proved any more, and the picture is not left running.
+                        enough.cancel();
+                        unread = Some(error);
+                    }
                 }
                 () = tokio::time::sleep_until(long.unwrap_or_else(far)), if long.is_some() && !enough.is_cancelled() => {
                     enough.cancel();
@@ -260,6 +265,9 @@ impl Try<'_> {
         };
         if self.run.cancel.is_cancelled() {
             return Err(cancelled());
+        }
+        if let Some(error) = unread {
+            return Err(error);
         }
         match painted {
             Ok(()) => Ok(()),

@@ -53,6 +53,15 @@ pub(super) fn signature(
                 None => format!("|{name}={value}"),
             });
         }
+        // An input that the node does not read counts, too, as in the original.
+        let given = graph
+            .get(id)
+            .and_then(|node| node.get("inputs")?.as_object());
+        for (name, value) in given.into_iter().flatten() {
+            if class.inputs.iter().all(|(known, _)| known != name) {
+                text.push_str(&format!("|{name}={value}"));
+            }
+        }
     }
     let done = hex_id(&text);
     known.insert(id.to_owned(), done.clone());

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
     generation::{
-        GenerationChoices, GenerationRequest, GenerationStage, GenerationVerdict, Seed, infotext,
+        GenerationChoices, GenerationRequest, GenerationStage, GenerationVerdict, Seed,
+        Substitution, infotext,
     },
 };
 use serde_json::{Value, json};
@@ -17,7 +18,7 @@ use uuid::Uuid;
 use super::{
     super::{
         failure::{self, Failure},
-        http::{Ask, Http, HttpAnswer, Target},
+        http::{Ask, Http, HttpAnswer, HttpError, Target},
         judge,
         outcome::{GenerationOutcomeRaw, LiveProgress},
         patience::Patience,
@@ -27,6 +28,7 @@ use super::{
     files::{self, File},
     graph::{self, Choice},
     offers,
+    queue::{self, Queue},
     run::Following,
     socket::Socket,
 };
@@ -106,20 +108,31 @@ impl ComfyClient {
         cancel: &CancellationToken,
         on_progress: &mut (impl FnMut(LiveProgress) + Send),
     ) -> Result<GenerationOutcomeRaw, Failure> {
-        let (choice, entry) = self.run(request, cancel, on_progress).await?;
-        let pictures = self.pictures(request, &files::of(&entry)).await?;
+        let Run {
+            choice,
+            substitutions,
+            entry,
+        } = self.run(request, cancel, on_progress).await?;
+        let files = files::of(&entry, request.batch);
+        let pictures = tokio::select! {
+            pictures = self.pictures(request, &files) => pictures?,
+            () = cancel.cancelled() => {
+                return Err(interrupted("Cancelled while the finished picture was fetched."));
+            }
+        };
+        // One generator fills the whole batch: only its first picture has a seed of its own.
         let seed = Seed(choice.seed);
+        let seeds = [Some(seed)].into_iter().chain(std::iter::repeat(None));
         Ok(GenerationOutcomeRaw {
-            // One generator fills the whole batch: only its first picture has a seed of its own.
             seeds: vec![seed],
             infotexts: pictures
                 .iter()
-                .map(|_| infotext::compose(request, seed, &choice.names()))
+                .zip(seeds)
+                .map(|(_, seed)| infotext::compose(request, seed, &choice.names()))
                 .collect(),
             pictures,
             model: Some(judge::shorten(&choice.checkpoint)),
-            // What it cannot do it refuses: nothing is replaced silently.
-            substitutions: Vec::new(),
+            substitutions,
             interrupted: false,
             failure: None,
             took: Duration::ZERO,
@@ -137,14 +150,13 @@ impl ComfyClient {
         self.run(request, cancel, &mut told).await.map(|_| ())
     }
 
-    /// Queues a request and follows it to its good end; what was chosen for it, and its entry in the
-    /// history.
+    /// Queues a request and follows it to its good end.
     async fn run(
         &self,
         request: &GenerationRequest,
         cancel: &CancellationToken,
         on_progress: &mut (impl FnMut(LiveProgress) + Send),
-    ) -> Result<(Choice, Value), Failure> {
+    ) -> Result<Run, Failure> {
         let bad = |info: ErrorInfo| (GenerationVerdict::Failed, info);
         request
             .check()
@@ -154,34 +166,56 @@ impl ComfyClient {
         let history = self.ask("/history?max_items=1").await.unwrap_or_default();
         let newest = history.as_object().and_then(|all| all.values().next());
         let used = newest.and_then(|entry| graph::checkpoint_of(entry.get("prompt")?.get(2)?));
-        let choice = offers::choose(request, &offers, used).map_err(bad)?;
+        let (choice, substitutions) = offers::choose(request, &offers, used).map_err(bad)?;
         let client = Uuid::new_v4().simple().to_string();
+        let prompt = Uuid::new_v4().to_string();
         let body = json!({
-            "prompt": graph::text_to_image(request, &choice),
-            "prompt_id": Uuid::new_v4().to_string(),
+            "prompt": graph::text_to_image(request, &choice, &prompt),
+            "prompt_id": prompt,
             "client_id": client,
         });
         // Before the prompt: what is said earlier is not repeated.
         let socket = Socket::open(&self.target, &client).await;
         if cancel.is_cancelled() {
-            let message = "The picture was cancelled before it was sent.";
-            let info = ErrorInfo::new(ErrorCode::Cancelled, message);
-            return Err((GenerationVerdict::Interrupted, info));
+            return Err(interrupted("The picture was cancelled before it was sent."));
         }
-        let prompt = self.queue(&body).await?;
+        let prompt = self.send(&body).await?.unwrap_or(prompt);
         let following = Following::new(self, &prompt, request.steps, socket);
         let entry = following.follow(cancel, on_progress).await?;
-        Ok((choice, entry))
+        Ok(Run {
+            choice,
+            substitutions,
+            entry,
+        })
     }
 
-    /// Queues a prompt; its id, which an old server may have chosen itself.
-    async fn queue(&self, body: &Value) -> Result<String, Failure> {
+    /// Queues a prompt; its id where the server tells one, which an old one may have chosen itself.
+    /// An answer that did not come whole leaves open whether it was queued: the queue will tell.
+    async fn send(&self, body: &Value) -> Result<Option<String>, Failure> {
         let ask = Ask::post("/prompt", body, QUEUE_DEADLINE);
-        let answer = self.good(&ask).await?;
+        let answer = match self.http.send(&self.target, &ask).await {
+            Ok(answer) => answer,
+            Err(HttpError::TimedOut { .. } | HttpError::Reset(_)) => return Ok(None),
+            Err(error) => return Err(failure::unanswered(&error)),
+        };
+        if answer.status != 200 {
+            return Err(errors::refused(&answer, self.target.has_credentials()));
+        }
         let accepted = judge::json(&answer).ok();
         let id = accepted.as_ref().and_then(|a| a.get("prompt_id")?.as_str());
-        let id = id.ok_or_else(|| odd("/prompt", "no prompt_id"))?;
-        Ok(id.to_owned())
+        Ok(id.map(str::to_owned))
+    }
+
+    /// What the server works on and what waits.
+    pub(super) async fn queue(&self) -> Result<Queue, Failure> {
+        let path = "/queue";
+        let answer = self
+            .good(&Ask::get(path, PROBE_DEADLINE).limit(queue::LIMIT))
+            .await?;
+        if answer.cut.is_some() {
+            return Err(odd(path, "cut off or too large"));
+        }
+        serde_json::from_slice(&answer.body).map_err(|error| odd(path, &error.to_string()))
     }
 
     /// Fetches the files of a run in their order.
@@ -229,8 +263,24 @@ impl ComfyClient {
         if answer.status == 200 {
             return Ok(answer);
         }
-        Err(errors::refused(&answer, self.target.has_credentials()))
+        let sent_credentials = self.target.has_credentials();
+        Err(errors::unwell(ask.path(), &answer, sent_credentials))
     }
+}
+
+/// A prompt that came to its good end.
+struct Run {
+    choice: Choice,
+    /// What is used in place of what was asked for.
+    substitutions: Vec<Substitution>,
+    /// Its entry in the history.
+    entry: Value,
+}
+
+/// The end of a generation that somebody asked to end.
+pub(super) fn interrupted(message: &str) -> Failure {
+    let info = ErrorInfo::new(ErrorCode::Cancelled, message);
+    (GenerationVerdict::Interrupted, info)
 }
 
 fn odd(path: &str, what: &str) -> Failure {

@@ -6,14 +6,19 @@ use forgekeeper_domain::{
 };
 use serde_json::Value;
 
-use super::super::{
-    failure::{Failure, by_words},
-    http::HttpAnswer,
-    judge,
+use super::{
+    super::{
+        failure::{Failure, by_words},
+        http::HttpAnswer,
+        judge,
+    },
+    graph,
 };
 
-/// Most faulty nodes that are told of.
-const MAX_NODES: usize = 4;
+/// Most faults of nodes that are told of.
+const MAX_FAULTS: usize = 4;
+/// Longest part of one, in characters: the list of what would be allowed may be long.
+const MAX_WORD: usize = 160;
 
 /// An answer to `POST /prompt` that is no success (`comfyui-api.md` §3).
 pub(super) fn refused(answer: &HttpAnswer, sent_credentials: bool) -> Failure {
@@ -45,45 +50,85 @@ pub(super) fn refused(answer: &HttpAnswer, sent_credentials: bool) -> Failure {
     }
 }
 
-/// What is wrong with the graph: the faults of its nodes, else the sentence for the whole.
+/// An answer to any other question that is no success.
+pub(super) fn unwell(path: &str, answer: &HttpAnswer, sent_credentials: bool) -> Failure {
+    if matches!(answer.status, 401 | 403) {
+        return refused(answer, sent_credentials);
+    }
+    let route = path.split('?').next().unwrap_or(path);
+    let info = if route == "/view" && answer.status == 404 {
+        ErrorInfo::new(
+            ErrorCode::Api,
+            "The picture was made, but its file is gone from the server.",
+        )
+        .hint("Does something clean its temp folder?")
+    } else {
+        let status = answer.status;
+        ErrorInfo::new(
+            ErrorCode::Api,
+            format!("The service answered with HTTP {status}."),
+        )
+        .hint("Is it ComfyUI that answers at this address?")
+        .detail(format!("{route}: {}", judge::error_message(answer)))
+    };
+    (GenerationVerdict::Failed, info)
+}
+
+/// What is wrong with the graph: the faults of its nodes, and what is said of the whole.
 fn graph_words(answer: &HttpAnswer) -> String {
     let Ok(body) = judge::json(answer) else {
         return judge::error_message(answer);
     };
+    let word = |of: &Value, key: &str| {
+        let word = of.get(key).and_then(Value::as_str).unwrap_or_default();
+        word.chars().take(MAX_WORD).collect::<String>()
+    };
     let nodes = body.get("node_errors").and_then(Value::as_object);
-    let faults: Vec<String> = nodes
-        .into_iter()
-        .flatten()
-        .filter_map(|(id, node)| {
-            let class = node.get("class_type")?.as_str()?;
-            let fault = node.get("errors")?.get(0)?;
-            let words = |key: &str| fault.get(key).and_then(Value::as_str).unwrap_or_default();
-            let (message, details) = (words("message"), words("details"));
-            Some(format!("node {id} ({class}): {message}: {details}"))
-        })
-        .take(MAX_NODES)
-        .collect();
-    if faults.is_empty() {
-        let whole = body.get("error").and_then(|error| error.get("message"));
-        let whole = whole.and_then(Value::as_str).unwrap_or("no reason given");
-        return judge::shorten(whole);
+    let mut faults: Vec<String> = Vec::new();
+    for (id, node) in nodes.into_iter().flatten() {
+        let class = word(node, "class_type");
+        let errors = node.get("errors").and_then(Value::as_array);
+        let errors = errors.into_iter().flatten();
+        faults.extend(errors.map(|fault| {
+            let (message, details) = (word(fault, "message"), word(fault, "details"));
+            format!("node {id} ({class}): {message}: {details}")
+        }));
     }
-    judge::shorten(&faults.join("; "))
+    let more = faults.len().saturating_sub(MAX_FAULTS);
+    faults.truncate(MAX_FAULTS);
+    if more > 0 {
+        faults.push(format!("and {more} more"));
+    }
+    let whole = body.get("error").unwrap_or(&Value::Null);
+    let (message, details) = (word(whole, "message"), word(whole, "details"));
+    if faults.is_empty() {
+        faults.push(message);
+    }
+    faults.push(details);
+    faults.retain(|fault| !fault.is_empty());
+    faults.join("; ")
 }
 
 /// How a prompt ended, by its entry in the history; `Ok` when it made its picture.
 pub(super) fn ending(entry: &Value) -> Result<(), Failure> {
     let status = entry.get("status");
     let said = |key: &str| status.and_then(|status| status.get(key));
-    if said("status_str").and_then(Value::as_str) == Some("success") {
-        return Ok(());
-    }
     let messages = said("messages").and_then(Value::as_array);
     let message = |kind: &str| {
         let mut all = messages.into_iter().flatten().rev();
         let found = all.find(|m| m.get(0).and_then(Value::as_str) == Some(kind));
         found.map(|message| message.get(1).unwrap_or(&Value::Null))
     };
+    if said("status_str").and_then(Value::as_str) == Some("success") {
+        let cached = message("execution_cached").and_then(|data| data.get("nodes")?.as_array());
+        let sampled = |node: &Value| node.as_str() == Some(graph::SAMPLER);
+        if cached.is_some_and(|nodes| nodes.iter().any(sampled)) {
+            let words = "ComfyUI showed the picture of an earlier run: nothing was computed.";
+            let info = ErrorInfo::new(ErrorCode::NotProved, words).hint("Ask with another seed.");
+            return Err((GenerationVerdict::Failed, info));
+        }
+        return Ok(());
+    }
     if message("execution_interrupted").is_some() {
         let info = ErrorInfo::new(ErrorCode::Cancelled, "The picture was interrupted.");
         return Err((GenerationVerdict::Interrupted, info));
@@ -138,6 +183,16 @@ mod tests {
                 "node 1 (CheckpointLoaderSimple): Value not in list: ckpt_name: 'gone.safetensors' not in []"
             )
         );
+        let fault =
+            |n: usize| json!({"message": "Bad", "details": format!("{n} {}", "x".repeat(900))});
+        let many = json!({
+            "error": {"message": "no", "details": "Node ID '#1'"},
+            "node_errors": {"5": {"class_type": "KSampler", "errors": (0..7).map(fault).collect::<Vec<_>>()}}});
+        let (_, info) = refused(&answer(400, &many), false);
+        let words = info.detail.unwrap_or_default();
+        assert!(words.contains("node 5 (KSampler): Bad: 3 x"), "{words}");
+        assert!(words.ends_with("and 3 more; Node ID '#1'"), "{words}");
+        assert!(words.len() < 1200);
         let whole = json!({"error": {"message": "No prompt provided"}, "node_errors": {}});
         let (_, info) = refused(&answer(400, &whole), false);
         assert_eq!(info.detail.as_deref(), Some("No prompt provided"));
@@ -152,6 +207,20 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_gone_is_told_from_a_service_that_is_another() {
+        let said = |path, status| unwell(path, &answer(status, &json!({})), false).1;
+        assert!(said("/view?filename=a.png", 404).message.contains("gone"));
+        let other = said("/models/checkpoints", 404);
+        assert_eq!(other.message, "The service answered with HTTP 404.");
+        assert!(
+            other
+                .detail
+                .is_some_and(|d| d.starts_with("/models/checkpoints: "))
+        );
+        assert_eq!(said("/queue", 401).code, ErrorCode::Unauthorized);
+    }
+
+    #[test]
     fn an_interrupted_run_is_told_from_a_failed_one() {
         let entry = |status: &str, messages: Value| json!({"status": {"status_str": status, "messages": messages}});
         assert_eq!(ending(&entry("success", json!([]))), Ok(()));
@@ -161,6 +230,16 @@ mod tests {
         ));
         let stopped = stopped.expect_err("no picture");
         assert_eq!(stopped.0, GenerationVerdict::Interrupted);
+        let cached = ending(&entry(
+            "success",
+            json!([["execution_cached", {"nodes": ["1", "5"]}]]),
+        ));
+        assert_eq!(cached.expect_err("no work").1.code, ErrorCode::NotProved);
+        let loaded = ending(&entry(
+            "success",
+            json!([["execution_cached", {"nodes": ["1"]}]]),
+        ));
+        assert_eq!(loaded, Ok(()), "a model may be there already");
         let memory = json!({"exception_type": "torch.OutOfMemoryError", "node_type": "KSampler",
                             "exception_message": "Allocation on device 0\n"});
         let out = ending(&entry("error", json!([["execution_error", memory]])));

@@ -5,8 +5,6 @@ use serde_json::Value;
 
 use super::graph;
 
-/// Most files that are fetched of one run; the request's own limit is far below.
-const MAX_FILES: usize = 64;
 /// Room in a file for what is no pixel: the graph in its text chunks.
 const BESIDE_PIXELS: usize = 16 * 1024 * 1024;
 
@@ -34,8 +32,8 @@ impl File {
     }
 }
 
-/// The pictures that our output node showed, in their order.
-pub(super) fn of(entry: &Value) -> Vec<File> {
+/// The pictures that our output node showed, in their order, and no more than were asked for.
+pub(super) fn of(entry: &Value, most: u32) -> Vec<File> {
     let images = entry
         .get("outputs")
         .and_then(|outputs| outputs.get(graph::OUTPUT)?.get("images")?.as_array());
@@ -48,7 +46,7 @@ pub(super) fn of(entry: &Value) -> Vec<File> {
         })
     };
     let files = images.into_iter().flatten().filter_map(file);
-    files.take(MAX_FILES).collect()
+    files.take(usize::try_from(most).unwrap_or(1)).collect()
 }
 
 /// Largest file of a request: its pixels without any compression, and its texts.
@@ -75,7 +73,8 @@ mod tests {
             ]},
             "9": {"images": [{"filename": "theirs.png", "subfolder": "", "type": "output"}]},
         }});
-        let paths: Vec<String> = of(&entry).iter().map(File::path).collect();
+        assert_eq!(of(&entry, 1).len(), 1);
+        let paths: Vec<String> = of(&entry, 8).iter().map(File::path).collect();
         assert_eq!(
             paths,
             [
@@ -88,7 +87,7 @@ mod tests {
             json!([]),
             json!({"outputs": {"7": {"images": "x"}}}),
         ] {
-            assert_eq!(of(&odd), []);
+            assert_eq!(of(&odd, 8), []);
         }
     }
 }

@@ -28,16 +28,28 @@ pub(super) enum Sign {
     Over,
 }
 
-/// Reads a binary frame (`comfyui-api.md` §5.1). `running` tells whether our prompt is at work: a
-/// frame of the first kind says nothing of whose it is.
-pub(super) fn read_binary(frame: &Bytes, prompt: &str, running: bool) -> Option<Sign> {
+/// Whether a text frame is the server's word that its previews name their prompt from now on.
+pub(super) fn names_previews(text: &str) -> bool {
+    let Ok(frame) = serde_json::from_str::<Value>(text) else {
+        return false;
+    };
+    let named = frame
+        .get("data")
+        .and_then(|data| data.get("supports_preview_metadata"));
+    frame.get("type").and_then(Value::as_str) == Some("feature_flags")
+        && named.and_then(Value::as_bool) == Some(true)
+}
+
+/// Reads a binary frame (`comfyui-api.md` §5.1). `unnamed` tells whether one that does not say whose
+/// it is may be ours: our prompt is at work, and the server names none.
+pub(super) fn read_binary(frame: &Bytes, prompt: &str, unnamed: bool) -> Option<Sign> {
     let word = |at: usize| -> Option<usize> {
         let bytes = frame.get(at..at + 4)?;
         let number = u32::from_be_bytes(bytes.try_into().ok()?);
         usize::try_from(number).ok()
     };
     let image = match word(0)? {
-        PREVIEW if running => 8,
+        PREVIEW if unnamed => 8,
         PREVIEW_WITH_METADATA => {
             let end = word(4)?.checked_add(8)?;
             let about: Value = serde_json::from_slice(frame.get(8..end)?).ok()?;
@@ -115,6 +127,28 @@ mod tests {
         };
         assert_eq!(read_binary(&told("p"), "p", false), preview);
         assert_eq!(read_binary(&told("other"), "p", true), None);
+    }
+
+    #[test]
+    fn the_servers_flags_say_whether_previews_are_named() {
+        for (text, named) in [
+            (
+                r#"{"type":"feature_flags","data":{"supports_preview_metadata":true,"max_upload_size":1}}"#,
+                true,
+            ),
+            (
+                r#"{"type":"feature_flags","data":{"supports_preview_metadata":false}}"#,
+                false,
+            ),
+            (
+                r#"{"type":"status","data":{"supports_preview_metadata":true}}"#,
+                false,
+            ),
+            ("[]", false),
+            ("", false),
+        ] {
+            assert_eq!(names_previews(text), named, "{text}");
+        }
     }
 
     #[test]

@@ -21,8 +21,7 @@ pub(super) struct Choice {
     pub sampler: String,
     /// In `KSampler`'s words.
     pub scheduler: String,
-    /// Drawn where none was asked for: a graph that ran before is answered from the cache, without
-    /// any work and with the old file.
+    /// Drawn where none was asked for.
     pub seed: u64,
 }
 
@@ -38,8 +37,10 @@ impl Choice {
     }
 }
 
-/// The graph of a request. Its pictures are previews: nothing is left in the output folder.
-pub(super) fn text_to_image(request: &GenerationRequest, choice: &Choice) -> Value {
+/// The graph of a request. Its pictures are previews: nothing is left in the output folder. `run`
+/// stands beside the sampler's inputs, where no node reads it: a graph that ran before would be
+/// answered from the cache, without any work and with the old file (`observed.md` §2.3).
+pub(super) fn text_to_image(request: &GenerationRequest, choice: &Choice, run: &str) -> Value {
     let text = |text: &str| json!({"class_type": "CLIPTextEncode", "inputs": {"text": text, "clip": [LOADER, 1]}});
     json!({
         LOADER: {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": choice.checkpoint}},
@@ -50,7 +51,8 @@ pub(super) fn text_to_image(request: &GenerationRequest, choice: &Choice) -> Val
         SAMPLER: {"class_type": "KSampler", "inputs": {
             "model": [LOADER, 0], "positive": ["2", 0], "negative": ["3", 0], "latent_image": ["4", 0],
             "seed": choice.seed, "steps": request.steps, "cfg": request.cfg_scale,
-            "sampler_name": choice.sampler, "scheduler": choice.scheduler, "denoise": 1.0}},
+            "sampler_name": choice.sampler, "scheduler": choice.scheduler, "denoise": 1.0,
+            "forgekeeper_run": run}},
         DECODER: {"class_type": "VAEDecode", "inputs": {"samples": [SAMPLER, 0], "vae": [LOADER, 2]}},
         OUTPUT: {"class_type": "PreviewImage", "inputs": {"images": [DECODER, 0]}},
     })
@@ -79,7 +81,7 @@ mod tests {
             scheduler: "normal".to_owned(),
             seed: u64::MAX >> 1,
         };
-        let graph = text_to_image(&GenerationRequest::default(), &choice);
+        let graph = text_to_image(&GenerationRequest::default(), &choice, "run");
         assert_eq!(checkpoint_of(&graph), Some("sub/xl.safetensors"));
         assert_eq!(graph[SAMPLER]["inputs"]["seed"], choice.seed);
         for other in [

@@ -4,8 +4,8 @@
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
     generation::{
-        GenerationChoices, GenerationRequest,
-        samplers::{NoTwin, SamplerPair, sampler_of, scheduler_of},
+        GenerationChoices, GenerationRequest, Substitution,
+        samplers::{AUTOMATIC, Match, NoTwin, SamplerPair, sampler_of, scheduler_of},
     },
 };
 use serde_json::Value;
@@ -46,20 +46,61 @@ pub(super) fn inputs(info: &Value, name: &str) -> Vec<String> {
     }
 }
 
-/// Chooses what a request leaves open. `used` is the checkpoint of the newest run.
+/// Chooses what a request leaves open, and says what is used in place of what was asked for. `used`
+/// is the checkpoint of the newest run.
 pub(super) fn choose(
     request: &GenerationRequest,
     offers: &GenerationChoices,
     used: Option<&str>,
-) -> Result<Choice, ErrorInfo> {
+) -> Result<(Choice, Vec<Substitution>), ErrorInfo> {
     let (sampler, pair) = sampler(request.sampler.as_deref(), &offers.samplers)?;
-    let scheduler = scheduler(request.scheduler.as_deref(), &offers.schedulers, pair)?;
-    Ok(Choice {
-        checkpoint: checkpoint(request.model.as_deref(), &offers.models, used)?,
-        sampler,
-        scheduler,
+    let asked = request.scheduler.as_deref();
+    let scheduler = scheduler(asked, &offers.schedulers, pair)?;
+    let checkpoint = checkpoint(request.model.as_deref(), &offers.models, used)?;
+    let mut substitutions = Vec::new();
+    let mut note = |field: &str, asked: &str, used: &Named| {
+        if used.matching == Match::Near {
+            substitutions.push(Substitution {
+                field: field.to_owned(),
+                asked: asked.to_owned(),
+                used: used.name.clone(),
+            });
+        }
+    };
+    note(
+        "sampler",
+        request.sampler.as_deref().unwrap_or_default(),
+        &sampler,
+    );
+    note("scheduler", asked.unwrap_or(AUTOMATIC), &scheduler);
+    note(
+        "model",
+        request.model.as_deref().unwrap_or_default(),
+        &checkpoint,
+    );
+    let choice = Choice {
+        checkpoint: checkpoint.name,
+        sampler: sampler.name,
+        scheduler: scheduler.name,
         seed: request.seed.map_or_else(drawn, |seed| seed.0),
-    })
+    };
+    Ok((choice, substitutions))
+}
+
+/// A name of the server's, and how well it matches what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Named {
+    name: String,
+    matching: Match,
+}
+
+impl Named {
+    fn exact(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            matching: Match::Exact,
+        }
+    }
 }
 
 /// A seed of 63 bits: every reader of JSON takes it whole.
@@ -71,67 +112,90 @@ fn checkpoint(
     asked: Option<&str>,
     offered: &[String],
     used: Option<&str>,
-) -> Result<String, ErrorInfo> {
+) -> Result<Named, ErrorInfo> {
     let first = offered.first().ok_or_else(|| {
         ErrorInfo::new(ErrorCode::Api, "ComfyUI offers no checkpoint.")
             .hint("Check whether its models folder is mounted and holds one.")
     })?;
     let Some(asked) = asked else {
         let used = used.filter(|used| offered.iter().any(|name| name == used));
-        return Ok(used.unwrap_or(first).to_owned());
+        return Ok(Named::exact(used.unwrap_or(first)));
     };
-    // Forge's titles end with a hash, and its folders may be others: the file is what counts.
-    let file = |name: &str| {
-        let name = name.split(" [").next().unwrap_or(name);
-        name.rsplit(['/', '\\']).next().unwrap_or(name).to_owned()
-    };
-    let exact = offered.iter().find(|name| *name == asked);
-    let found = exact.or_else(|| offered.iter().find(|name| file(name) == file(asked)));
-    found.cloned().ok_or_else(|| {
-        refused(format!("ComfyUI offers no checkpoint `{asked}`."))
-            .hint("Share the folder of models with it, or choose one that it offers.")
-    })
+    // Forge's titles end with a hash.
+    let bare = asked.split(" [").next().unwrap_or(asked);
+    if let Some(same) = offered.iter().find(|name| *name == asked || *name == bare) {
+        return Ok(Named::exact(same));
+    }
+    // Its folders may be others: then the file is taken where there is but one of that name.
+    let file = |name: &str| name.rsplit(['/', '\\']).next().unwrap_or(name).to_owned();
+    let alike: Vec<&String> = offered.iter().filter(|n| file(n) == file(bare)).collect();
+    match alike.as_slice() {
+        [one] => Ok(Named {
+            name: (*one).clone(),
+            matching: Match::Near,
+        }),
+        [] => Err(refused(format!("ComfyUI offers no checkpoint `{asked}`."))
+            .hint("Share the folder of models with it, or choose one that it offers.")),
+        [one, other, ..] => Err(refused(format!(
+            "ComfyUI offers several checkpoints of that name: `{one}`, `{other}`."
+        ))
+        .hint("Name one with its folder.")),
+    }
 }
 
 /// A sampler in `KSampler`'s words, from its own or A1111's name.
 fn sampler(
     asked: Option<&str>,
     offered: &[String],
-) -> Result<(String, Option<&'static SamplerPair>), ErrorInfo> {
+) -> Result<(Named, Option<&'static SamplerPair>), ErrorInfo> {
     let Some(asked) = asked else {
-        return Ok((USUAL_SAMPLER.to_owned(), None));
+        return Ok((Named::exact(USUAL_SAMPLER), None));
     };
     if offered.iter().any(|name| name == asked) {
-        return Ok((asked.to_owned(), None));
+        return Ok((Named::exact(asked), None));
     }
-    let pair = sampler_of(asked).ok_or_else(|| no_twin(&NoTwin::Unknown(asked.to_owned())))?;
+    let Some(pair) = sampler_of(asked) else {
+        return own_word(asked, offered).map(|named| (named, None));
+    };
     let nothing = || no_twin(&NoTwin::Nothing(asked.to_owned()));
-    let (name, _) = pair.pair.comfyui.ok_or_else(nothing)?;
-    Ok((is_offered(name, offered)?, Some(pair)))
+    let twin = pair.pair.comfyui.ok_or_else(nothing)?;
+    Ok((is_offered(twin, offered)?, Some(pair)))
 }
 
 fn scheduler(
     asked: Option<&str>,
     offered: &[String],
     pair: Option<&SamplerPair>,
-) -> Result<String, ErrorInfo> {
+) -> Result<Named, ErrorInfo> {
     if let Some(asked) = asked
         && offered.iter().any(|name| name == asked)
     {
-        return Ok(asked.to_owned());
+        return Ok(Named::exact(asked));
     }
-    let usual = sampler_of("Euler");
-    let Some(pair) = pair.or(usual) else {
-        return Ok(USUAL_SCHEDULER.to_owned());
+    let Some(pair) = pair.or_else(|| sampler_of("Euler")) else {
+        return Ok(Named::exact(USUAL_SCHEDULER));
     };
-    let (name, _) = scheduler_of(asked, pair).map_err(|error| no_twin(&error))?;
-    is_offered(name, offered)
+    match (scheduler_of(asked, pair), asked) {
+        (Ok(twin), _) => is_offered(twin, offered),
+        (Err(NoTwin::Unknown(_)), Some(asked)) => own_word(asked, offered),
+        (Err(error), _) => Err(no_twin(&error)),
+    }
 }
 
-/// A list that is not told refuses nothing: the server has its own check.
-fn is_offered(name: &str, offered: &[String]) -> Result<String, ErrorInfo> {
+/// A name that is not known here may be the server's own; one that is not told is its to judge.
+fn own_word(asked: &str, offered: &[String]) -> Result<Named, ErrorInfo> {
+    if offered.is_empty() {
+        return Ok(Named::exact(asked));
+    }
+    Err(no_twin(&NoTwin::Unknown(asked.to_owned())))
+}
+
+fn is_offered((name, matching): (&str, Match), offered: &[String]) -> Result<Named, ErrorInfo> {
     if offered.is_empty() || offered.iter().any(|offered| offered == name) {
-        return Ok(name.to_owned());
+        return Ok(Named {
+            name: name.to_owned(),
+            matching,
+        });
     }
     Err(refused(format!("This ComfyUI does not offer `{name}`.")))
 }
@@ -160,7 +224,9 @@ mod tests {
         }
     }
 
-    fn chosen(change: impl FnOnce(&mut GenerationRequest)) -> Result<Choice, String> {
+    fn chosen(
+        change: impl FnOnce(&mut GenerationRequest),
+    ) -> Result<(Choice, Vec<Substitution>), String> {
         let mut request = GenerationRequest {
             seed: Some(Seed(7)),
             ..GenerationRequest::default()
@@ -176,7 +242,7 @@ mod tests {
                 request.sampler = sampler.map(str::to_owned);
                 request.scheduler = scheduler.map(str::to_owned);
             })
-            .map(|choice| format!("{} {}", choice.sampler, choice.scheduler))
+            .map(|(choice, _)| format!("{} {}", choice.sampler, choice.scheduler))
         };
         for (sampler, scheduler, expected) in [
             (None, None, "euler normal"),
@@ -213,18 +279,25 @@ mod tests {
     #[test]
     fn a_checkpoint_is_the_one_asked_for_or_the_one_used_last() {
         let model = |asked: Option<&str>| {
-            chosen(|request| request.model = asked.map(str::to_owned)).map(|c| c.checkpoint)
+            chosen(|request| request.model = asked.map(str::to_owned))
+                .map(|(choice, notes)| (choice.checkpoint, notes.len()))
         };
-        for (asked, expected) in [
-            (None, "sub/xl.safetensors"),
-            (Some("first.safetensors"), "first.safetensors"),
+        for (asked, expected, said) in [
+            (None, "sub/xl.safetensors", 0),
+            (Some("first.safetensors"), "first.safetensors", 0),
+            (
+                Some("first.safetensors [0123456789]"),
+                "first.safetensors",
+                0,
+            ),
             (
                 Some("other/xl.safetensors [0123456789]"),
                 "sub/xl.safetensors",
+                1,
             ),
-            (Some("other\\first.safetensors"), "first.safetensors"),
+            (Some("other\\first.safetensors"), "first.safetensors", 1),
         ] {
-            assert_eq!(model(asked).as_deref(), Ok(expected));
+            assert_eq!(model(asked), Ok((expected.to_owned(), said)), "{asked:?}");
         }
         assert!(model(Some("gone.safetensors")).is_err());
         let nothing = GenerationChoices::default();
@@ -236,6 +309,57 @@ mod tests {
                 .contains("no checkpoint")
         );
         assert_ne!(drawn(), drawn());
+        let twins = GenerationChoices {
+            models: vec!["a/xl.safetensors".to_owned(), "b/xl.safetensors".to_owned()],
+            ..offers()
+        };
+        let asked = GenerationRequest {
+            model: Some("xl.safetensors".to_owned()),
+            ..GenerationRequest::default()
+        };
+        let error = choose(&asked, &twins, None).expect_err("which one?");
+        assert!(error.message.contains("several"), "{}", error.message);
+    }
+
+    #[test]
+    fn what_is_only_near_is_said() {
+        let said = |sampler: &str, scheduler: Option<&str>| {
+            let (_, notes) = chosen(|request| {
+                request.sampler = Some(sampler.to_owned());
+                request.scheduler = scheduler.map(str::to_owned);
+            })
+            .expect("chosen");
+            let notes = notes.into_iter().map(|n| (n.field, n.asked, n.used));
+            notes.collect::<Vec<_>>()
+        };
+        let note = |field: &str, asked: &str, used: &str| {
+            (field.to_owned(), asked.to_owned(), used.to_owned())
+        };
+        assert_eq!(said("Euler", Some("Karras")), []);
+        assert_eq!(
+            said("UniPC", None),
+            [note("scheduler", AUTOMATIC, "normal")]
+        );
+        assert_eq!(said("UniPC", Some("Karras")), []);
+    }
+
+    #[test]
+    fn lists_that_are_not_told_refuse_nothing() {
+        let untold = GenerationChoices {
+            samplers: Vec::new(),
+            schedulers: Vec::new(),
+            ..offers()
+        };
+        let asked = GenerationRequest {
+            sampler: Some("er_sde".to_owned()),
+            scheduler: Some("kl_optimal".to_owned()),
+            ..GenerationRequest::default()
+        };
+        let (choice, _) = choose(&asked, &untold, None).expect("the server judges");
+        assert_eq!(
+            (choice.sampler.as_str(), choice.scheduler.as_str()),
+            ("er_sde", "kl_optimal")
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One queued prompt, followed to its end. The WebSocket tells how far it is; that it is over, and
 //! how, is the history's word alone.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use forgekeeper_domain::{
@@ -13,19 +13,22 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::{failure::Failure, outcome::LiveProgress, patience::Patience},
-    client::ComfyClient,
+    super::{failure::Failure, outcome::LiveProgress},
+    client::{ComfyClient, interrupted},
     errors,
     frames::Sign,
     graph,
     socket::Socket,
 };
 
-/// So many refused questions on end mean that the server is gone.
-const GONE_AFTER: u32 = 5;
-/// So many looks that find a prompt neither queued nor in the history mean that it is lost: the two
-/// are asked one after the other.
+/// A server of which nothing is heard for so long is gone; one that is busy answers late.
+const GONE_AFTER: Duration = Duration::from_secs(45);
+/// So many looks on end that find a prompt neither queued nor in the history mean that it is lost:
+/// the two are asked one after the other.
 const LOST_AFTER: u32 = 3;
+/// An order to stop is given again after so long: one that comes before the run has begun in earnest
+/// is answered and forgotten.
+const ORDER_AGAIN: Duration = Duration::from_secs(2);
 
 /// Where a prompt is.
 #[derive(Debug)]
@@ -38,6 +41,15 @@ enum Place {
     Nowhere,
 }
 
+/// Somebody asked it to end.
+#[derive(Debug)]
+struct Stop {
+    asked_at: Instant,
+    ordered_at: Option<Instant>,
+    /// Whether the server took the order to take it from its queue.
+    taken: bool,
+}
+
 /// A queued prompt.
 pub(super) struct Following<'a> {
     client: &'a ComfyClient,
@@ -47,11 +59,11 @@ pub(super) struct Following<'a> {
     /// The first step that was told, and when: the others take as long.
     first_step: Option<(u32, Instant)>,
     last_sign: Instant,
-    /// Questions on end that nothing answered.
-    refused: u32,
+    /// Since when no question was answered.
+    silent_since: Option<Instant>,
     /// Looks on end that found it nowhere.
     nowhere: u32,
-    asked_to_stop: bool,
+    stop: Option<Stop>,
 }
 
 impl<'a> Following<'a> {
@@ -76,9 +88,9 @@ impl<'a> Following<'a> {
             },
             first_step: None,
             last_sign: Instant::now(),
-            refused: 0,
+            silent_since: None,
             nowhere: 0,
-            asked_to_stop: false,
+            stop: None,
         }
     }
 
@@ -89,36 +101,37 @@ impl<'a> Following<'a> {
         on_progress: &mut (impl FnMut(LiveProgress) + Send),
     ) -> Result<Value, Failure> {
         self.tell(None, on_progress);
-        let patience = self.client.patience;
-        let mut looks = tokio::time::interval(patience.poll);
+        let mut looks = tokio::time::interval(self.client.patience.poll);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
+            let look = tokio::select! {
                 biased;
-                () = cancel.cancelled(), if !self.asked_to_stop => {
-                    if let Some(ending) = self.stop().await? {
-                        return ending;
-                    }
+                () = cancel.cancelled(), if self.stop.is_none() => {
+                    self.stop = Some(Stop {
+                        asked_at: Instant::now(),
+                        ordered_at: None,
+                        taken: false,
+                    });
+                    true
                 }
-                _ = looks.tick() => {
-                    if let Some(ending) = self.look(on_progress).await? {
-                        return ending;
-                    }
-                    self.check_patience(patience)?;
-                }
+                _ = looks.tick() => true,
                 sign = self.socket.sign(self.prompt, self.is_at_work()) => {
                     self.last_sign = Instant::now();
-                    if sign != Sign::Over {
-                        self.heard(sign, on_progress);
-                    } else if let Some(ending) = self.look(on_progress).await? {
-                        return ending;
-                    }
+                    let over = sign == Sign::Over;
+                    self.heard(sign, on_progress);
+                    over
                 }
+            };
+            if look {
+                if let Some(ending) = self.look(on_progress).await? {
+                    return ending;
+                }
+                self.check_patience()?;
             }
         }
     }
 
-    /// Looks where it is. A server at work may answer late, and a dead one refuses.
+    /// Looks where it is, and does what follows from that.
     async fn look(
         &mut self,
         on_progress: &mut (impl FnMut(LiveProgress) + Send),
@@ -126,91 +139,73 @@ impl<'a> Following<'a> {
         let place = match self.place().await {
             Ok(place) => place,
             Err(failure) => {
-                self.refused += 1;
-                return if self.refused >= GONE_AFTER {
+                let since = *self.silent_since.get_or_insert_with(Instant::now);
+                return if since.elapsed() > GONE_AFTER {
                     Err(failure)
                 } else {
                     Ok(None)
                 };
             }
         };
-        self.refused = 0;
-        self.nowhere = if matches!(place, Place::Nowhere) {
-            self.nowhere + 1
-        } else {
-            0
+        self.silent_since = None;
+        self.nowhere = match place {
+            Place::Nowhere => self.nowhere + 1,
+            _ => 0,
         };
         match place {
             Place::Over(ending) => return Ok(Some(ending)),
-            Place::Running if self.socket.is_silent() => {
-                // Nothing tells what it is at; most of the time is sampled.
-                self.move_to(GenerationStage::Sampling, on_progress);
-                self.socket.reopen().await;
+            Place::Running => {
+                self.socket.keep_open().await;
+                if self.socket.is_silent() && self.progress.stage == GenerationStage::Waiting {
+                    self.move_to(GenerationStage::AtWork, on_progress);
+                }
+                let order = json!({ "prompt_id": self.prompt });
+                self.order("/interrupt", &order).await;
             }
-            Place::Queued => self.last_sign = Instant::now(),
-            Place::Nowhere if self.nowhere >= LOST_AFTER => return Err(lost()),
-            Place::Running | Place::Nowhere => {}
+            Place::Queued => {
+                self.last_sign = Instant::now();
+                let order = json!({ "delete": [self.prompt] });
+                let taken = self.order("/queue", &order).await;
+                if let Some(stop) = &mut self.stop {
+                    stop.taken |= taken;
+                }
+            }
+            Place::Nowhere if self.nowhere < LOST_AFTER => {}
+            Place::Nowhere if self.stop.as_ref().is_some_and(|stop| stop.taken) => {
+                return Err(interrupted("Taken from the server's queue."));
+            }
+            Place::Nowhere => return Err(lost()),
         }
         Ok(None)
     }
 
+    /// Gives an order, when it is to stop and the last order was a while ago; whether it was taken.
+    async fn order(&mut self, path: &str, body: &Value) -> bool {
+        let Some(stop) = &mut self.stop else {
+            return false;
+        };
+        if stop.ordered_at.is_some_and(|at| at.elapsed() < ORDER_AGAIN) {
+            return false;
+        }
+        stop.ordered_at = Some(Instant::now());
+        self.client.order(path, body).await
+    }
+
     async fn place(&self) -> Result<Place, Failure> {
-        let history = self
-            .client
-            .ask(&format!("/history/{}", self.prompt))
-            .await?;
+        let path = format!("/history/{}", self.prompt);
+        let history = self.client.ask(&path).await?;
         if let Some(entry) = history.get(self.prompt) {
             let ending = errors::ending(entry).map(|()| entry.clone());
             return Ok(Place::Over(ending));
         }
-        let queue = self.client.ask("/queue").await?;
-        let holds = |part: &str| {
-            let items = queue.get(part).and_then(Value::as_array);
-            let id = |item: &Value| item.get(1).and_then(Value::as_str) == Some(self.prompt);
-            items.into_iter().flatten().any(id)
-        };
-        Ok(if holds("queue_running") {
+        let queue = self.client.queue().await?;
+        Ok(if queue.runs(self.prompt) {
             Place::Running
-        } else if holds("queue_pending") {
+        } else if queue.holds(self.prompt) {
             Place::Queued
         } else {
             Place::Nowhere
         })
-    }
-
-    /// Stops this prompt and no other: taken from the queue while it waits, interrupted by its id
-    /// while it runs. `Some` when that is the end of it.
-    async fn stop(&mut self) -> Result<Option<Result<Value, Failure>>, Failure> {
-        self.asked_to_stop = true;
-        self.last_sign = Instant::now();
-        let id = self.prompt;
-        match self.place().await? {
-            Place::Over(ending) => Ok(Some(ending)),
-            Place::Queued => {
-                self.client.order("/queue", &json!({"delete": [id]})).await;
-                // It may have begun at this very moment.
-                match self.place().await? {
-                    Place::Over(ending) => Ok(Some(ending)),
-                    Place::Running => self.interrupt().await,
-                    Place::Queued => Err(interrupted(
-                        "Cancelled, but the server did not take it from its queue: it will still make the picture.",
-                    )),
-                    Place::Nowhere => Err(interrupted("Taken from the server's queue.")),
-                }
-            }
-            Place::Running => self.interrupt().await,
-            Place::Nowhere => Err(lost()),
-        }
-    }
-
-    async fn interrupt(&self) -> Result<Option<Result<Value, Failure>>, Failure> {
-        let body = json!({"prompt_id": self.prompt});
-        if self.client.order("/interrupt", &body).await {
-            return Ok(None);
-        }
-        Err(interrupted(
-            "Cancelled, but the server did not take the interrupt: it may still finish the picture.",
-        ))
     }
 
     /// Takes in what the socket tells.
@@ -267,29 +262,34 @@ impl<'a> Following<'a> {
         self.progress.stage != GenerationStage::Waiting
     }
 
-    fn check_patience(&self, patience: Patience) -> Result<(), Failure> {
-        let silent = self.last_sign.elapsed();
-        let seconds = silent.as_secs();
-        if self.asked_to_stop && silent > patience.interrupt {
-            return Err(interrupted(&format!(
-                "The server took the interrupt and gave no answer for {seconds} s."
-            )));
+    fn check_patience(&self) -> Result<(), Failure> {
+        let patience = self.client.patience;
+        if let Some(stop) = &self.stop {
+            let waited = stop.asked_at.elapsed();
+            if waited > patience.interrupt {
+                return Err(interrupted(&format!(
+                    "Cancelled, but the server still had it after {} s: it may finish the picture.",
+                    waited.as_secs()
+                )));
+            }
         }
-        let slow = matches!(
-            self.progress.stage,
-            GenerationStage::LoadingModel | GenerationStage::Waiting
-        );
-        let allowed = if slow {
-            patience.loading
-        } else {
-            patience.still
+        let allowed = match self.progress.stage {
+            GenerationStage::Sampling | GenerationStage::Finishing => patience.still,
+            // Nothing is told while a model is loaded, which takes minutes.
+            GenerationStage::Waiting | GenerationStage::AtWork | GenerationStage::LoadingModel => {
+                patience.loading
+            }
         };
+        let silent = self.last_sign.elapsed();
         if silent <= allowed {
             return Ok(());
         }
         let info = ErrorInfo::new(
             ErrorCode::NotProved,
-            format!("The picture showed no sign of life for {seconds} s."),
+            format!(
+                "The picture showed no sign of life for {} s.",
+                silent.as_secs()
+            ),
         )
         .hint("The server may still be working on it; see its log, or restart the program.");
         Err((GenerationVerdict::Failed, info))
@@ -304,11 +304,6 @@ fn stage_at(node: &str) -> Option<GenerationStage> {
         graph::DECODER | graph::OUTPUT => Some(GenerationStage::Finishing),
         _ => None,
     }
-}
-
-fn interrupted(message: &str) -> Failure {
-    let info = ErrorInfo::new(ErrorCode::Cancelled, message);
-    (GenerationVerdict::Interrupted, info)
 }
 
 /// A queue and a history that do not know it any more are those of a new server.

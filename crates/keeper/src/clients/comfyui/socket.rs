@@ -24,6 +24,10 @@ const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// After so long it is opened anew, when it ended.
 const REOPENED_AFTER: Duration = Duration::from_secs(3);
+/// One that says nothing for so long while the server works may have been forgotten by it.
+const MUTE_AFTER: Duration = Duration::from_secs(60);
+/// How long the server may take to close one.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// Signs of one prompt.
 pub(super) struct Socket<'a> {
@@ -31,6 +35,9 @@ pub(super) struct Socket<'a> {
     client: &'a str,
     stream: Option<WebSocketStream<MaybeTlsStream<TcpStream>>>,
     tried_at: Instant,
+    heard_at: Instant,
+    /// Whether the server said that its previews tell whose they are.
+    previews_named: bool,
 }
 
 impl<'a> Socket<'a> {
@@ -41,21 +48,33 @@ impl<'a> Socket<'a> {
             client,
             stream: None,
             tried_at: Instant::now(),
+            heard_at: Instant::now(),
+            previews_named: false,
         };
         socket.connect().await;
         socket
     }
 
-    /// Opens it anew after a while. The old one is gone entirely by then: the server forgets both
-    /// when an older twin is closed later (`observed.md` §2.3).
-    pub(super) async fn reopen(&mut self) {
+    /// Opens it anew, when it ended a while ago or says nothing. The old one is closed to the end
+    /// before: the server forgets both when an older twin is closed later (`observed.md` §2.3).
+    pub(super) async fn keep_open(&mut self) {
+        if self.heard_at.elapsed() >= MUTE_AFTER
+            && let Some(mut stream) = self.stream.take()
+        {
+            let closed = async {
+                // An error means that it is closed.
+                let _ = stream.close(None).await;
+                while let Some(Ok(_)) = stream.next().await {}
+            };
+            // One that does not close is dropped.
+            let _ = tokio::time::timeout(CLOSING, closed).await;
+        }
         if self.is_silent() && self.tried_at.elapsed() >= REOPENED_AFTER {
             self.connect().await;
         }
     }
 
     async fn connect(&mut self) {
-        self.tried_at = Instant::now();
         let opening = async {
             let path = format!("/ws?clientId={}", self.client);
             let handshake = self.target.websocket(&path).map_err(|e| e.to_string())?;
@@ -69,7 +88,11 @@ impl<'a> Socket<'a> {
             flags.map_err(|error| error.to_string())?;
             Ok::<_, String>(stream)
         };
-        match tokio::time::timeout(OPENING, opening).await {
+        let opened = tokio::time::timeout(OPENING, opening).await;
+        self.tried_at = Instant::now();
+        self.heard_at = self.tried_at;
+        self.previews_named = false;
+        match opened {
             Ok(Ok(stream)) => self.stream = Some(stream),
             Ok(Err(why)) => tracing::debug!(why, "no WebSocket: queue and history are asked alone"),
             Err(late) => tracing::debug!(%late, "no WebSocket: queue and history are asked alone"),
@@ -85,9 +108,17 @@ impl<'a> Socket<'a> {
     /// the prompt is at work.
     pub(super) async fn sign(&mut self, prompt: &str, running: bool) -> Sign {
         while let Some(stream) = &mut self.stream {
-            let sign = match stream.next().await {
-                Some(Ok(Message::Text(text))) => frames::read(&text, prompt),
-                Some(Ok(Message::Binary(bytes))) => frames::read_binary(&bytes, prompt, running),
+            let frame = stream.next().await;
+            self.heard_at = Instant::now();
+            let sign = match frame {
+                Some(Ok(Message::Text(text))) => {
+                    self.previews_named |= frames::names_previews(&text);
+                    frames::read(&text, prompt)
+                }
+                Some(Ok(Message::Binary(bytes))) => {
+                    let unnamed = running && !self.previews_named;
+                    frames::read_binary(&bytes, prompt, unnamed)
+                }
                 Some(Ok(_)) => None,
                 Some(Err(why)) => {
                     tracing::debug!(%why, "the WebSocket ended");

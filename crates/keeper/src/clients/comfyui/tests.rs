@@ -117,7 +117,7 @@ fn client(url: &str) -> ComfyClient {
     let patience = Patience {
         poll: Duration::from_millis(20),
         still: Duration::from_millis(600),
-        loading: Duration::from_secs(20),
+        loading: Duration::from_millis(900),
         interrupt: Duration::from_secs(5),
     };
     let client = ComfyClient::new(Http::new().expect("a client"), url, None);
@@ -172,10 +172,7 @@ async fn without_a_websocket_queue_and_history_tell() {
         let (ended, stages) = paint(&server.url).await;
         assert_eq!(ended, Ok(()));
         if round == 1 {
-            assert_eq!(
-                stages,
-                [GenerationStage::Waiting, GenerationStage::Sampling]
-            );
+            assert_eq!(stages, [GenerationStage::Waiting, GenerationStage::AtWork]);
         }
     }
     let mind = mind.lock().expect("a mind");
@@ -186,8 +183,8 @@ async fn without_a_websocket_queue_and_history_tell() {
         (&json!(7), &json!(64))
     );
     assert_ne!(
-        inputs(0, "5")["seed"],
-        inputs(1, "5")["seed"],
+        inputs(0, "5")["forgekeeper_run"],
+        inputs(1, "5")["forgekeeper_run"],
         "the same graph would come from the cache"
     );
 }
