@@ -25,7 +25,7 @@ const MAX_BYTES: usize = 8 * 1024 * 1024;
 /// After so long it is opened anew, when it ended.
 const REOPENED_AFTER: Duration = Duration::from_secs(3);
 /// One that says nothing for so long while the server works may have been forgotten by it.
-const MUTE_AFTER: Duration = Duration::from_secs(60);
+const MUTE_AFTER: Duration = Duration::from_mins(1);
 /// How long the server may take to close one.
 const CLOSING: Duration = Duration::from_secs(2);
 
@@ -81,7 +81,8 @@ impl<'a> Socket<'a> {
             let limits = WebSocketConfig::default()
                 .max_message_size(Some(MAX_BYTES))
                 .max_frame_size(Some(MAX_BYTES));
-            let opened = connect_async_with_config(handshake, Some(limits), false).await;
+            // TLS makes it large.
+            let opened = Box::pin(connect_async_with_config(handshake, Some(limits), false)).await;
             let (mut stream, _) = opened.map_err(|error| error.to_string())?;
             // Previews then say whose they are. It has to be the first that is sent.
             let flags = stream.send(Message::text(FLAGS)).await;
