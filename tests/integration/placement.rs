@@ -124,6 +124,17 @@ async fn play(name: &str, play: Play) {
     );
 }
 
+/// The same on as many hosts at once as each play.
+async fn on_many_hosts<F>(once: fn() -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let hosts: Vec<_> = (0..times()).map(|_| tokio::spawn(once())).collect();
+    for host in hosts {
+        host.await.expect("an end as it should be");
+    }
+}
+
 use PlacementVerdict::{Agrees, Cpu, Differs, SharedCard};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -308,6 +319,10 @@ fn somebody_paints(api: String) -> tokio::task::JoinHandle<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_at_work_is_left_alone() {
+    on_many_hosts(one_at_work_is_left_alone).await;
+}
+
+async fn one_at_work_is_left_alone() {
     let kept = Kept::start(SPEED).await;
     cards_are_read(&kept).await;
     let theirs = somebody_paints(kept.site.api_url("myia").expect("an address"));
@@ -329,6 +344,10 @@ async fn a_service_at_work_is_left_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_fails_proves_nothing_and_what_was_proved_stays() {
+    on_many_hosts(one_that_fails_proves_nothing).await;
+}
+
+async fn one_that_fails_proves_nothing() {
     let kept = Kept::start(SPEED).await;
     cards_are_read(&kept).await;
     assert_eq!(proved(&prove(&kept, "myia").await).verdict, Agrees);
