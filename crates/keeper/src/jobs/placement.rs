@@ -134,9 +134,13 @@ async fn wait_for_turn(
     }
 }
 
-/// Steps that take about [`WORK_MS`], by how long the last ones took.
+/// Steps that take about [`WORK_MS`], by how long the last ones took. Where too few readings fell
+/// within them, they were over too soon, however long the rest took: there are to be more.
 fn next_steps(round: &Round) -> u32 {
     let working = |look: &&Look| look.phase == LookPhase::Working;
+    if round.looks.iter().filter(working).count() < FEWEST_READINGS {
+        return round.steps.saturating_mul(3).min(MOST_STEPS);
+    }
     let first = round.looks.iter().find(working);
     let last = round.looks.iter().rev().find(working);
     let worked = match (first, last) {
