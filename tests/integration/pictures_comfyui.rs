@@ -146,14 +146,13 @@ async fn each_failure_is_told_in_its_own_words() {
 }
 
 /// Somebody else's prompt, straight at the API; their own client id would hear of it.
-async fn somebody_queues(site: &DemoSite, seed: u64, steps: u32) {
-    let api = site.api_url(SERVICE).expect("a service of it");
+pub(crate) async fn somebody_queues(api: &str, steps: u32) {
     let graph = json!({
         "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "sd_xl_turbo_1.0_fp16.safetensors"}},
         "2": {"class_type": "CLIPTextEncode", "inputs": {"text": "theirs", "clip": ["1", 1]}},
         "4": {"class_type": "EmptyLatentImage", "inputs": {"width": 512, "height": 512, "batch_size": 1}},
         "5": {"class_type": "KSampler", "inputs": {"model": ["1", 0], "positive": ["2", 0],
-              "negative": ["2", 0], "latent_image": ["4", 0], "seed": seed, "steps": steps, "cfg": 2.0,
+              "negative": ["2", 0], "latent_image": ["4", 0], "seed": 1, "steps": steps, "cfg": 2.0,
               "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}},
         "6": {"class_type": "VAEDecode", "inputs": {"samples": ["5", 0], "vae": ["1", 2]}},
         "7": {"class_type": "SaveImage", "inputs": {"images": ["6", 0], "filename_prefix": "theirs"}},
@@ -167,7 +166,8 @@ async fn somebody_queues(site: &DemoSite, seed: u64, steps: u32) {
 async fn behind_anothers_prompt_it_waits_and_an_end_takes_it_from_the_queue_alone() {
     let site = site(1.0).await;
     let place = Place::with(&site.config_toml());
-    somebody_queues(&site, 1, 60).await;
+    let api = site.api_url(SERVICE).expect("a service of it");
+    somebody_queues(&api, 60).await;
     let arguments = [
         "generate", SERVICE, "--prompt", "ours", "--out", "out", "--json",
     ];
@@ -176,7 +176,6 @@ async fn behind_anothers_prompt_it_waits_and_an_end_takes_it_from_the_queue_alon
         .spawn()
         .expect("forgekeeperctl starts");
     let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-    let api = site.api_url(SERVICE).expect("a service of it");
     holds("both are in the queue", 20 * SECOND, async || {
         let (_, body) = get(&format!("{api}/queue")).await.expect("an answer");
         let queue: Value = serde_json::from_str(&body).expect("JSON");

@@ -14,6 +14,7 @@ use forgekeeper_domain::{
 use forgekeeper_keeper::state::KeeperState;
 use forgekeeper_standin::Fault;
 
+use crate::pictures_comfyui::somebody_queues;
 use crate::rig::{Kept, Place, SECOND, causes, id, rung, service, site, until};
 
 /// A proof may take its most rounds.
@@ -239,29 +240,6 @@ async fn the_services_own_reports_stand_beside_the_declaration() {
     )
     .await;
     assert_eq!(kept.end().await, [""; 0]);
-}
-
-/// A prompt in ComfyUI's queue, straight at the API.
-async fn somebody_queues(api: &str, steps: u32) {
-    let graph = serde_json::json!({
-        "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "sd_xl_turbo_1.0_fp16.safetensors"}},
-        "2": {"class_type": "CLIPTextEncode", "inputs": {"text": "theirs", "clip": ["1", 1]}},
-        "4": {"class_type": "EmptyLatentImage", "inputs": {"width": 512, "height": 512, "batch_size": 1}},
-        "5": {"class_type": "KSampler", "inputs": {"model": ["1", 0], "positive": ["2", 0],
-              "negative": ["2", 0], "latent_image": ["4", 0], "seed": 1, "steps": steps, "cfg": 2.0,
-              "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}},
-        "6": {"class_type": "VAEDecode", "inputs": {"samples": ["5", 0], "vae": ["1", 2]}},
-        "7": {"class_type": "SaveImage", "inputs": {"images": ["6", 0], "filename_prefix": "theirs"}},
-    });
-    let body = serde_json::json!({ "prompt": graph }).to_string();
-    let sent = reqwest::Client::new()
-        .post(format!("{api}/prompt"))
-        .body(body)
-        .header("content-type", "application/json")
-        .send()
-        .await
-        .expect("an answer");
-    assert_eq!(sent.status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
