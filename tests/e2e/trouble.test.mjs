@@ -34,6 +34,9 @@ describe('the log room in trouble', () => {
   });
 
   test('a search that takes long says so, and can be cancelled', async () => {
+    // Long enough to be looked at: the history of a calm start is searched in a blink.
+    await site.raise('log-flood', 'myia');
+    await window.until('the flood', async () => /[12] ?,?\d{3} lines/.test(await textOf('log-count')));
     const filter = await window.get('log-filter');
     await click('log-regex');
     await filter.type(SLOW);

@@ -350,10 +350,11 @@ async fn a_healthy_host_opens_no_incident() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_recreated_container_a_replayed_log_and_a_shy_card_are_no_incidents() {
+async fn a_recreated_container_a_loud_or_silent_log_and_a_shy_card_are_no_incidents() {
     let (_, replayed, ..) = tokio::join!(
         stays_quiet(Some(Fault::ContainerRecreated)),
         stays_quiet(Some(Fault::LogReplay)),
+        stays_quiet(Some(Fault::LogFlood)),
         stays_quiet(Some(Fault::GpuNa)),
         stays_quiet(Some(Fault::LogSilent)),
     );

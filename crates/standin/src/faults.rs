@@ -117,6 +117,7 @@ faults! {
     GpuNarrow "gpu-narrow" Gpu "The card's PCI Express link has one lane of sixteen."
     LogSilent "log-silent" Log "The container's log stops while the program works on."
     LogReplay "log-replay" Log "The last 512 log lines appear again."
+    LogFlood "log-flood" Log "The program writes 2 000 lines at once."
 }
 
 /// A name that is in no row of [`FAULTS`].

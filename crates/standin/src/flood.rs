@@ -8,12 +8,24 @@ use std::{
 /// How often a paced log is written.
 const TICKS_PER_SECOND: u32 = 20;
 
+/// Lines of [`burst`].
+const BURST: u64 = 2_000;
+
 /// One in so many lines holds a rare word.
 const RARE: u64 = 1_000_003;
 
 /// Writes `count` lines of about a hundred bytes, one in fifty of which is a trouble.
 pub fn write_lines(out: &mut impl Write, count: u64) -> io::Result<()> {
     write_range(out, 0..count)
+}
+
+/// What a program that floods its log writes at once.
+pub(crate) fn burst() -> Vec<String> {
+    let mut written = Vec::new();
+    // A vector takes everything.
+    let _ = write_lines(&mut written, BURST);
+    let text = String::from_utf8_lossy(&written);
+    text.lines().map(str::to_owned).collect()
 }
 
 /// The same, `rate` lines a second; who is late catches up.

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::{FAULT_FILE, FAULTS_VARIABLE, LOG, SOCKET, faults};
 use crate::faults::{Fault, FaultBoard};
+use crate::flood;
 use crate::lock::lock;
 use crate::programs::{self, Order, ProgramState, Verb};
 
@@ -114,10 +115,10 @@ pub async fn run(args: Vec<String>) -> std::io::Result<()> {
     screen.show(OWN_LOG, "INFO supervisord started with pid 1");
     let shown = Arc::clone(&screen);
     let watched = tokio::spawn(async move {
-        let raised = |fault| {
-            if fault == Fault::LogReplay {
-                shown.replay();
-            }
+        let raised = |fault| match fault {
+            Fault::LogReplay => shown.replay(),
+            Fault::LogFlood => flood::burst().iter().for_each(|line| shown.show(LOG, line)),
+            _ => {}
         };
         faults::follow(Path::new(FAULT_FILE), &board, raised).await;
     });

@@ -7,6 +7,8 @@ use std::time::Duration;
 use super::{Site, SiteService};
 use crate::docker::Work;
 use crate::faults::{ActiveFault, Fault};
+use crate::flood;
+use crate::forge::FORGE_LOG;
 use crate::programs::Verb;
 
 /// Starts the task that watches the board.
@@ -107,6 +109,11 @@ async fn begin(service: &SiteService, fault: Fault) {
             }
         }
         Fault::LogReplay => container.spec.log.replay(512),
+        Fault::LogFlood if forge.is_some() => {
+            for line in flood::burst() {
+                container.spec.log.file(FORGE_LOG, &line);
+            }
+        }
         _ => {}
     }
 }

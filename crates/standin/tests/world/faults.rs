@@ -476,14 +476,13 @@ async fn program_and_log_faults() {
     assert_eq!(inspect(&demo).await["RestartCount"], 0);
     demo.clear(Fault::ProgramLoop, None).unwrap();
     until("the API again", || ready(&demo)).await;
-    let shown = || async {
+    let times = async |words: &str| {
         let engine = demo.engine_url().replace("tcp://", "http://");
         let url = format!("{engine}/containers/{FIRST}/logs?stdout=1&stderr=1");
         let bytes = http().get(url).send().await.unwrap().bytes().await.unwrap();
-        String::from_utf8_lossy(&bytes)
-            .matches("Startup time")
-            .count()
+        String::from_utf8_lossy(&bytes).matches(words).count()
     };
+    let shown = || times("Startup time");
     let before = shown().await;
     demo.inject(Fault::LogSilent, Some("myia")).unwrap();
     exec(&demo, FIRST, &["supervisorctl", "restart", "forge"]).await;
@@ -494,6 +493,12 @@ async fn program_and_log_faults() {
     demo.clear(Fault::LogSilent, None).unwrap();
     demo.inject(Fault::LogReplay, Some("myia")).unwrap();
     until("the old lines again", || async { shown().await > before }).await;
+    let before = times("handled request").await;
+    demo.inject(Fault::LogFlood, Some("myia")).unwrap();
+    until("the flood", async || {
+        times("handled request").await == before + 20
+    })
+    .await;
 }
 
 #[tokio::test]
