@@ -16,6 +16,12 @@ mod window;
 pub fn builder() -> Builder<tauri::Wry> {
     Builder::<tauri::Wry>::new()
         .constant("PRESETS", forgekeeper_domain::generation::PRESETS)
+        .typ::<forgekeeper_domain::gallery::GalleryQuery>()
+        .typ::<forgekeeper_domain::gallery::GalleryPage>()
+        .typ::<forgekeeper_domain::gallery::GalleryUse>()
+        .typ::<forgekeeper_domain::golden::GoldenSet>()
+        .typ::<forgekeeper_domain::golden::GoldenRun>()
+        .typ::<forgekeeper_domain::golden::GoldenComparison>()
         .commands(collect_commands![
             actions::keeper_state,
             actions::action_plan,

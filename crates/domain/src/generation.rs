@@ -13,9 +13,11 @@ pub mod infotext;
 pub mod presets;
 pub mod request;
 pub mod samplers;
+pub mod timing;
 
 pub use presets::{PRESETS, Preset};
-pub use request::{GenerationRequest, RequestProblem, Seed};
+pub use request::{GenerationRequest, Hires, RequestProblem, Seed, Variation};
+pub use timing::{CardUse, GenerationTiming};
 
 /// What a finished generation proved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +73,9 @@ pub struct GenerationProgress {
     pub eta_s: Option<f64>,
     /// Path of the live preview below the picture protocol, when one came.
     pub preview: Option<String>,
+    /// Generations of others that the server does first; `None` while it is not told.
+    #[serde(default)]
+    pub queue_ahead: Option<u32>,
 }
 
 /// One picture that came back and was kept.
@@ -130,6 +135,12 @@ pub struct GenerationRecord {
     pub model: Option<String>,
     /// Why it failed.
     pub error: Option<ErrorInfo>,
+    /// Where the time went, as far as it could be told apart.
+    #[serde(default)]
+    pub timing: Option<GenerationTiming>,
+    /// The card that did the work, where one was seen doing it.
+    #[serde(default)]
+    pub card: Option<CardUse>,
 }
 
 /// Names a service offers for a request; lists come from the server, never from a table.
@@ -142,4 +153,10 @@ pub struct GenerationChoices {
     pub schedulers: Vec<String>,
     /// Model titles.
     pub models: Vec<String>,
+    /// Upscaler names for the second pass.
+    pub upscalers: Vec<String>,
+    /// Files of separate VAEs and text encoders.
+    pub modules: Vec<String>,
+    /// LoRA names, as `<lora:NAME:weight>` in the prompt takes them.
+    pub loras: Vec<String>,
 }

@@ -7,6 +7,7 @@ use crate::{
     action::RestartTarget,
     error::ErrorInfo,
     generation::{GenerationProgress, GenerationRecord},
+    golden::GoldenProgress,
     ids::{JobId, ServiceId},
     placement::Proved,
     restart::StageTime,
@@ -30,6 +31,8 @@ pub enum JobKind {
     Generate,
     /// Finds the card that a service computes on.
     ProvePlacement,
+    /// Makes the pictures of a golden set, one after the other.
+    Golden,
 }
 
 /// How far a job is.
@@ -112,6 +115,8 @@ pub struct Job {
     pub generation: Option<GenerationProgress>,
     /// Result of a generation.
     pub record: Option<GenerationRecord>,
+    /// Progress of a golden set; [`Job::generation`] is that of its picture.
+    pub golden: Option<GoldenProgress>,
     /// Progress of a placement proof.
     pub placement: Option<PlacementProgress>,
     /// Result of a placement proof.

@@ -52,7 +52,7 @@ enum Sort {
 
 fn sort(kind: JobKind) -> Sort {
     match kind {
-        JobKind::Generate | JobKind::ProvePlacement => Sort::Generation,
+        JobKind::Generate | JobKind::Golden | JobKind::ProvePlacement => Sort::Generation,
         JobKind::Start | JobKind::Stop | JobKind::Restart { .. } => Sort::Action,
     }
 }
@@ -238,6 +238,7 @@ mod tests {
             forecast: None,
             generation: None,
             record: None,
+            golden: None,
             placement: None,
             proved: None,
             error: None,

@@ -293,6 +293,45 @@ export type Candidate_Serialize = {
 	known_as: ServiceId | null,
 };
 
+/**  The card that did the work, by its own readings while the generation ran. */
+export type CardUse = CardUse_Serialize | CardUse_Deserialize;
+
+/**  The card that did the work, by its own readings while the generation ran. */
+export type CardUse_Deserialize = {
+	/**  Whose card. */
+	host: HostId,
+	/**  Its key. */
+	uuid: string,
+	/**  As the driver names it. */
+	name: string,
+	/**  Memory in use before the generation, bytes. */
+	memory_before_bytes?: number | null,
+	/**  Most memory in use meanwhile, bytes. */
+	memory_peak_bytes?: number | null,
+	/**  Mean load meanwhile, percent. */
+	load_percent?: number | null,
+	/**  Whether a proof of placement stands behind it; else its readings alone. */
+	proved: boolean,
+};
+
+/**  The card that did the work, by its own readings while the generation ran. */
+export type CardUse_Serialize = {
+	/**  Whose card. */
+	host: HostId,
+	/**  Its key. */
+	uuid: string,
+	/**  As the driver names it. */
+	name: string,
+	/**  Memory in use before the generation, bytes. */
+	memory_before_bytes: number | null,
+	/**  Most memory in use meanwhile, bytes. */
+	memory_peak_bytes: number | null,
+	/**  Mean load meanwhile, percent. */
+	load_percent: number | null,
+	/**  Whether a proof of placement stands behind it; else its readings alone. */
+	proved: boolean,
+};
+
 /**  Why an outcome is what it is. Codes are those of the fault catalogue. */
 export type Cause = 
 /**  The rung below is broken, so this one was not judged. */
@@ -1027,6 +1066,86 @@ uuid: GpuUuid } |
 /**  Why the last round was not. */
 reason: Doubt };
 
+/**  What was found, newest first. */
+export type GalleryPage = GalleryPage_Serialize | GalleryPage_Deserialize;
+
+/**  What was found, newest first. */
+export type GalleryPage_Deserialize = {
+	/**  This page. */
+	records: GenerationRecord_Deserialize[],
+	/**  Of all pages. */
+	total: number,
+	/**  Whether older ones were found besides. */
+	more: boolean,
+};
+
+/**  What was found, newest first. */
+export type GalleryPage_Serialize = {
+	/**  This page. */
+	records: GenerationRecord_Serialize[],
+	/**  Of all pages. */
+	total: number,
+	/**  Whether older ones were found besides. */
+	more: boolean,
+};
+
+/**  What is looked for; a field left out allows everything. */
+export type GalleryQuery = GalleryQuery_Serialize | GalleryQuery_Deserialize;
+
+/**  What is looked for; a field left out allows everything. */
+export type GalleryQuery_Deserialize = {
+	/**  Words that all stand in the prompts or the parameter text, in any case. */
+	text?: string,
+	/**  Made by this service. */
+	service?: ServiceId | null,
+	/**  Made with a model whose name holds this, in any case. */
+	model?: string,
+	/**  With this outcome. */
+	verdict?: GenerationVerdict | null,
+	/**  Begun at or after. */
+	since?: string | null,
+	/**  Begun before. */
+	until?: string | null,
+	/**  Older than this generation: where the last page ended. */
+	after?: JobId | null,
+	/**  Most of them; the keeper has a limit of its own. */
+	limit?: number,
+};
+
+/**  What is looked for; a field left out allows everything. */
+export type GalleryQuery_Serialize = {
+	/**  Words that all stand in the prompts or the parameter text, in any case. */
+	text: string,
+	/**  Made by this service. */
+	service: ServiceId | null,
+	/**  Made with a model whose name holds this, in any case. */
+	model: string,
+	/**  With this outcome. */
+	verdict: GenerationVerdict | null,
+	/**  Begun at or after. */
+	since: string | null,
+	/**  Begun before. */
+	until: string | null,
+	/**  Older than this generation: where the last page ended. */
+	after: JobId | null,
+	/**  Most of them; the keeper has a limit of its own. */
+	limit: number,
+};
+
+/**  What the kept pictures take. */
+export type GalleryUse = {
+	/**  Generations. */
+	generations: number,
+	/**  Pictures. */
+	pictures: number,
+	/**  On disk, thumbnails among them. */
+	bytes: number | null,
+	/**  Most that is kept; the oldest pictures go first, those of golden prompts never. */
+	budget_bytes: number | null,
+	/**  What golden prompts hold of it. */
+	golden_bytes: number | null,
+};
+
 /**  Names a service offers for a request; lists come from the server, never from a table. */
 export type GenerationChoices = {
 	/**  Sampler names. */
@@ -1035,6 +1154,12 @@ export type GenerationChoices = {
 	schedulers: string[],
 	/**  Model titles. */
 	models: string[],
+	/**  Upscaler names for the second pass. */
+	upscalers: string[],
+	/**  Files of separate VAEs and text encoders. */
+	modules: string[],
+	/**  LoRA names, as `<lora:NAME:weight>` in the prompt takes them. */
+	loras: string[],
 };
 
 /**  Progress of a running generation. */
@@ -1054,6 +1179,8 @@ export type GenerationProgress_Deserialize = {
 	eta_s?: number | null,
 	/**  Path of the live preview below the picture protocol, when one came. */
 	preview?: string | null,
+	/**  Generations of others that the server does first; `None` while it is not told. */
+	queue_ahead?: number | null,
 };
 
 /**  Progress of a running generation. */
@@ -1070,6 +1197,8 @@ export type GenerationProgress_Serialize = {
 	eta_s: number | null,
 	/**  Path of the live preview below the picture protocol, when one came. */
 	preview: string | null,
+	/**  Generations of others that the server does first; `None` while it is not told. */
+	queue_ahead: number | null,
 };
 
 /**  One generation from request to result, as kept in the history. */
@@ -1099,6 +1228,10 @@ export type GenerationRecord_Deserialize = {
 	model?: string | null,
 	/**  Why it failed. */
 	error?: ErrorInfo_Deserialize | null,
+	/**  Where the time went, as far as it could be told apart. */
+	timing?: GenerationTiming_Deserialize | null,
+	/**  The card that did the work, where one was seen doing it. */
+	card?: CardUse_Deserialize | null,
 };
 
 /**  One generation from request to result, as kept in the history. */
@@ -1125,6 +1258,10 @@ export type GenerationRecord_Serialize = {
 	model: string | null,
 	/**  Why it failed. */
 	error: ErrorInfo_Serialize | null,
+	/**  Where the time went, as far as it could be told apart. */
+	timing: GenerationTiming_Serialize | null,
+	/**  The card that did the work, where one was seen doing it. */
+	card: CardUse_Serialize | null,
 };
 
 /**  A test generation. */
@@ -1154,6 +1291,16 @@ export type GenerationRequest_Deserialize = {
 	model?: string | null,
 	/**  Pictures. */
 	batch?: number,
+	/**  Guidance of distilled models (Flux), which take no `cfg_scale`; `None` is the server's default. */
+	distilled_cfg?: number | null,
+	/**  Layer of the text encoder counted from its end, 1 is the last; `None` is the server's default. */
+	clip_skip?: number | null,
+	/**  A second noise mixed into the first. */
+	variation?: Variation_Deserialize | null,
+	/**  A second pass at a larger size. */
+	hires?: Hires_Deserialize | null,
+	/**  Files of a separate VAE and of text encoders; none leaves it to the server and the model. */
+	modules?: string[],
 };
 
 /**  A test generation. */
@@ -1180,6 +1327,16 @@ export type GenerationRequest_Serialize = {
 	model: string | null,
 	/**  Pictures. */
 	batch: number,
+	/**  Guidance of distilled models (Flux), which take no `cfg_scale`; `None` is the server's default. */
+	distilled_cfg: number | null,
+	/**  Layer of the text encoder counted from its end, 1 is the last; `None` is the server's default. */
+	clip_skip: number | null,
+	/**  A second noise mixed into the first. */
+	variation: Variation_Serialize | null,
+	/**  A second pass at a larger size. */
+	hires: Hires_Serialize | null,
+	/**  Files of a separate VAE and of text encoders; none leaves it to the server and the model. */
+	modules: string[],
 };
 
 /**  Where a running generation is. */
@@ -1194,6 +1351,41 @@ export type GenerationStage =
 "sampling" | 
 /**  Decoding and transferring. */
 "finishing";
+
+/**  How long each part took, milliseconds. A part that could not be told apart is `None`, never 0. */
+export type GenerationTiming = GenerationTiming_Serialize | GenerationTiming_Deserialize;
+
+/**  How long each part took, milliseconds. A part that could not be told apart is `None`, never 0. */
+export type GenerationTiming_Deserialize = {
+	/**  Waiting behind other work. */
+	queue_ms?: number | null,
+	/**  Loading the model. */
+	load_ms?: number | null,
+	/**  Sampling steps. */
+	sampling_ms?: number | null,
+	/**  From the last step to the finished picture. */
+	decode_ms?: number | null,
+	/**  Fetching and unpacking it. */
+	transfer_ms?: number | null,
+	/**  Sampling steps a second, from the first step seen to the last one. */
+	steps_per_second?: number | null,
+};
+
+/**  How long each part took, milliseconds. A part that could not be told apart is `None`, never 0. */
+export type GenerationTiming_Serialize = {
+	/**  Waiting behind other work. */
+	queue_ms: number | null,
+	/**  Loading the model. */
+	load_ms: number | null,
+	/**  Sampling steps. */
+	sampling_ms: number | null,
+	/**  From the last step to the finished picture. */
+	decode_ms: number | null,
+	/**  Fetching and unpacking it. */
+	transfer_ms: number | null,
+	/**  Sampling steps a second, from the first step seen to the last one. */
+	steps_per_second: number | null,
+};
 
 /**  What a finished generation proved. */
 export type GenerationVerdict = 
@@ -1211,6 +1403,215 @@ export type GenerationVerdict =
 "interrupted" | 
 /**  The server refused or failed in its own words. */
 "failed";
+
+/**  Two runs of one set, side by side. */
+export type GoldenComparison = GoldenComparison_Serialize | GoldenComparison_Deserialize;
+
+/**  Two runs of one set, side by side. */
+export type GoldenComparison_Deserialize = {
+	/**  Name of the set. */
+	set: string,
+	/**  Job of the reference. */
+	reference: JobId,
+	/**  Job of the candidate. */
+	candidate: JobId,
+	/**  On which service each ran. */
+	services: [ServiceId, ServiceId],
+	/**  In the order of the reference. */
+	rows: GoldenRow_Deserialize[],
+	/**  What it comes to. */
+	summary: GoldenSummary_Deserialize,
+};
+
+/**  Two runs of one set, side by side. */
+export type GoldenComparison_Serialize = {
+	/**  Name of the set. */
+	set: string,
+	/**  Job of the reference. */
+	reference: JobId,
+	/**  Job of the candidate. */
+	candidate: JobId,
+	/**  On which service each ran. */
+	services: [ServiceId, ServiceId],
+	/**  In the order of the reference. */
+	rows: GoldenRow_Serialize[],
+	/**  What it comes to. */
+	summary: GoldenSummary_Serialize,
+};
+
+/**  What one service made of one prompt. */
+export type GoldenEntry = GoldenEntry_Serialize | GoldenEntry_Deserialize;
+
+/**  What one service made of one prompt. */
+export type GoldenEntry_Deserialize = {
+	/**  The prompt's name. */
+	prompt: string,
+	/**  The generation, whatever became of it. */
+	record: GenerationRecord_Deserialize,
+};
+
+/**  What one service made of one prompt. */
+export type GoldenEntry_Serialize = {
+	/**  The prompt's name. */
+	prompt: string,
+	/**  The generation, whatever became of it. */
+	record: GenerationRecord_Serialize,
+};
+
+/**  How far a golden set is. */
+export type GoldenProgress = {
+	/**  Name of the set. */
+	set: string,
+	/**  The prompt it works on. */
+	prompt: string,
+	/**  Prompts behind it. */
+	done: number,
+	/**  All prompts. */
+	of: number,
+};
+
+/**  One request of a set. */
+export type GoldenPrompt = GoldenPrompt_Serialize | GoldenPrompt_Deserialize;
+
+/**  One request of a set. */
+export type GoldenPrompt_Deserialize = {
+	/**  Its name within the set. */
+	name: string,
+	/**  Always the same; its seed is fixed. */
+	request: GenerationRequest_Deserialize,
+};
+
+/**  One request of a set. */
+export type GoldenPrompt_Serialize = {
+	/**  Its name within the set. */
+	name: string,
+	/**  Always the same; its seed is fixed. */
+	request: GenerationRequest_Serialize,
+};
+
+/**  A prompt in two runs. */
+export type GoldenRow = GoldenRow_Serialize | GoldenRow_Deserialize;
+
+/**  A prompt in two runs. */
+export type GoldenRow_Deserialize = {
+	/**  The prompt's name. */
+	prompt: string,
+	/**  In the reference. */
+	reference?: GenerationRecord_Deserialize | null,
+	/**  In the candidate. */
+	candidate?: GenerationRecord_Deserialize | null,
+	/**  How alike their first pictures are; `None` where one is missing. */
+	likeness?: Likeness_Deserialize | null,
+	/**  Time of the candidate by that of the reference; `None` where one is missing. */
+	slower?: number | null,
+	/**  The vote, where one was given. */
+	vote?: Vote | null,
+};
+
+/**  A prompt in two runs. */
+export type GoldenRow_Serialize = {
+	/**  The prompt's name. */
+	prompt: string,
+	/**  In the reference. */
+	reference: GenerationRecord_Serialize | null,
+	/**  In the candidate. */
+	candidate: GenerationRecord_Serialize | null,
+	/**  How alike their first pictures are; `None` where one is missing. */
+	likeness: Likeness_Serialize | null,
+	/**  Time of the candidate by that of the reference; `None` where one is missing. */
+	slower: number | null,
+	/**  The vote, where one was given. */
+	vote: Vote | null,
+};
+
+/**  A set run on a service, from its first prompt to its last. */
+export type GoldenRun = GoldenRun_Serialize | GoldenRun_Deserialize;
+
+/**  A set run on a service, from its first prompt to its last. */
+export type GoldenRun_Deserialize = {
+	/**  The job that made it. */
+	id: JobId,
+	/**  Name of the set. */
+	set: string,
+	/**  On which service. */
+	service: ServiceId,
+	/**  When it began. */
+	started_at: string,
+	/**  Whether every prompt was tried; not, when it was cancelled or the program ended. */
+	complete: boolean,
+	/**  In the order of the set. */
+	entries: GoldenEntry_Deserialize[],
+};
+
+/**  A set run on a service, from its first prompt to its last. */
+export type GoldenRun_Serialize = {
+	/**  The job that made it. */
+	id: JobId,
+	/**  Name of the set. */
+	set: string,
+	/**  On which service. */
+	service: ServiceId,
+	/**  When it began. */
+	started_at: string,
+	/**  Whether every prompt was tried; not, when it was cancelled or the program ended. */
+	complete: boolean,
+	/**  In the order of the set. */
+	entries: GoldenEntry_Serialize[],
+};
+
+/**  A named set of golden prompts. */
+export type GoldenSet = GoldenSet_Serialize | GoldenSet_Deserialize;
+
+/**  A named set of golden prompts. */
+export type GoldenSet_Deserialize = {
+	/**  Its name. */
+	name: string,
+	/**  In order. */
+	prompts: GoldenPrompt_Deserialize[],
+};
+
+/**  A named set of golden prompts. */
+export type GoldenSet_Serialize = {
+	/**  Its name. */
+	name: string,
+	/**  In order. */
+	prompts: GoldenPrompt_Serialize[],
+};
+
+/**  What a comparison comes to. */
+export type GoldenSummary = GoldenSummary_Serialize | GoldenSummary_Deserialize;
+
+/**  What a comparison comes to. */
+export type GoldenSummary_Deserialize = {
+	/**  The reference. */
+	reference: SideSummary_Deserialize,
+	/**  The candidate. */
+	candidate: SideSummary_Deserialize,
+	/**  Prompts both of whose pictures are the same to the pixel. */
+	identical: number,
+	/**  Median of [`GoldenRow::slower`]. */
+	slower?: number | null,
+	/**  Median of [`Likeness::similarity`]. */
+	similarity?: number | null,
+	/**  Votes for the reference, the candidate, equal, neither. */
+	votes: [number, number, number, number],
+};
+
+/**  What a comparison comes to. */
+export type GoldenSummary_Serialize = {
+	/**  The reference. */
+	reference: SideSummary_Serialize,
+	/**  The candidate. */
+	candidate: SideSummary_Serialize,
+	/**  Prompts both of whose pictures are the same to the pixel. */
+	identical: number,
+	/**  Median of [`GoldenRow::slower`]. */
+	slower: number | null,
+	/**  Median of [`Likeness::similarity`]. */
+	similarity: number | null,
+	/**  Votes for the reference, the candidate, equal, neither. */
+	votes: [number, number, number, number],
+};
 
 /**  A card as shown: identity, newest reading, one minute of load. */
 export type GpuCard = GpuCard_Serialize | GpuCard_Deserialize;
@@ -1668,6 +2069,33 @@ export type Health =
 /**  Several probes failed. */
 "unhealthy";
 
+/**  A second pass at a larger size (A1111: hires fix). */
+export type Hires = Hires_Serialize | Hires_Deserialize;
+
+/**  A second pass at a larger size (A1111: hires fix). */
+export type Hires_Deserialize = {
+	/**  Of both sides. */
+	scale: number | null,
+	/**  Sampling steps of the second pass; `None` takes as many as the first. */
+	steps?: number | null,
+	/**  How much of the enlarged picture is made anew, 0 to 1. */
+	denoise: number | null,
+	/**  Upscaler name; `None` is the server's default. */
+	upscaler?: string | null,
+};
+
+/**  A second pass at a larger size (A1111: hires fix). */
+export type Hires_Serialize = {
+	/**  Of both sides. */
+	scale: number | null,
+	/**  Sampling steps of the second pass; `None` takes as many as the first. */
+	steps: number | null,
+	/**  How much of the enlarged picture is made anew, 0 to 1. */
+	denoise: number | null,
+	/**  Upscaler name; `None` is the server's default. */
+	upscaler: string | null,
+};
+
 /**  Who holds a part of a card. */
 export type Holder = Holder_Serialize | Holder_Deserialize;
 
@@ -1818,7 +2246,9 @@ target: RestartTarget } |
 /**  Makes a test picture. */
 { what: "generate" } | 
 /**  Finds the card that a service computes on. */
-{ what: "prove_placement" };
+{ what: "prove_placement" } | 
+/**  Makes the pictures of a golden set, one after the other. */
+{ what: "golden" };
 
 /**  How far a job is. */
 export type JobPhase = 
@@ -1853,6 +2283,8 @@ export type Job_Deserialize = {
 	generation?: GenerationProgress_Deserialize | null,
 	/**  Result of a generation. */
 	record?: GenerationRecord_Deserialize | null,
+	/**  Progress of a golden set; [`Job::generation`] is that of its picture. */
+	golden?: GoldenProgress | null,
 	/**  Progress of a placement proof. */
 	placement?: PlacementProgress | null,
 	/**  Result of a placement proof. */
@@ -1885,6 +2317,8 @@ export type Job_Serialize = {
 	generation: GenerationProgress_Serialize | null,
 	/**  Result of a generation. */
 	record: GenerationRecord_Serialize | null,
+	/**  Progress of a golden set; [`Job::generation`] is that of its picture. */
+	golden: GoldenProgress | null,
 	/**  Progress of a placement proof. */
 	placement: PlacementProgress | null,
 	/**  Result of a placement proof. */
@@ -1970,6 +2404,31 @@ export type Language =
 "en" | 
 /**  French. */
 "fr";
+
+/**  How alike two pictures are. */
+export type Likeness = Likeness_Serialize | Likeness_Deserialize;
+
+/**  How alike two pictures are. */
+export type Likeness_Deserialize = {
+	/**  Every pixel is the same. */
+	identical: boolean,
+	/**
+	 *  Structural similarity (SSIM) of the brightness, -1 to 1; `None` where the sizes differ. A hint:
+	 *  two programs make different noise of one seed.
+	 */
+	similarity?: number | null,
+};
+
+/**  How alike two pictures are. */
+export type Likeness_Serialize = {
+	/**  Every pixel is the same. */
+	identical: boolean,
+	/**
+	 *  Structural similarity (SSIM) of the brightness, -1 to 1; `None` where the sizes differ. A hint:
+	 *  two programs make different noise of one seed.
+	 */
+	similarity: number | null,
+};
 
 /**  Lines for a reader, with the truth about what is not among them. */
 export type LogBatch = LogBatch_Serialize | LogBatch_Deserialize;
@@ -3475,6 +3934,33 @@ export type Shares_Serialize = {
 	contradicted: ServiceId[],
 };
 
+/**  What one side of a comparison took. */
+export type SideSummary = SideSummary_Serialize | SideSummary_Deserialize;
+
+/**  What one side of a comparison took. */
+export type SideSummary_Deserialize = {
+	/**  Prompts that gave usable pictures. */
+	proved: number,
+	/**  Prompts that did not. */
+	failed: number,
+	/**  Median time of those that did, milliseconds. */
+	median_ms?: number | null,
+	/**  Most memory a card had in use meanwhile, bytes. */
+	memory_peak_bytes?: number | null,
+};
+
+/**  What one side of a comparison took. */
+export type SideSummary_Serialize = {
+	/**  Prompts that gave usable pictures. */
+	proved: number,
+	/**  Prompts that did not. */
+	failed: number,
+	/**  Median time of those that did, milliseconds. */
+	median_ms: number | null,
+	/**  Most memory a card had in use meanwhile, bytes. */
+	memory_peak_bytes: number | null,
+};
+
 /**  One known message. */
 export type Signature = Signature_Serialize | Signature_Deserialize;
 
@@ -3801,6 +4287,36 @@ export type UnknownError_Serialize = {
 	/**  Whether the run before had them too. */
 	before: boolean,
 };
+
+/**  A second noise mixed into the first (A1111: subseed). */
+export type Variation = Variation_Serialize | Variation_Deserialize;
+
+/**  A second noise mixed into the first (A1111: subseed). */
+export type Variation_Deserialize = {
+	/**  `None` lets the server draw one. */
+	seed?: Seed | null,
+	/**  0 keeps the first noise, 1 takes the second. */
+	strength: number | null,
+};
+
+/**  A second noise mixed into the first (A1111: subseed). */
+export type Variation_Serialize = {
+	/**  `None` lets the server draw one. */
+	seed: Seed | null,
+	/**  0 keeps the first noise, 1 takes the second. */
+	strength: number | null,
+};
+
+/**  What was preferred without knowing which is which. */
+export type Vote = 
+/**  The reference's picture. */
+"reference" | 
+/**  The candidate's picture. */
+"candidate" | 
+/**  As good as each other. */
+"equal" | 
+/**  Neither is usable. */
+"neither";
 
 /**  What people read, in one language. */
 export type Wording = Wording_Serialize | Wording_Deserialize;

@@ -95,6 +95,9 @@ export class FakeBackend extends FakeCards implements Backend {
       samplers: ['Euler', 'Euler a', 'DPM++ 2M', 'DPM++ SDE', 'LCM'],
       schedulers: ['Automatic', 'Karras', 'Exponential', 'SGM Uniform', 'Turbo'],
       models: ['juggernautXL_v9.safetensors [c9e3e68f89]', 'turboVision_v431.safetensors'],
+      upscalers: ['Latent', 'Latent (nearest)', 'R-ESRGAN 4x+'],
+      modules: ['ae.safetensors', 'clip_l.safetensors', 't5xxl_fp8_e4m3fn.safetensors'],
+      loras: ['detail_tweaker_xl', 'papercut'],
     };
   }
 

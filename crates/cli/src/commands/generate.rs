@@ -75,6 +75,7 @@ fn asked(args: &GenerateArgs) -> GenerationRequest {
         scheduler: args.scheduler.clone(),
         model: args.model.clone(),
         batch: args.batch,
+        ..usual
     }
 }
 

@@ -62,6 +62,48 @@ pub struct GenerationRequest {
     /// Pictures.
     #[serde(default = "one")]
     pub batch: u32,
+    /// Guidance of distilled models (Flux), which take no `cfg_scale`; `None` is the server's default.
+    #[serde(default)]
+    pub distilled_cfg: Option<f64>,
+    /// Layer of the text encoder counted from its end, 1 is the last; `None` is the server's default.
+    #[serde(default)]
+    pub clip_skip: Option<u32>,
+    /// A second noise mixed into the first.
+    #[serde(default)]
+    pub variation: Option<Variation>,
+    /// A second pass at a larger size.
+    #[serde(default)]
+    pub hires: Option<Hires>,
+    /// Files of a separate VAE and of text encoders; none leaves it to the server and the model.
+    #[serde(default)]
+    pub modules: Vec<String>,
+}
+
+/// A second noise mixed into the first (A1111: subseed).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct Variation {
+    /// `None` lets the server draw one.
+    #[serde(default)]
+    pub seed: Option<Seed>,
+    /// 0 keeps the first noise, 1 takes the second.
+    pub strength: f64,
+}
+
+/// A second pass at a larger size (A1111: hires fix).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct Hires {
+    /// Of both sides.
+    pub scale: f64,
+    /// Sampling steps of the second pass; `None` takes as many as the first.
+    #[serde(default)]
+    pub steps: Option<u32>,
+    /// How much of the enlarged picture is made anew, 0 to 1.
+    pub denoise: f64,
+    /// Upscaler name; `None` is the server's default.
+    #[serde(default)]
+    pub upscaler: Option<String>,
 }
 
 fn one() -> u32 {
@@ -83,6 +125,11 @@ impl Default for GenerationRequest {
             scheduler: None,
             model: None,
             batch: 1,
+            distilled_cfg: None,
+            clip_skip: None,
+            variation: None,
+            hires: None,
+            modules: Vec::new(),
         }
     }
 }
@@ -118,24 +165,56 @@ pub enum RequestProblem {
         /// Longest allowed.
         max: usize,
     },
+    /// A list too long.
+    #[error("there must not be more than {max} {field}")]
+    Many {
+        /// Which.
+        field: &'static str,
+        /// Most allowed.
+        max: usize,
+    },
 }
 
 /// Longest prompt in characters; the longest seen in practice are a tenth of this.
 const MAX_PROMPT_CHARS: usize = 20_000;
 /// Longest sampler, scheduler or model name.
 const MAX_NAME_CHARS: usize = 512;
+/// Most separate files of a model; Flux takes three.
+const MAX_MODULES: usize = 8;
 
 impl GenerationRequest {
     /// Refuses what no server should be asked, before anything is sent.
     pub fn check(&self) -> Result<(), RequestProblem> {
-        let ranges: [(&'static str, f64, f64, f64); 5] = [
-            ("steps", f64::from(self.steps), 1.0, 150.0),
-            ("width", f64::from(self.width), 64.0, 2048.0),
-            ("height", f64::from(self.height), 64.0, 2048.0),
-            ("cfg", self.cfg_scale, 0.0, 30.0),
-            ("batch", f64::from(self.batch), 1.0, 8.0),
+        let ranges: [(&'static str, Option<f64>, f64, f64); 11] = [
+            ("steps", Some(f64::from(self.steps)), 1.0, 150.0),
+            ("width", Some(f64::from(self.width)), 64.0, 2048.0),
+            ("height", Some(f64::from(self.height)), 64.0, 2048.0),
+            ("cfg", Some(self.cfg_scale), 0.0, 30.0),
+            ("batch", Some(f64::from(self.batch)), 1.0, 8.0),
+            ("distilled_cfg", self.distilled_cfg, 0.0, 30.0),
+            ("clip_skip", self.clip_skip.map(f64::from), 1.0, 12.0),
+            ("variation", self.variation.map(|v| v.strength), 0.0, 1.0),
+            (
+                "hires_scale",
+                self.hires.as_ref().map(|h| h.scale),
+                1.0,
+                4.0,
+            ),
+            (
+                "hires_denoise",
+                self.hires.as_ref().map(|h| h.denoise),
+                0.0,
+                1.0,
+            ),
+            (
+                "hires_steps",
+                self.hires.as_ref().and_then(|h| h.steps).map(f64::from),
+                1.0,
+                150.0,
+            ),
         ];
         for (field, value, min, max) in ranges {
+            let Some(value) = value else { continue };
             if !(min..=max).contains(&value) {
                 return Err(RequestProblem::Range {
                     field,
@@ -150,7 +229,23 @@ impl GenerationRequest {
                 return Err(RequestProblem::Multiple { field, value });
             }
         }
-        let texts: [(&'static str, &str, usize); 5] = [
+        if self.modules.len() > MAX_MODULES {
+            return Err(RequestProblem::Many {
+                field: "modules",
+                max: MAX_MODULES,
+            });
+        }
+        let upscaler = self.hires.as_ref().and_then(|h| h.upscaler.as_deref());
+        let modules = self
+            .modules
+            .iter()
+            .map(|name| ("modules", &**name, MAX_NAME_CHARS));
+        let texts: [(&'static str, &str, usize); 6] = [
+            (
+                "hires_upscaler",
+                upscaler.unwrap_or_default(),
+                MAX_NAME_CHARS,
+            ),
             ("prompt", &self.prompt, MAX_PROMPT_CHARS),
             ("negative", &self.negative_prompt, MAX_PROMPT_CHARS),
             (
@@ -169,7 +264,7 @@ impl GenerationRequest {
                 MAX_NAME_CHARS,
             ),
         ];
-        for (field, text, max) in texts {
+        for (field, text, max) in texts.into_iter().chain(modules) {
             if text.chars().count() > max {
                 return Err(RequestProblem::Length { field, max });
             }
@@ -186,7 +281,62 @@ mod tests {
     fn requests_are_refused_with_the_field_that_is_wrong() {
         let ok = GenerationRequest::default();
         assert_eq!(ok.check(), Ok(()));
-        let cases: [(GenerationRequest, &str); 7] = [
+        let hires = Hires {
+            scale: 2.0,
+            steps: None,
+            denoise: 0.5,
+            upscaler: None,
+        };
+        let with_hires = |hires| GenerationRequest {
+            hires: Some(hires),
+            ..ok.clone()
+        };
+        let cases: [(GenerationRequest, &str); 13] = [
+            (
+                with_hires(Hires {
+                    scale: 5.0,
+                    ..hires.clone()
+                }),
+                "hires_scale",
+            ),
+            (
+                with_hires(Hires {
+                    denoise: f64::NAN,
+                    ..hires.clone()
+                }),
+                "hires_denoise",
+            ),
+            (
+                with_hires(Hires {
+                    steps: Some(0),
+                    ..hires.clone()
+                }),
+                "hires_steps",
+            ),
+            (
+                GenerationRequest {
+                    clip_skip: Some(0),
+                    ..ok.clone()
+                },
+                "clip_skip",
+            ),
+            (
+                GenerationRequest {
+                    variation: Some(Variation {
+                        seed: None,
+                        strength: -0.1,
+                    }),
+                    ..ok.clone()
+                },
+                "variation",
+            ),
+            (
+                GenerationRequest {
+                    modules: vec!["vae".to_owned(); 9],
+                    ..ok.clone()
+                },
+                "more than 8 modules",
+            ),
             (
                 GenerationRequest {
                     steps: 0,

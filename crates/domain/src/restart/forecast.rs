@@ -34,7 +34,7 @@ impl Forecasts {
             JobKind::Restart {
                 target: RestartTarget::Program,
             } => self.program,
-            JobKind::Generate | JobKind::ProvePlacement => None,
+            JobKind::Generate | JobKind::Golden | JobKind::ProvePlacement => None,
         }
     }
 }
@@ -101,6 +101,7 @@ mod tests {
             (target(RestartTarget::Program), Some(4)),
             (JobKind::Generate, None),
             (JobKind::ProvePlacement, None),
+            (JobKind::Golden, None),
         ] {
             assert_eq!(all.of(kind).map(|f| f.median_ms), median, "{kind:?}");
         }

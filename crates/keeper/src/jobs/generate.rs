@@ -46,6 +46,7 @@ pub(crate) async fn generate(
         steps: Some(request.steps),
         eta_s: None,
         preview: None,
+        queue_ahead: None,
     });
     run.show().await;
     let (progress, mut live) = watch::channel(None::<LiveProgress>);
@@ -97,6 +98,8 @@ pub(crate) async fn generate(
         parameters: proof.parameters,
         model: proof.model,
         error: proof.error,
+        timing: None,
+        card: None,
     };
     run.job.generation = None;
     run.job.record = Some(record.clone());

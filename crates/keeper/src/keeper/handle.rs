@@ -443,6 +443,7 @@ pub(super) fn new_job(
         forecast,
         generation: None,
         record: None,
+        golden: None,
         placement: None,
         proved: None,
         error: None,

@@ -69,6 +69,8 @@ fn generation(job: &str, service: &str, second: i64) -> GenerationRecord {
         parameters: Some("a castle\nSteps: 20".to_owned()),
         model: None,
         error: None,
+        timing: None,
+        card: None,
     }
 }
 

@@ -402,7 +402,10 @@ impl Overseer {
                 j.service == service.id
                     && j.phase == JobPhase::Running
                     && j.record.is_none()
-                    && !matches!(j.kind, JobKind::Generate | JobKind::ProvePlacement)
+                    && !matches!(
+                        j.kind,
+                        JobKind::Generate | JobKind::Golden | JobKind::ProvePlacement
+                    )
             })
             .map(|j| j.id.clone());
         ServiceState {

@@ -59,6 +59,7 @@ export function newJob(id: string, kind: JobKind, service: FakeService, now: num
     forecast: null,
     generation: null,
     record: null,
+    golden: null,
     placement: null,
     proved: null,
     error: null,
@@ -167,6 +168,7 @@ export function generationJob(
         steps: request.steps,
         eta_s: fraction > 0.1 ? (total - elapsed) / 1000 : null,
         preview: previews > 0 ? `preview/${id}/${previews}` : null,
+        queue_ahead: elapsed < 300 ? 0 : null,
       };
       if (elapsed < total) return;
       service.generating = null;
@@ -204,6 +206,15 @@ export function generationJob(
               detail: 'torch.OutOfMemoryError',
             }
           : null,
+        timing: {
+          queue_ms: 20,
+          load_ms: 280,
+          sampling_ms: Math.round(elapsed) - 420,
+          decode_ms: 90,
+          transfer_ms: 30,
+          steps_per_second: request.steps / ((elapsed - 420) / 1000),
+        },
+        card: null,
       };
       service.image = job.record;
       job.finished_at = iso(at);

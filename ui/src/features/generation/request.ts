@@ -15,6 +15,11 @@ export const FOUNDING: GenerationRequest = {
   scheduler: null,
   model: null,
   batch: 1,
+  distilled_cfg: null,
+  clip_skip: null,
+  variation: null,
+  hires: null,
+  modules: [],
 };
 
 /** The keeper's presets, each with the fields that it sets. */

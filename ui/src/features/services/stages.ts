@@ -1,4 +1,4 @@
-import type { Job, ServiceState, Stage } from '../../backend/types';
+import type { Job, JobKind, ServiceState, Stage } from '../../backend/types';
 
 const EXPECTED: Record<'start' | 'stop' | 'container' | 'program', readonly Stage[]> = {
   start: ['asked', 'starting', 'container_up', 'program_up', 'api_answers'],
@@ -22,9 +22,15 @@ export interface StageRow {
   state: 'reached' | 'current' | 'waiting' | 'missed';
 }
 
+const NO_STAGES = ['generate', 'golden', 'prove_placement'] as const;
+type Staged = Exclude<JobKind, { what: (typeof NO_STAGES)[number] }>;
+/** Whether a job is one of those that go through stages. */
+const staged = (kind: JobKind): kind is Staged =>
+  !(NO_STAGES as readonly string[]).includes(kind.what);
+
 /** Stages in order: those reached with their times, then those still expected. */
 export function stageRows(job: Job, service: ServiceState): StageRow[] {
-  if (job.kind.what === 'generate' || job.kind.what === 'prove_placement') return [];
+  if (!staged(job.kind)) return [];
   const key = job.kind.what === 'restart' ? job.kind.target : job.kind.what;
   const expected = EXPECTED[key].filter((s) => s !== 'program_up' || service.kind === 'forge');
   const reached = new Map(job.stages.map((s) => [s.stage, s.after_ms]));
@@ -54,9 +60,7 @@ export function shownJob(
   now: number,
 ): Job | undefined {
   const KEEP_MS = 10 * 60_000;
-  const job = jobs.find(
-    (j) => j.service === service && j.kind.what !== 'generate' && j.kind.what !== 'prove_placement',
-  );
+  const job = jobs.find((j) => j.service === service && staged(j.kind));
   if (!job || dismissed.has(job.id)) return undefined;
   if (job.phase === 'running' || job.phase === 'failed') return job;
   return job.finished_at && now - Date.parse(job.finished_at) < KEEP_MS ? job : undefined;

@@ -81,6 +81,7 @@ impl ComfyClient {
             models: offers::names(&models.map_err(|(_, info)| info)?),
             samplers: offers::inputs(&sampler, "sampler_name"),
             schedulers: offers::inputs(&sampler, "scheduler"),
+            ..GenerationChoices::default()
         })
     }
 

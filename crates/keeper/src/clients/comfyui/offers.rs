@@ -221,6 +221,7 @@ mod tests {
             samplers: list("euler euler_ancestral dpmpp_2m uni_pc"),
             schedulers: list("normal karras simple"),
             models: list("first.safetensors sub/xl.safetensors"),
+            ..GenerationChoices::default()
         }
     }
 

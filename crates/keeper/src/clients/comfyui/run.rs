@@ -85,6 +85,7 @@ impl<'a> Following<'a> {
                 steps: Some(steps),
                 eta_s: None,
                 preview: None,
+                queue_ahead: None,
             },
             first_step: None,
             last_sign: Instant::now(),

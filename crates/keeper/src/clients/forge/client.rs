@@ -84,6 +84,7 @@ impl ForgeClient {
             samplers: samplers.map_err(|(_, info)| info)?,
             schedulers,
             models: models.map_err(|(_, info)| info)?,
+            ..GenerationChoices::default()
         })
     }
 

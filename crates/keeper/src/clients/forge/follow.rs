@@ -231,6 +231,7 @@ impl<'a> Follower<'a> {
             steps: Some(self.steps),
             eta_s: progress.eta_s(),
             preview: None,
+            queue_ahead: None,
         };
         Look {
             whose: Whose::Ours,
@@ -256,6 +257,7 @@ fn waiting(whose: Whose, stage: GenerationStage) -> Look {
         steps: None,
         eta_s: None,
         preview: None,
+        queue_ahead: None,
     };
     Look {
         whose,
