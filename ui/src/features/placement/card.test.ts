@@ -117,6 +117,7 @@ test('a proof that failed says why until it is dismissed', async () => {
       forecast: null,
       generation: null,
       record: null,
+      golden: null,
       placement: null,
       proved: null,
       cancellable: false,

@@ -2,6 +2,7 @@ import { screen, within } from '@testing-library/svelte';
 import userEvent from '@testing-library/user-event';
 import { expect, test } from 'vitest';
 
+import { FOUNDING } from '../../features/generation/request';
 import { open, settled } from '../../test-kit';
 
 test('every rung of both services is shown with its own status', async () => {
@@ -87,19 +88,7 @@ test('a restart that fails says why, with hint and detail', async () => {
 test('a running generation is not lost without a yes', async () => {
   const user = userEvent.setup();
   const { backend, pass } = await open('overview');
-  const request = {
-    prompt: 'x',
-    negative_prompt: '',
-    steps: 60,
-    width: 512,
-    height: 512,
-    cfg_scale: 7,
-    seed: '1',
-    sampler: null,
-    scheduler: null,
-    model: null,
-    batch: 1,
-  };
+  const request = { ...FOUNDING, steps: 60, seed: '1' };
   await backend.generate('myia', request);
   await pass(2_000);
   await user.click(screen.getByTestId('restart-myia'));
