@@ -17,7 +17,7 @@ pub mod timing;
 
 pub use presets::{PRESETS, Preset};
 pub use request::{GenerationRequest, Hires, RequestProblem, Seed, Variation};
-pub use timing::{CardUse, GenerationTiming};
+pub use timing::{CardUse, GenerationTiming, StageClock};
 
 /// What a finished generation proved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -89,6 +89,8 @@ pub struct HttpAnswer {
     pub cut: Option<Cut>,
     /// From sending to the last byte read.
     pub took: Duration,
+    /// From sending to the head of the answer: what was asked for was ready then.
+    pub ready: Duration,
 }
 
 impl HttpAnswer {
@@ -301,6 +303,7 @@ impl Http {
             .send()
             .await
             .map_err(|error| classify(error, &target.host(), ask.deadline))?;
+        let ready = started.elapsed();
         let status = response.status().as_u16();
         let content_type =
             header(response.headers(), CONTENT_TYPE.as_str()).map(|t| t.to_lowercase());
@@ -335,6 +338,7 @@ impl Http {
             body: body.freeze(),
             cut,
             took,
+            ready,
         })
     }
 }

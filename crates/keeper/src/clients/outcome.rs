@@ -38,6 +38,8 @@ pub struct GenerationOutcomeRaw {
     pub failure: Option<(GenerationVerdict, ErrorInfo)>,
     /// From the request to the last byte of the answer.
     pub took: Duration,
+    /// From the request to when the server had the pictures ready, where that is told.
+    pub ready: Option<Duration>,
 }
 
 impl GenerationOutcomeRaw {
@@ -52,6 +54,7 @@ impl GenerationOutcomeRaw {
             interrupted: failure.0 == GenerationVerdict::Interrupted,
             failure: Some(failure),
             took,
+            ready: None,
         }
     }
 }

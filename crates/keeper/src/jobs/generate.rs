@@ -1,13 +1,14 @@
 //! One test generation as a job: progress while it runs, pictures kept, proof judged.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use forgekeeper_domain::{
     Timestamp,
     error::{ErrorCode, ErrorInfo},
     generation::{
-        GenerationProgress, GenerationRecord, GenerationRequest, GenerationStage, GenerationVerdict,
+        GenerationProgress, GenerationRecord, GenerationRequest, GenerationStage,
+        GenerationVerdict, StageClock,
     },
     job::JobPhase,
     logs::{LogQuery, traceback::is_cause_line},
@@ -38,6 +39,9 @@ pub(crate) async fn generate(
     log: ServiceLog,
 ) -> GenerationRecord {
     let started_at = run.job.started_at;
+    let mut clock = StageClock::default();
+    clock.saw(0, GenerationStage::Waiting, None);
+    let since = Instant::now();
     let id = run.job.id.clone();
     run.job.generation = Some(GenerationProgress {
         stage: GenerationStage::Waiting,
@@ -67,6 +71,7 @@ pub(crate) async fn generate(
             raw = &mut task => break raw,
             Ok(()) = live.changed() => {
                 let Some(live) = live.borrow_and_update().clone() else { continue };
+                clock.saw(milliseconds(since.elapsed()), live.progress.stage, live.progress.step);
                 let before = run.job.generation.take().and_then(|g| g.preview);
                 let preview = match live.preview {
                     Some(bytes) if put.as_ref() != Some(&bytes) => {
@@ -84,8 +89,10 @@ pub(crate) async fn generate(
         Some(failure) => Some(explained(failure, &log, started_at).await),
         None => None,
     };
+    let ready = raw.ready.map(milliseconds);
     let proof = proof::prove(&request, raw, &pictures).await;
     previews.forget(&id);
+    let made = !proof.pictures.is_empty();
     let record = GenerationRecord {
         id,
         service: run.job.service.clone(),
@@ -98,7 +105,7 @@ pub(crate) async fn generate(
         parameters: proof.parameters,
         model: proof.model,
         error: proof.error,
-        timing: None,
+        timing: made.then(|| clock.end(ready, milliseconds(since.elapsed()))),
         card: None,
     };
     run.job.generation = None;
@@ -166,6 +173,10 @@ fn ending(record: &GenerationRecord) -> (JobPhase, Option<ErrorInfo>) {
             (JobPhase::Failed, Some(error))
         }
     }
+}
+
+fn milliseconds(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
 fn took_ms(from: Timestamp, to: Timestamp) -> u32 {

@@ -94,7 +94,7 @@ impl ComfyClient {
         mut on_progress: impl FnMut(LiveProgress) + Send,
     ) -> GenerationOutcomeRaw {
         let started = Instant::now();
-        match self.make(request, cancel, &mut on_progress).await {
+        match self.make(request, cancel, started, &mut on_progress).await {
             Ok(outcome) => GenerationOutcomeRaw {
                 took: started.elapsed(),
                 ..outcome
@@ -107,6 +107,7 @@ impl ComfyClient {
         &self,
         request: &GenerationRequest,
         cancel: &CancellationToken,
+        started: Instant,
         on_progress: &mut (impl FnMut(LiveProgress) + Send),
     ) -> Result<GenerationOutcomeRaw, Failure> {
         let Run {
@@ -114,6 +115,7 @@ impl ComfyClient {
             substitutions,
             entry,
         } = self.run(request, cancel, on_progress).await?;
+        let ready = started.elapsed();
         let files = files::of(&entry, request.batch);
         let pictures = tokio::select! {
             pictures = self.pictures(request, &files) => pictures?,
@@ -137,6 +139,7 @@ impl ComfyClient {
             interrupted: false,
             failure: None,
             took: Duration::ZERO,
+            ready: Some(ready),
         })
     }
 

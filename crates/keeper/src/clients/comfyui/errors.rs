@@ -161,6 +161,7 @@ mod tests {
             body: body.to_string().into(),
             cut: None,
             took: Duration::ZERO,
+            ready: Duration::ZERO,
         }
     }
 

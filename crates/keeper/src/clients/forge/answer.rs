@@ -32,6 +32,7 @@ pub(super) fn read(
     match pictures(request, answer, sent_credentials, interrupted) {
         Ok(outcome) => GenerationOutcomeRaw {
             took: answer.took,
+            ready: Some(answer.ready),
             ..outcome
         },
         Err(failure) => GenerationOutcomeRaw {
@@ -124,6 +125,7 @@ fn pictures(
         interrupted,
         failure: None,
         took: Duration::ZERO,
+        ready: None,
     })
 }
 

@@ -14,6 +14,7 @@ fn answer(status: u16, kind: &str, body: &str) -> HttpAnswer {
         body: Bytes::from(body.to_owned()),
         cut: None,
         took: Duration::from_millis(12),
+        ready: Duration::ZERO,
     }
 }
 

@@ -37,6 +37,7 @@ fn raw(pictures: Vec<Bytes>) -> GenerationOutcomeRaw {
         interrupted: false,
         failure: None,
         took: Duration::ZERO,
+        ready: None,
     }
 }
 

@@ -13,6 +13,7 @@ fn answer(status: u16, body: &str) -> HttpAnswer {
         body: Bytes::from(body.to_owned()),
         cut: None,
         took: Duration::from_millis(5),
+        ready: Duration::ZERO,
     }
 }
 

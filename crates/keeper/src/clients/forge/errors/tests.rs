@@ -12,6 +12,7 @@ fn failure(status: u16, body: &str) -> Failure {
         body: Bytes::from(body.to_owned()),
         cut: None,
         took: Duration::ZERO,
+        ready: Duration::ZERO,
     };
     refused(&answer, false)
 }
