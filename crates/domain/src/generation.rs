@@ -40,6 +40,21 @@ pub enum GenerationVerdict {
     Failed,
 }
 
+impl GenerationVerdict {
+    /// As on the wire and in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Proved => "proved",
+            Self::Blank => "blank",
+            Self::Undecodable => "undecodable",
+            Self::OutOfMemory => "out_of_memory",
+            Self::CudaContextLost => "cuda_context_lost",
+            Self::Interrupted => "interrupted",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// Where a running generation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]

@@ -5,9 +5,20 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    generation::{GenerationRecord, GenerationRequest},
+    generation::{GenerationRecord, GenerationRequest, RequestProblem},
     ids::{JobId, ServiceId},
 };
+
+mod compare;
+mod table;
+
+pub use compare::{ALIKE, compare};
+pub use table::csv;
+
+/// Most prompts of a set; a run of so many takes hours.
+pub const MAX_PROMPTS: usize = 500;
+/// Longest name of a set or prompt, in characters.
+pub const MAX_NAME_CHARS: usize = 80;
 
 /// One request of a set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +38,66 @@ pub struct GoldenSet {
     pub name: String,
     /// In order.
     pub prompts: Vec<GoldenPrompt>,
+}
+
+/// What is wrong with a set.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum SetProblem {
+    /// No name, one too long, or one of control characters.
+    #[error("`{0}` is no name: write 1 to {MAX_NAME_CHARS} printable characters")]
+    Name(String),
+    /// Two prompts have one name.
+    #[error("two prompts are called `{0}`")]
+    Twice(String),
+    /// None, or too many.
+    #[error("a set has 1 to {MAX_PROMPTS} prompts, not {0}")]
+    Count(usize),
+    /// Nothing can be compared when the seed changes.
+    #[error("`{0}` has no fixed seed")]
+    Seed(String),
+    /// Cannot be sent.
+    #[error("`{prompt}`: {problem}")]
+    Request {
+        /// Which prompt.
+        prompt: String,
+        /// Why.
+        problem: RequestProblem,
+    },
+}
+
+/// Whether a text can name a set or a prompt.
+fn is_name(text: &str) -> bool {
+    let count = text.chars().count();
+    (1..=MAX_NAME_CHARS).contains(&count)
+        && text.trim() == text
+        && !text.chars().any(char::is_control)
+}
+
+impl GoldenSet {
+    /// Refuses what could not be run or compared.
+    pub fn check(&self) -> Result<(), SetProblem> {
+        let names = self.prompts.iter().map(|prompt| &prompt.name);
+        if let Some(bad) = names.chain([&self.name]).find(|name| !is_name(name)) {
+            return Err(SetProblem::Name(bad.clone()));
+        }
+        if !(1..=MAX_PROMPTS).contains(&self.prompts.len()) {
+            return Err(SetProblem::Count(self.prompts.len()));
+        }
+        let mut seen = std::collections::HashSet::new();
+        for GoldenPrompt { name, request } in &self.prompts {
+            if !seen.insert(name) {
+                return Err(SetProblem::Twice(name.clone()));
+            }
+            if request.seed.is_none() {
+                return Err(SetProblem::Seed(name.clone()));
+            }
+            request.check().map_err(|problem| SetProblem::Request {
+                prompt: name.clone(),
+                problem,
+            })?;
+        }
+        Ok(())
+    }
 }
 
 /// What one service made of one prompt.
@@ -148,10 +219,31 @@ pub struct SideSummary {
     pub memory_peak_bytes: Option<f64>,
 }
 
+/// What the candidate is against the reference.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "snake_case")]
+pub enum GoldenFinding {
+    /// Nothing of the reference can be compared.
+    #[default]
+    Nothing,
+    /// Every picture is the same to the pixel.
+    Same,
+    /// No picture differs by more than noise.
+    Alike,
+    /// Every prompt gave a picture, and some look different: a regression of one service, and to be
+    /// expected between two programs, where only eyes can tell.
+    Different,
+    /// A prompt that gave a picture in the reference gave none.
+    Worse,
+}
+
 /// What a comparison comes to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
 pub struct GoldenSummary {
+    /// In a word.
+    pub finding: GoldenFinding,
     /// The reference.
     pub reference: SideSummary,
     /// The candidate.

@@ -1,6 +1,7 @@
 //! Pictures: decoded within limits, their text chunks, the store of kept ones, live previews.
 
 pub mod decode;
+pub mod likeness;
 pub mod pictures;
 pub mod png_text;
 pub mod preview;

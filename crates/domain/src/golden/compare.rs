@@ -1,0 +1,158 @@
+//! Two runs of one set, prompt by prompt.
+
+use std::collections::HashMap;
+
+use super::{
+    GoldenComparison, GoldenFinding, GoldenRow, GoldenRun, GoldenSummary, Likeness, SideSummary,
+    Vote,
+};
+use crate::generation::{GenerationRecord, GenerationVerdict};
+
+/// From this similarity on two pictures of one seed differ by no more than the noise of another
+/// driver or another batch of kernels. Calibrated on the pictures of the tests: the same scene with
+/// rounding noise stays above, another seed of the same prompt far below.
+pub const ALIKE: f64 = 0.95;
+
+/// Compares two runs of one set. `likeness` tells how alike the first pictures of two records are,
+/// where both have one.
+pub fn compare(
+    reference: &GoldenRun,
+    candidate: &GoldenRun,
+    votes: &HashMap<String, Vote>,
+    mut likeness: impl FnMut(&GenerationRecord, &GenerationRecord) -> Option<Likeness>,
+) -> GoldenComparison {
+    let of = |run: &GoldenRun, prompt: &str| {
+        let entry = run.entries.iter().find(|entry| entry.prompt == prompt);
+        entry.map(|entry| entry.record.clone())
+    };
+    let only_there = candidate
+        .entries
+        .iter()
+        .filter(|entry| of(reference, &entry.prompt).is_none());
+    let rows: Vec<GoldenRow> = reference
+        .entries
+        .iter()
+        .chain(only_there)
+        .map(|entry| {
+            let (old, new) = (of(reference, &entry.prompt), of(candidate, &entry.prompt));
+            let both = old.as_ref().zip(new.as_ref());
+            let proved = both.filter(|(old, new)| proved(old) && proved(new));
+            GoldenRow {
+                likeness: both.and_then(|(old, new)| likeness(old, new)),
+                slower: proved
+                    .filter(|(old, _)| old.took_ms > 0)
+                    .map(|(old, new)| f64::from(new.took_ms) / f64::from(old.took_ms)),
+                vote: votes.get(&entry.prompt).copied(),
+                prompt: entry.prompt.clone(),
+                reference: old,
+                candidate: new,
+            }
+        })
+        .collect();
+    let summary = summary(&rows);
+    GoldenComparison {
+        set: reference.set.clone(),
+        reference: reference.id.clone(),
+        candidate: candidate.id.clone(),
+        services: [reference.service.clone(), candidate.service.clone()],
+        rows,
+        summary,
+    }
+}
+
+impl GoldenComparison {
+    /// Whether the candidate may take the reference's place as far as a machine can tell. One
+    /// service must still make the same pictures; another program must make all of them.
+    pub fn holds(&self) -> bool {
+        match self.summary.finding {
+            GoldenFinding::Same | GoldenFinding::Alike => true,
+            GoldenFinding::Different => self.services[0] != self.services[1],
+            GoldenFinding::Worse | GoldenFinding::Nothing => false,
+        }
+    }
+}
+
+fn proved(record: &GenerationRecord) -> bool {
+    record.verdict == GenerationVerdict::Proved
+}
+
+fn summary(rows: &[GoldenRow]) -> GoldenSummary {
+    let votes = [Vote::Reference, Vote::Candidate, Vote::Equal, Vote::Neither];
+    GoldenSummary {
+        finding: finding(rows),
+        reference: side(rows.iter().map(|row| row.reference.as_ref())),
+        candidate: side(rows.iter().map(|row| row.candidate.as_ref())),
+        identical: count(rows, |row| row.likeness.is_some_and(|l| l.identical)),
+        slower: median(rows.iter().filter_map(|row| row.slower)),
+        similarity: median(rows.iter().filter_map(|row| row.likeness?.similarity)),
+        votes: votes.map(|vote| count(rows, |row| row.vote == Some(vote))),
+    }
+}
+
+fn finding(rows: &[GoldenRow]) -> GoldenFinding {
+    let mut found = GoldenFinding::Nothing;
+    for row in rows {
+        // A prompt that gave nothing in the reference says nothing of the candidate.
+        if !row.reference.as_ref().is_some_and(proved) {
+            continue;
+        }
+        if !row.candidate.as_ref().is_some_and(proved) {
+            return GoldenFinding::Worse;
+        }
+        let this = match row.likeness {
+            Some(Likeness {
+                identical: true, ..
+            }) => GoldenFinding::Same,
+            Some(Likeness {
+                similarity: Some(similarity),
+                ..
+            }) if similarity >= ALIKE => GoldenFinding::Alike,
+            // Other sizes, or a picture that is gone: not the same, as far as can be told.
+            _ => GoldenFinding::Different,
+        };
+        found = match (found, this) {
+            (GoldenFinding::Different, _) | (_, GoldenFinding::Different) => {
+                GoldenFinding::Different
+            }
+            (GoldenFinding::Alike, _) | (_, GoldenFinding::Alike) => GoldenFinding::Alike,
+            (_, this) => this,
+        };
+    }
+    found
+}
+
+fn side<'a>(records: impl Iterator<Item = Option<&'a GenerationRecord>> + Clone) -> SideSummary {
+    let good = || records.clone().flatten().filter(|record| proved(record));
+    let peaks = good().filter_map(|record| record.card.as_ref()?.memory_peak_bytes);
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    SideSummary {
+        proved: number(good().count()),
+        failed: number(
+            records
+                .clone()
+                .flatten()
+                .filter(|record| !proved(record))
+                .count(),
+        ),
+        median_ms: median(good().map(|record| f64::from(record.took_ms))),
+        memory_peak_bytes: peaks.reduce(f64::max),
+    }
+}
+
+fn count(rows: &[GoldenRow], is: impl Fn(&GoldenRow) -> bool) -> u32 {
+    u32::try_from(rows.iter().filter(|row| is(row)).count()).unwrap_or(u32::MAX)
+}
+
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => None,
+        n if n % 2 == 1 => Some(values[middle]),
+        _ => Some(f64::midpoint(values[middle - 1], values[middle])),
+    }
+}
+
+#[cfg(test)]
+mod tests;

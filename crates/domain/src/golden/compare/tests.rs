@@ -1,0 +1,216 @@
+use super::*;
+use crate::{
+    Timestamp,
+    generation::{CardUse, GenerationRequest, Seed},
+    golden::{GoldenEntry, GoldenPrompt, GoldenSet, SetProblem, csv},
+    ids::{HostId, JobId, ServiceId},
+};
+
+fn record(verdict: GenerationVerdict, took_ms: u32) -> GenerationRecord {
+    GenerationRecord {
+        id: JobId::new("job").unwrap(),
+        service: ServiceId::new("myia").unwrap(),
+        request: GenerationRequest {
+            prompt: "=cmd(), a \"fox\"".to_owned(),
+            ..GenerationRequest::default()
+        },
+        started_at: Timestamp::UNIX_EPOCH,
+        took_ms,
+        verdict,
+        pictures: Vec::new(),
+        substitutions: Vec::new(),
+        parameters: None,
+        model: None,
+        error: None,
+        timing: None,
+        card: None,
+    }
+}
+
+fn run(service: &str, entries: &[(&str, GenerationVerdict, u32)]) -> GoldenRun {
+    GoldenRun {
+        id: JobId::new(format!("run-{service}")).unwrap(),
+        set: "set".to_owned(),
+        service: ServiceId::new(service).unwrap(),
+        started_at: Timestamp::UNIX_EPOCH,
+        complete: true,
+        entries: entries
+            .iter()
+            .map(|(prompt, verdict, took)| GoldenEntry {
+                prompt: (*prompt).to_owned(),
+                record: record(*verdict, *took),
+            })
+            .collect(),
+    }
+}
+
+use GenerationVerdict::{Failed, Proved};
+
+fn alike(similarity: f64) -> Option<Likeness> {
+    Some(Likeness {
+        identical: false,
+        similarity: Some(similarity),
+    })
+}
+
+const IDENTICAL: Option<Likeness> = Some(Likeness {
+    identical: true,
+    similarity: Some(1.0),
+});
+
+#[test]
+fn the_finding_is_that_of_the_worst_prompt_the_reference_proved() {
+    let reference = run(
+        "myia",
+        &[("a", Proved, 1_000), ("b", Proved, 1_000), ("c", Failed, 9)],
+    );
+    let cases: [(
+        &[(&str, GenerationVerdict, u32)],
+        [Option<Likeness>; 2],
+        GoldenFinding,
+    ); 7] = [
+        (
+            &[("a", Proved, 1), ("b", Proved, 1), ("c", Failed, 1)],
+            [IDENTICAL, IDENTICAL],
+            GoldenFinding::Same,
+        ),
+        (
+            &[("a", Proved, 1), ("b", Proved, 1)],
+            [IDENTICAL, alike(0.97)],
+            GoldenFinding::Alike,
+        ),
+        (
+            &[("a", Proved, 1), ("b", Proved, 1)],
+            [alike(0.97), IDENTICAL],
+            GoldenFinding::Alike,
+        ),
+        (
+            &[("a", Proved, 1), ("b", Proved, 1)],
+            [alike(0.5), IDENTICAL],
+            GoldenFinding::Different,
+        ),
+        (
+            &[("a", Proved, 1), ("b", Proved, 1)],
+            [None, IDENTICAL],
+            GoldenFinding::Different,
+        ),
+        (
+            &[("a", Proved, 1), ("b", Failed, 1)],
+            [IDENTICAL, None],
+            GoldenFinding::Worse,
+        ),
+        (&[("a", Proved, 1)], [IDENTICAL, None], GoldenFinding::Worse),
+    ];
+    for (entries, seen, finding) in cases {
+        let mut seen = seen.into_iter();
+        let found = compare(
+            &reference,
+            &run("myia", entries),
+            &HashMap::new(),
+            |_, _| seen.next().flatten(),
+        );
+        assert_eq!(found.summary.finding, finding, "{entries:?}");
+    }
+    let nothing = run("myia", &[("a", Failed, 1)]);
+    let found = compare(&nothing, &reference, &HashMap::new(), |_, _| None);
+    assert_eq!(found.summary.finding, GoldenFinding::Nothing);
+    assert!(!found.holds());
+}
+
+#[test]
+fn one_service_must_make_the_same_pictures_another_all_of_them() {
+    let reference = run("myia", &[("a", Proved, 1_000)]);
+    let different = |service| {
+        let candidate = run(service, &[("a", Proved, 1_000)]);
+        compare(&reference, &candidate, &HashMap::new(), |_, _| alike(0.4))
+    };
+    assert!(!different("myia").holds());
+    assert!(different("comfyui").holds());
+}
+
+#[test]
+fn times_peaks_and_votes_are_summed_up() {
+    let mut reference = run(
+        "myia",
+        &[
+            ("a", Proved, 1_000),
+            ("b", Proved, 2_000),
+            ("c", Proved, 4_000),
+        ],
+    );
+    reference.entries[1].record.card = Some(CardUse {
+        host: HostId::new("local").unwrap(),
+        uuid: "GPU-a".to_owned(),
+        name: "RTX 3090".to_owned(),
+        memory_before_bytes: None,
+        memory_peak_bytes: Some(8e9),
+        load_percent: None,
+        proved: false,
+    });
+    let candidate = run(
+        "comfyui",
+        &[("a", Proved, 1_500), ("b", Failed, 10), ("d", Proved, 5)],
+    );
+    let votes = HashMap::from([("a".to_owned(), Vote::Candidate)]);
+    let found = compare(&reference, &candidate, &votes, |_, _| alike(0.6));
+    let names: Vec<&str> = found.rows.iter().map(|row| &*row.prompt).collect();
+    assert_eq!(names, ["a", "b", "c", "d"]);
+    let summary = &found.summary;
+    assert_eq!(summary.reference.proved, 3);
+    assert_eq!(summary.reference.median_ms, Some(2_000.0));
+    assert_eq!(summary.reference.memory_peak_bytes, Some(8e9));
+    assert_eq!((summary.candidate.proved, summary.candidate.failed), (2, 1));
+    assert_eq!(summary.candidate.memory_peak_bytes, None);
+    assert_eq!(summary.slower, Some(1.5));
+    assert_eq!(summary.votes, [0, 1, 0, 0]);
+
+    let table = csv(&found);
+    let mut rows = table.lines();
+    assert!(
+        rows.next()
+            .unwrap()
+            .starts_with("prompt,text,reference_service")
+    );
+    assert_eq!(
+        rows.next().unwrap(),
+        "a,\"'=cmd(), a \"\"fox\"\"\",myia,proved,1000,,,,comfyui,proved,1500,,,,false,0.6000,candidate"
+    );
+    assert!(rows.nth(1).unwrap().ends_with(",comfyui,,,,,,,,"));
+}
+
+#[test]
+fn a_set_that_could_not_be_compared_is_refused() {
+    let prompt = |name: &str| GoldenPrompt {
+        name: name.to_owned(),
+        request: GenerationRequest {
+            seed: Some(Seed(7)),
+            ..GenerationRequest::default()
+        },
+    };
+    let set = |prompts| GoldenSet {
+        name: "Référence 1".to_owned(),
+        prompts,
+    };
+    assert_eq!(set(vec![prompt("a"), prompt("b")]).check(), Ok(()));
+    assert_eq!(set(Vec::new()).check(), Err(SetProblem::Count(0)));
+    let twice = set(vec![prompt("a"), prompt("a")]).check();
+    assert_eq!(twice, Err(SetProblem::Twice("a".to_owned())));
+    for bad in ["", " a", "a\nb", &"x".repeat(81)] {
+        assert_eq!(
+            set(vec![prompt(bad)]).check(),
+            Err(SetProblem::Name(bad.to_owned()))
+        );
+    }
+    let mut loose = prompt("a");
+    loose.request.seed = None;
+    assert_eq!(
+        set(vec![loose]).check(),
+        Err(SetProblem::Seed("a".to_owned()))
+    );
+    let mut large = prompt("a");
+    large.request.width = 9_999;
+    assert!(matches!(
+        set(vec![large]).check(),
+        Err(SetProblem::Request { .. })
+    ));
+}
