@@ -61,6 +61,18 @@ async fn a_good_picture_is_proved_and_kept_and_nothing_is_overwritten() {
         let ran = ran.ends_with(0);
         assert_eq!(end(&ran)["job"]["record"]["verdict"], "proved", "{ran:#?}");
         assert_eq!(files.len(), number, "{files:?}");
+        let record = &end(&ran)["job"]["record"];
+        let timing = &record["timing"];
+        assert!(timing["sampling_ms"].as_f64() > Some(100.0), "{timing}");
+        assert!(timing["steps_per_second"].as_f64() > Some(1.0), "{timing}");
+        assert!(timing["transfer_ms"].is_number(), "{timing}");
+        let card = &record["card"];
+        assert_eq!(card["name"], "NVIDIA GeForce RTX 3080", "{record}");
+        assert!(card["memory_peak_bytes"].as_f64() > Some(1e9), "{card}");
+        assert_eq!(
+            (&card["proved"], &record["on_cpu"]),
+            (&false.into(), &false.into())
+        );
         let steps = ran
             .lines()
             .iter()

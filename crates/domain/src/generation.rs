@@ -9,12 +9,14 @@ use crate::{
 };
 
 pub mod blank;
+mod card;
 pub mod infotext;
 pub mod presets;
 pub mod request;
 pub mod samplers;
 pub mod timing;
 
+pub use card::{CardWatch, Whereabouts};
 pub use presets::{PRESETS, Preset};
 pub use request::{GenerationRequest, Hires, RequestProblem, Seed, Variation};
 pub use timing::{CardUse, GenerationTiming, StageClock};
@@ -156,6 +158,9 @@ pub struct GenerationRecord {
     /// The card that did the work, where one was seen doing it.
     #[serde(default)]
     pub card: Option<CardUse>,
+    /// It is known that no card did: proved, or said by the service itself.
+    #[serde(default)]
+    pub on_cpu: bool,
 }
 
 /// Names a service offers for a request; lists come from the server, never from a table.

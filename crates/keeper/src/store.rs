@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::sys::clock;
 
 pub mod generations;
+mod golden;
 pub(crate) mod gpu_minutes;
 pub mod journal;
 mod open;

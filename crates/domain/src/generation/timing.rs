@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::GenerationStage;
-use crate::ids::HostId;
+use crate::ids::{GpuUuid, HostId};
 
 /// How long each part took, milliseconds. A part that could not be told apart is `None`, never 0.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ pub struct CardUse {
     /// Whose card.
     pub host: HostId,
     /// Its key.
-    pub uuid: String,
+    pub uuid: GpuUuid,
     /// As the driver names it.
     pub name: String,
     /// Memory in use before the generation, bytes.

@@ -1,6 +1,6 @@
 //! Two runs of one set, prompt by prompt.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::{
     GoldenComparison, GoldenFinding, GoldenRow, GoldenRun, GoldenSummary, Likeness, SideSummary,
@@ -18,7 +18,7 @@ pub const ALIKE: f64 = 0.95;
 pub fn compare(
     reference: &GoldenRun,
     candidate: &GoldenRun,
-    votes: &HashMap<String, Vote>,
+    votes: &BTreeMap<String, Vote>,
     mut likeness: impl FnMut(&GenerationRecord, &GenerationRecord) -> Option<Likeness>,
 ) -> GoldenComparison {
     let of = |run: &GoldenRun, prompt: &str| {

@@ -7,9 +7,10 @@ use forgekeeper_domain::{
     Timestamp,
     error::{ErrorCode, ErrorInfo},
     generation::{
-        GenerationProgress, GenerationRecord, GenerationRequest, GenerationStage,
-        GenerationVerdict, StageClock,
+        CardUse, CardWatch, GenerationProgress, GenerationRecord, GenerationRequest,
+        GenerationStage, GenerationVerdict, StageClock, Whereabouts,
     },
+    ids::{HostId, JobId},
     job::JobPhase,
     logs::{LogQuery, traceback::is_cause_line},
 };
@@ -21,6 +22,7 @@ use crate::{
         LiveProgress, Painter,
         failure::{Failure, told_by_log},
     },
+    gpu::{CloseLook, GpuHandle},
     logs::ServiceLog,
     media::{pictures::PictureStore, preview::Previews, proof},
     sys::clock,
@@ -29,20 +31,45 @@ use crate::{
 /// How long the log may take to say why a generation failed.
 const LOG_PATIENCE: Duration = Duration::from_secs(3);
 
+/// What a generation works with.
+pub(crate) struct Easel {
+    pub(crate) painter: Painter,
+    pub(crate) pictures: PictureStore,
+    pub(crate) previews: Previews,
+    /// Says why a picture failed where the service does not.
+    pub(crate) log: ServiceLog,
+    /// The cards of the service's host.
+    pub(crate) cards: Option<(HostId, GpuHandle)>,
+    /// Where the service computes, as far as it is known when a picture is there.
+    pub(crate) whereabouts: Box<dyn Fn() -> Whereabouts + Send + Sync>,
+}
+
 /// Runs a generation to its end; the record is what the history keeps.
 pub(crate) async fn generate(
     mut run: JobRun,
-    painter: Painter,
+    easel: &Easel,
     request: GenerationRequest,
-    pictures: PictureStore,
-    previews: Previews,
-    log: ServiceLog,
 ) -> GenerationRecord {
-    let started_at = run.job.started_at;
-    let mut clock = StageClock::default();
-    clock.saw(0, GenerationStage::Waiting, None);
-    let since = Instant::now();
     let id = run.job.id.clone();
+    let record = make(&mut run, easel, id, request).await;
+    run.job.generation = None;
+    run.job.record = Some(record.clone());
+    let (phase, error) = ending(&record);
+    run.end(phase, error).await;
+    record
+}
+
+/// Makes the pictures of one request within a job, and tells how far it is.
+pub(super) async fn make(
+    run: &mut JobRun,
+    easel: &Easel,
+    id: JobId,
+    request: GenerationRequest,
+) -> GenerationRecord {
+    let started_at = clock::now();
+    let since = Instant::now();
+    let mut stages = StageClock::default();
+    stages.saw(0, GenerationStage::Waiting, None);
     run.job.generation = Some(GenerationProgress {
         stage: GenerationStage::Waiting,
         fraction: None,
@@ -56,7 +83,7 @@ pub(crate) async fn generate(
     let (progress, mut live) = watch::channel(None::<LiveProgress>);
     let cancel = run.cancel.clone();
     let asked = request.clone();
-    let task = painter.txt2img(&asked, &cancel, |seen| {
+    let task = easel.painter.txt2img(&asked, &cancel, |seen| {
         progress.send_modify(|told| {
             // A step that comes right behind a picture must not take its place.
             let before = told.take().and_then(|told| told.preview);
@@ -65,54 +92,103 @@ pub(crate) async fn generate(
         });
     });
     tokio::pin!(task);
+    let mut cards = Cards::look_at(easel.cards.as_ref());
     let mut put: Option<Bytes> = None;
     let mut raw = loop {
         tokio::select! {
             raw = &mut task => break raw,
+            () = cards.read() => {}
             Ok(()) = live.changed() => {
                 let Some(live) = live.borrow_and_update().clone() else { continue };
-                clock.saw(milliseconds(since.elapsed()), live.progress.stage, live.progress.step);
+                let LiveProgress { progress, preview } = live;
+                stages.saw(milliseconds(since.elapsed()), progress.stage, progress.step);
+                cards.at_work |= progress.stage != GenerationStage::Waiting;
                 let before = run.job.generation.take().and_then(|g| g.preview);
-                let preview = match live.preview {
+                let preview = match preview {
                     Some(bytes) if put.as_ref() != Some(&bytes) => {
                         put = Some(bytes.clone());
-                        previews.put(&id, bytes).or(before)
+                        easel.previews.put(&id, bytes).or(before)
                     }
                     Some(_) | None => before,
                 };
-                run.job.generation = Some(GenerationProgress { preview, ..live.progress });
+                run.job.generation = Some(GenerationProgress { preview, ..progress });
                 run.show().await;
             }
         }
     };
     raw.failure = match raw.failure {
-        Some(failure) => Some(explained(failure, &log, started_at).await),
+        Some(failure) => Some(explained(failure, &easel.log, started_at).await),
         None => None,
     };
     let ready = raw.ready.map(milliseconds);
-    let proof = proof::prove(&request, raw, &pictures).await;
-    previews.forget(&id);
+    let proof = proof::prove(&request, raw, &easel.pictures).await;
+    easel.previews.forget(&id);
+    let here = milliseconds(since.elapsed());
+    let known = (easel.whereabouts)();
+    // Without pictures nothing is known to have been computed.
     let made = !proof.pictures.is_empty();
-    let record = GenerationRecord {
+    GenerationRecord {
         id,
         service: run.job.service.clone(),
         request,
         started_at,
-        took_ms: took_ms(started_at, clock::now()),
+        took_ms: here,
         verdict: proof.verdict,
         pictures: proof.pictures,
         substitutions: proof.substitutions,
         parameters: proof.parameters,
         model: proof.model,
         error: proof.error,
-        timing: made.then(|| clock.end(ready, milliseconds(since.elapsed()))),
-        card: None,
-    };
-    run.job.generation = None;
-    run.job.record = Some(record.clone());
-    let (phase, error) = ending(&record);
-    run.end(phase, error).await;
-    record
+        timing: made.then(|| stages.end(ready, here)),
+        card: cards.made_by(&known).filter(|_| made),
+        on_cpu: made && known.on_cpu(),
+    }
+}
+
+/// The cards of a host while a picture is made; nothing where none are read.
+struct Cards {
+    host: Option<HostId>,
+    look: Option<CloseLook>,
+    watch: CardWatch,
+    at_work: bool,
+}
+
+impl Cards {
+    fn look_at(cards: Option<&(HostId, GpuHandle)>) -> Self {
+        let mut watch = CardWatch::default();
+        if let Some((_, gpus)) = cards {
+            let view = gpus.view();
+            for card in view.borrow().cards.iter().filter(|card| card.current) {
+                watch.saw(&card.latest, false);
+            }
+        }
+        Self {
+            host: cards.map(|(host, _)| host.clone()),
+            look: cards.map(|(_, gpus)| gpus.look_closely()),
+            watch,
+            at_work: false,
+        }
+    }
+
+    /// Takes the next reading in; waits for ever when none will come.
+    async fn read(&mut self) {
+        let reading = match &mut self.look {
+            Some(look) => look.next().await,
+            None => std::future::pending().await,
+        };
+        match reading {
+            Some(reading) => {
+                for sample in &reading.samples {
+                    self.watch.saw(sample, self.at_work);
+                }
+            }
+            None => self.look = None,
+        }
+    }
+
+    fn made_by(&self, known: &Whereabouts) -> Option<CardUse> {
+        self.watch.made_by(self.host.as_ref()?, known)
+    }
 }
 
 /// A failure, by the log's word where the server itself does not say why.
@@ -177,8 +253,4 @@ fn ending(record: &GenerationRecord) -> (JobPhase, Option<ErrorInfo>) {
 
 fn milliseconds(time: Duration) -> u32 {
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
-}
-
-fn took_ms(from: Timestamp, to: Timestamp) -> u32 {
-    u32::try_from((to.as_millisecond() - from.as_millisecond()).max(0)).unwrap_or(u32::MAX)
 }

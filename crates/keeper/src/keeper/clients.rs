@@ -2,6 +2,7 @@
 
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
+    generation::Whereabouts,
     ids::ServiceId,
     service::KindId,
 };
@@ -9,7 +10,9 @@ use forgekeeper_domain::{
 use super::KeeperHandle;
 use crate::{
     clients::{Painter, comfyui::ComfyClient, forge::ForgeClient},
+    jobs::generate::Easel,
     settings::ServiceSettings,
+    state::KeeperState,
 };
 
 impl KeeperHandle {
@@ -24,6 +27,31 @@ impl KeeperHandle {
             KindId::Comfyui => Painter::Comfyui(ComfyClient::new(http, api, credentials)?),
         })
     }
+
+    /// What a generation on a service works with.
+    pub(super) async fn easel(&self, id: &ServiceId) -> Result<Easel, ErrorInfo> {
+        let host = self.watch(id)?.settings.host.clone();
+        let cards = self.inner.roster.gpus(&host);
+        let (state, service) = (self.state(), id.clone());
+        Ok(Easel {
+            painter: self.painter(id).await?,
+            pictures: self.inner.pictures.clone(),
+            previews: self.inner.previews.clone(),
+            log: self.log_of(id)?,
+            cards: cards.map(|gpus| (host, gpus)),
+            whereabouts: Box::new(move || whereabouts(&state.borrow(), &service)),
+        })
+    }
+}
+
+/// Where a service computes, as the state says it now.
+fn whereabouts(state: &KeeperState, id: &ServiceId) -> Whereabouts {
+    let Some(service) = state.services.iter().find(|service| service.id == *id) else {
+        return Whereabouts::default();
+    };
+    let host = state.hosts.iter().find(|host| host.id == service.host);
+    let cards = host.map_or(&[][..], |host| &host.gpus.cards);
+    Whereabouts::of(id, &service.placement, cards)
 }
 
 fn api_of(settings: &ServiceSettings) -> Result<&str, ErrorInfo> {

@@ -26,7 +26,7 @@ use super::roster::Roster;
 use crate::{
     clients::http::Http,
     event::KeeperEvent,
-    jobs::{Jobs, act},
+    jobs::{Jobs, act, generate},
     logs::{LogReader, ServiceLog, archive::Archive},
     media::{
         pictures::{PictureFile, PictureStore},
@@ -293,8 +293,7 @@ impl KeeperHandle {
         request
             .check()
             .map_err(|e| ErrorInfo::new(ErrorCode::BadRequest, e.to_string()))?;
-        let painter = self.painter(id).await?;
-        let log = self.log_of(id)?;
+        let easel = self.easel(id).await?;
         let run = self.inner.jobs.begin(
             Job {
                 cancellable: true,
@@ -307,12 +306,10 @@ impl KeeperHandle {
         let inner = Arc::clone(&self.inner);
         let stop = self.inner.tasks.token();
         self.inner.tasks.spawn("generation", async move {
-            let pictures = inner.pictures.clone();
-            let previews = inner.previews.clone();
             let record = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                record = crate::jobs::generate::generate(run, painter, request, pictures, previews, log) => record,
+                record = generate::generate(run, &easel, request) => record,
             };
             super::doors::remember_generation(&inner, record).await;
         });

@@ -65,6 +65,32 @@ const STEPS: &[M<'static>] = &[
     ) STRICT;
     CREATE INDEX placements_service ON placements (service, at_ns);",
     ),
+    // A run keeps what it was made of: set and generations may go.
+    M::up(
+        "CREATE TABLE golden_sets (name TEXT PRIMARY KEY, prompts TEXT NOT NULL) STRICT;
+    CREATE TABLE golden_runs (
+        job TEXT PRIMARY KEY,
+        set_name TEXT NOT NULL,
+        service TEXT NOT NULL,
+        at_ns INTEGER NOT NULL,
+        complete INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX golden_runs_set ON golden_runs (set_name, at_ns);
+    CREATE TABLE golden_entries (
+        job TEXT NOT NULL,
+        place INTEGER NOT NULL,
+        prompt TEXT NOT NULL,
+        record TEXT NOT NULL,
+        PRIMARY KEY (job, place)
+    ) STRICT;
+    CREATE TABLE golden_votes (
+        reference TEXT NOT NULL,
+        candidate TEXT NOT NULL,
+        prompt TEXT NOT NULL,
+        vote TEXT NOT NULL,
+        PRIMARY KEY (reference, candidate, prompt)
+    ) STRICT;",
+    ),
 ];
 
 #[cfg(test)]

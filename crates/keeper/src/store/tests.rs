@@ -71,6 +71,7 @@ fn generation(job: &str, service: &str, second: i64) -> GenerationRecord {
         error: None,
         timing: None,
         card: None,
+        on_cpu: false,
     }
 }
 

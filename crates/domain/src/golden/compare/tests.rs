@@ -3,7 +3,7 @@ use crate::{
     Timestamp,
     generation::{CardUse, GenerationRequest, Seed},
     golden::{GoldenEntry, GoldenPrompt, GoldenSet, SetProblem, csv},
-    ids::{HostId, JobId, ServiceId},
+    ids::{GpuUuid, HostId, JobId, ServiceId},
 };
 
 fn record(verdict: GenerationVerdict, took_ms: u32) -> GenerationRecord {
@@ -24,6 +24,7 @@ fn record(verdict: GenerationVerdict, took_ms: u32) -> GenerationRecord {
         error: None,
         timing: None,
         card: None,
+        on_cpu: false,
     }
 }
 
@@ -106,13 +107,13 @@ fn the_finding_is_that_of_the_worst_prompt_the_reference_proved() {
         let found = compare(
             &reference,
             &run("myia", entries),
-            &HashMap::new(),
+            &BTreeMap::new(),
             |_, _| seen.next().flatten(),
         );
         assert_eq!(found.summary.finding, finding, "{entries:?}");
     }
     let nothing = run("myia", &[("a", Failed, 1)]);
-    let found = compare(&nothing, &reference, &HashMap::new(), |_, _| None);
+    let found = compare(&nothing, &reference, &BTreeMap::new(), |_, _| None);
     assert_eq!(found.summary.finding, GoldenFinding::Nothing);
     assert!(!found.holds());
 }
@@ -122,7 +123,7 @@ fn one_service_must_make_the_same_pictures_another_all_of_them() {
     let reference = run("myia", &[("a", Proved, 1_000)]);
     let different = |service| {
         let candidate = run(service, &[("a", Proved, 1_000)]);
-        compare(&reference, &candidate, &HashMap::new(), |_, _| alike(0.4))
+        compare(&reference, &candidate, &BTreeMap::new(), |_, _| alike(0.4))
     };
     assert!(!different("myia").holds());
     assert!(different("comfyui").holds());
@@ -140,7 +141,7 @@ fn times_peaks_and_votes_are_summed_up() {
     );
     reference.entries[1].record.card = Some(CardUse {
         host: HostId::new("local").unwrap(),
-        uuid: "GPU-a".to_owned(),
+        uuid: GpuUuid::new("GPU-a").unwrap(),
         name: "RTX 3090".to_owned(),
         memory_before_bytes: None,
         memory_peak_bytes: Some(8e9),
@@ -151,7 +152,7 @@ fn times_peaks_and_votes_are_summed_up() {
         "comfyui",
         &[("a", Proved, 1_500), ("b", Failed, 10), ("d", Proved, 5)],
     );
-    let votes = HashMap::from([("a".to_owned(), Vote::Candidate)]);
+    let votes = BTreeMap::from([("a".to_owned(), Vote::Candidate)]);
     let found = compare(&reference, &candidate, &votes, |_, _| alike(0.6));
     let names: Vec<&str> = found.rows.iter().map(|row| &*row.prompt).collect();
     assert_eq!(names, ["a", "b", "c", "d"]);
