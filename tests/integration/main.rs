@@ -13,6 +13,7 @@ mod docker_foreign;
 mod docker_lab;
 mod docker_tls;
 mod faults;
+mod golden;
 mod gpu_nvml;
 mod gpu_troubles;
 mod logs_cli;

@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
 use forgekeeper_domain::{generation::PRESETS, ids::ServiceId};
 
+mod golden;
+
+pub(crate) use golden::{GoldenArgs, GoldenVerb};
+
 /// Keeps image-generation services alive: Stable Diffusion WebUI Forge and ComfyUI.
 #[derive(Debug, Parser)]
 #[command(name = "forgekeeperctl", version, about, max_term_width = 100)]
@@ -46,7 +50,7 @@ pub(crate) enum Command {
     /// Rules of your own for the logs, and what is silenced
     Rules(RulesArgs),
     /// Make test pictures
-    Generate(GenerateArgs),
+    Generate(Box<GenerateArgs>),
     /// Find the card that a service computes on: cards are read while it makes tiny pictures
     Placement(PlacementArgs),
     /// Run the demo host until interrupted; prints the path of its configuration file
@@ -174,8 +178,8 @@ pub(crate) struct GenerateArgs {
     /// The service
     pub(crate) service: ServiceId,
     /// What the picture shows
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) prompt: String,
+    #[arg(long, value_name = "TEXT", required_unless_present = "golden")]
+    pub(crate) prompt: Option<String>,
     /// What it must not show
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub(crate) negative: String,
@@ -210,8 +214,10 @@ pub(crate) struct GenerateArgs {
     #[arg(long, default_value_t = 1)]
     pub(crate) batch: u32,
     /// Folder for the pictures; made when missing, never overwritten into
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "golden")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) golden: GoldenArgs,
 }
 
 #[derive(Debug, Args)]

@@ -18,6 +18,7 @@ mod act;
 mod demo;
 mod discover;
 mod generate;
+mod golden;
 mod gpu;
 mod logs;
 mod placement;

@@ -17,6 +17,7 @@ use crate::{sys::clock, watch::facts::Report};
 
 pub(crate) mod act;
 pub(crate) mod generate;
+pub(crate) mod golden;
 pub(crate) mod placement;
 
 /// Ended jobs that can still be waited for.
@@ -153,6 +154,12 @@ impl Jobs {
             inner.ended.drain(..too_many);
         }
     }
+}
+
+/// A new id, of a job or of a generation within one.
+pub(crate) fn new_id() -> Result<JobId, ErrorInfo> {
+    JobId::new(uuid::Uuid::new_v4().simple().to_string())
+        .map_err(|e| ErrorInfo::new(ErrorCode::Internal, e.to_string()))
 }
 
 fn unknown(id: &JobId) -> ErrorInfo {

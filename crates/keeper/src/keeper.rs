@@ -29,6 +29,7 @@ use crate::{
 
 mod clients;
 mod doors;
+mod golden;
 mod gpu_past;
 mod handle;
 mod history;

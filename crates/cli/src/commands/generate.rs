@@ -9,6 +9,7 @@ use forgekeeper_domain::{
 };
 use forgekeeper_keeper::{media::pictures::PictureFile, sys::files};
 
+use super::golden;
 use crate::{
     args::GenerateArgs,
     exit,
@@ -26,11 +27,16 @@ pub(super) async fn run(
     json: bool,
     mut interrupt: Interrupt,
 ) -> Result<u8, ErrorInfo> {
+    if let Some(verb) = args.golden.golden {
+        return golden::run(session, args, verb, json, interrupt).await;
+    }
     let request = asked(args);
     request
         .check()
         .map_err(|e| ErrorInfo::new(ErrorCode::BadRequest, e.to_string()))?;
-    files::ensure_dir(&args.out).map_err(|e| io(&args.out, &e))?;
+    // The parser asks for it.
+    let out = args.out.as_deref().unwrap_or(Path::new("."));
+    files::ensure_dir(out).map_err(|e| io(out, &e))?;
     interrupt.unless(session.service(&args.service)).await?;
     let handle = session.handle();
     let id = handle.generate(&args.service, request).await?;
@@ -54,17 +60,17 @@ pub(super) async fn run(
             }
         }
     };
-    finish(session, args, ended, json).await
+    finish(session, out, ended, json).await
 }
 
 /// The request: the founding document's, then the preset's, then what was given.
-fn asked(args: &GenerateArgs) -> GenerationRequest {
+pub(super) fn asked(args: &GenerateArgs) -> GenerationRequest {
     let mut usual = GenerationRequest::default();
     if let Some(preset) = args.preset.as_deref().and_then(Preset::of) {
         preset.apply(&mut usual);
     }
     GenerationRequest {
-        prompt: args.prompt.clone(),
+        prompt: args.prompt.clone().unwrap_or_default(),
         negative_prompt: args.negative.clone(),
         steps: args.steps.unwrap_or(usual.steps),
         width: args.width.unwrap_or(usual.width),
@@ -79,17 +85,12 @@ fn asked(args: &GenerateArgs) -> GenerationRequest {
     }
 }
 
-async fn finish(
-    session: &Session,
-    args: &GenerateArgs,
-    job: Job,
-    json: bool,
-) -> Result<u8, ErrorInfo> {
+async fn finish(session: &Session, out: &Path, job: Job, json: bool) -> Result<u8, ErrorInfo> {
     let mut written = Vec::new();
     if let Some(record) = &job.record {
         for (number, picture) in record.pictures.iter().enumerate() {
             let file = session.handle().picture(&picture.hash).await?;
-            written.push(write(&args.out, record, number, &file)?);
+            written.push(write(out, record, number, &file)?);
         }
         if !json {
             print_record(record, &written);
@@ -171,7 +172,7 @@ fn ending(mime: &str) -> &'static str {
     }
 }
 
-fn io(path: &Path, error: &std::io::Error) -> ErrorInfo {
+pub(super) fn io(path: &Path, error: &std::io::Error) -> ErrorInfo {
     ErrorInfo::new(
         ErrorCode::Io,
         format!("{} could not be written", path.display()),

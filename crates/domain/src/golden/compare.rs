@@ -13,13 +13,13 @@ use crate::generation::{GenerationRecord, GenerationVerdict};
 /// rounding noise stays above, another seed of the same prompt far below.
 pub const ALIKE: f64 = 0.95;
 
-/// Compares two runs of one set. `likeness` tells how alike the first pictures of two records are,
-/// where both have one.
+/// Compares two runs of one set. `likeness` tells by prompt how alike the first pictures of the two
+/// records are, where both have one.
 pub fn compare(
     reference: &GoldenRun,
     candidate: &GoldenRun,
     votes: &BTreeMap<String, Vote>,
-    mut likeness: impl FnMut(&GenerationRecord, &GenerationRecord) -> Option<Likeness>,
+    likeness: &BTreeMap<String, Likeness>,
 ) -> GoldenComparison {
     let of = |run: &GoldenRun, prompt: &str| {
         let entry = run.entries.iter().find(|entry| entry.prompt == prompt);
@@ -38,7 +38,7 @@ pub fn compare(
             let both = old.as_ref().zip(new.as_ref());
             let proved = both.filter(|(old, new)| proved(old) && proved(new));
             GoldenRow {
-                likeness: both.and_then(|(old, new)| likeness(old, new)),
+                likeness: likeness.get(&entry.prompt).copied(),
                 slower: proved
                     .filter(|(old, _)| old.took_ms > 0)
                     .map(|(old, new)| f64::from(new.took_ms) / f64::from(old.took_ms)),

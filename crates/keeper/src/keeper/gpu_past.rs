@@ -174,7 +174,7 @@ fn moment(second: i64) -> Result<Timestamp, ErrorInfo> {
 }
 
 /// Writes a file off the async threads.
-async fn write(path: PathBuf, bytes: Vec<u8>) -> Result<(), ErrorInfo> {
+pub(super) async fn write(path: PathBuf, bytes: Vec<u8>) -> Result<(), ErrorInfo> {
     let shown = path.display().to_string();
     let written = tokio::task::spawn_blocking(move || files::write_atomic(&path, &bytes)).await;
     let error = match written {

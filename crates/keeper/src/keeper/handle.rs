@@ -26,7 +26,7 @@ use super::roster::Roster;
 use crate::{
     clients::http::Http,
     event::KeeperEvent,
-    jobs::{Jobs, act, generate},
+    jobs::{Jobs, act, generate, new_id},
     logs::{LogReader, ServiceLog, archive::Archive},
     media::{
         pictures::{PictureFile, PictureStore},
@@ -427,10 +427,8 @@ pub(super) fn new_job(
     service: ServiceId,
     forecast: Option<forgekeeper_domain::job::Forecast>,
 ) -> Result<Job, ErrorInfo> {
-    let id = JobId::new(uuid::Uuid::new_v4().simple().to_string())
-        .map_err(|e| ErrorInfo::new(ErrorCode::Internal, e.to_string()))?;
     Ok(Job {
-        id,
+        id: new_id()?,
         kind,
         service,
         phase: JobPhase::Running,

@@ -13,10 +13,13 @@ use super::{Store, StoreError, nanoseconds};
 
 /// Sets kept.
 const MAX_SETS: i64 = 1_000;
+/// Newest runs of a set that are listed.
+const LISTED_RUNS: i64 = 100;
 
 impl Store {
-    /// Keeps a set; one of the same name is replaced.
-    pub async fn put_golden_set(&self, set: GoldenSet) -> Result<(), StoreError> {
+    /// Keeps a set; one of the same name is replaced, but for one that was run: what was made of it
+    /// would be compared with what was made of something else. False for that one.
+    pub async fn put_golden_set(&self, set: GoldenSet) -> Result<bool, StoreError> {
         let prompts = serde_json::to_string(&set.prompts)?;
         self.run(move |connection| {
             let sets: i64 =
@@ -25,12 +28,14 @@ impl Store {
                 let text = format!("more than {MAX_SETS} golden sets");
                 return Err(StoreError::Value(text));
             }
-            connection.execute(
-                "INSERT INTO golden_sets (name, prompts) VALUES (?, ?)
-                 ON CONFLICT (name) DO UPDATE SET prompts = excluded.prompts",
+            let changed = connection.execute(
+                "INSERT INTO golden_sets (name, prompts) VALUES (?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET prompts = excluded.prompts
+                 WHERE prompts = excluded.prompts
+                    OR NOT EXISTS (SELECT 1 FROM golden_runs WHERE set_name = ?1)",
                 params![set.name, prompts],
             )?;
-            Ok(())
+            Ok(changed > 0)
         })
         .await
     }
@@ -125,10 +130,11 @@ impl Store {
     pub async fn golden_runs(&self, set: String) -> Result<Vec<GoldenRun>, StoreError> {
         self.run(move |connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT job FROM golden_runs WHERE set_name = ? ORDER BY at_ns DESC, rowid DESC",
+                "SELECT job FROM golden_runs WHERE set_name = ?
+                 ORDER BY at_ns DESC, rowid DESC LIMIT ?",
             )?;
             let jobs: Vec<String> = statement
-                .query_map([set], |row| row.get(0))?
+                .query_map(params![set, LISTED_RUNS], |row| row.get(0))?
                 .collect::<Result<_, _>>()?;
             let runs = jobs.iter().map(|job| read_run(connection, job));
             Ok(runs

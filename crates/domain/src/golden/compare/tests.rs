@@ -54,6 +54,14 @@ fn alike(similarity: f64) -> Option<Likeness> {
     })
 }
 
+/// Of the prompts `a` and `b`.
+fn likes(seen: [Option<Likeness>; 2]) -> BTreeMap<String, Likeness> {
+    let named = ["a", "b"].map(str::to_owned).into_iter().zip(seen);
+    named
+        .filter_map(|(name, like)| Some((name, like?)))
+        .collect()
+}
+
 const IDENTICAL: Option<Likeness> = Some(Likeness {
     identical: true,
     similarity: Some(1.0),
@@ -103,17 +111,16 @@ fn the_finding_is_that_of_the_worst_prompt_the_reference_proved() {
         (&[("a", Proved, 1)], [IDENTICAL, None], GoldenFinding::Worse),
     ];
     for (entries, seen, finding) in cases {
-        let mut seen = seen.into_iter();
         let found = compare(
             &reference,
             &run("myia", entries),
             &BTreeMap::new(),
-            |_, _| seen.next().flatten(),
+            &likes(seen),
         );
         assert_eq!(found.summary.finding, finding, "{entries:?}");
     }
     let nothing = run("myia", &[("a", Failed, 1)]);
-    let found = compare(&nothing, &reference, &BTreeMap::new(), |_, _| None);
+    let found = compare(&nothing, &reference, &BTreeMap::new(), &BTreeMap::new());
     assert_eq!(found.summary.finding, GoldenFinding::Nothing);
     assert!(!found.holds());
 }
@@ -123,7 +130,12 @@ fn one_service_must_make_the_same_pictures_another_all_of_them() {
     let reference = run("myia", &[("a", Proved, 1_000)]);
     let different = |service| {
         let candidate = run(service, &[("a", Proved, 1_000)]);
-        compare(&reference, &candidate, &BTreeMap::new(), |_, _| alike(0.4))
+        compare(
+            &reference,
+            &candidate,
+            &BTreeMap::new(),
+            &likes([alike(0.4), None]),
+        )
     };
     assert!(!different("myia").holds());
     assert!(different("comfyui").holds());
@@ -153,7 +165,7 @@ fn times_peaks_and_votes_are_summed_up() {
         &[("a", Proved, 1_500), ("b", Failed, 10), ("d", Proved, 5)],
     );
     let votes = BTreeMap::from([("a".to_owned(), Vote::Candidate)]);
-    let found = compare(&reference, &candidate, &votes, |_, _| alike(0.6));
+    let found = compare(&reference, &candidate, &votes, &likes([alike(0.6), None]));
     let names: Vec<&str> = found.rows.iter().map(|row| &*row.prompt).collect();
     assert_eq!(names, ["a", "b", "c", "d"]);
     let summary = &found.summary;
