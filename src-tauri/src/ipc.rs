@@ -6,6 +6,7 @@ use tauri_specta::{Builder, collect_commands, collect_events};
 mod actions;
 pub(crate) mod events;
 mod generations;
+mod golden;
 mod gpus;
 mod logs;
 mod rules;
@@ -19,9 +20,6 @@ pub fn builder() -> Builder<tauri::Wry> {
         .typ::<forgekeeper_domain::gallery::GalleryQuery>()
         .typ::<forgekeeper_domain::gallery::GalleryPage>()
         .typ::<forgekeeper_domain::gallery::GalleryUse>()
-        .typ::<forgekeeper_domain::golden::GoldenSet>()
-        .typ::<forgekeeper_domain::golden::GoldenRun>()
-        .typ::<forgekeeper_domain::golden::GoldenComparison>()
         .commands(collect_commands![
             actions::keeper_state,
             actions::action_plan,
@@ -30,6 +28,15 @@ pub fn builder() -> Builder<tauri::Wry> {
             generations::generation_start,
             generations::generation_choices,
             generations::generation_list,
+            golden::golden_sets,
+            golden::golden_set_save,
+            golden::golden_set_remove,
+            golden::golden_run,
+            golden::golden_runs,
+            golden::golden_run_remove,
+            golden::golden_compare,
+            golden::golden_vote,
+            golden::golden_table_save,
             gpus::gpu_history,
             gpus::gpu_table_save,
             gpus::gpu_picture_save,

@@ -215,6 +215,7 @@ export function generationJob(
           steps_per_second: request.steps / ((elapsed - 420) / 1000),
         },
         card: null,
+        on_cpu: false,
       };
       service.image = job.record;
       job.finished_at = iso(at);
