@@ -18,6 +18,7 @@ const COMMANDS: &[&str] = &[
     "golden_compare",
     "golden_vote",
     "golden_table_save",
+    "gallery_list",
     "gpu_history",
     "gpu_table_save",
     "gpu_picture_save",

@@ -5,6 +5,7 @@ use tauri_specta::{Builder, collect_commands, collect_events};
 
 mod actions;
 pub(crate) mod events;
+mod gallery;
 mod generations;
 mod golden;
 mod gpus;
@@ -17,8 +18,6 @@ mod window;
 pub fn builder() -> Builder<tauri::Wry> {
     Builder::<tauri::Wry>::new()
         .constant("PRESETS", forgekeeper_domain::generation::PRESETS)
-        .typ::<forgekeeper_domain::gallery::GalleryQuery>()
-        .typ::<forgekeeper_domain::gallery::GalleryPage>()
         .typ::<forgekeeper_domain::gallery::GalleryUse>()
         .commands(collect_commands![
             actions::keeper_state,
@@ -37,6 +36,7 @@ pub fn builder() -> Builder<tauri::Wry> {
             golden::golden_compare,
             golden::golden_vote,
             golden::golden_table_save,
+            gallery::gallery_list,
             gpus::gpu_history,
             gpus::gpu_table_save,
             gpus::gpu_picture_save,

@@ -30,6 +30,7 @@ use crate::{
 mod clients;
 mod doors;
 mod golden;
+mod gallery;
 mod gpu_past;
 mod handle;
 mod history;

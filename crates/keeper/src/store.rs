@@ -8,11 +8,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::sys::clock;
 
+pub mod gallery;
 pub mod generations;
 mod golden;
 pub(crate) mod gpu_minutes;
 pub mod journal;
 mod open;
+pub mod picture_files;
 pub(crate) mod placements;
 pub mod restarts;
 mod schema;

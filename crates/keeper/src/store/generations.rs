@@ -1,29 +1,79 @@
 //! Test generations and what they proved.
 
-use forgekeeper_domain::{Timestamp, generation::GenerationRecord, ids::ServiceId};
-use rusqlite::params;
+use forgekeeper_domain::{
+    Timestamp,
+    generation::GenerationRecord,
+    ids::{JobId, ServiceId},
+};
+use rusqlite::{OptionalExtension as _, Transaction, params};
 
-use super::{Store, StoreError, nanoseconds};
+use super::{Store, StoreError, gallery, nanoseconds, picture_files};
 
-/// Generations kept, of all services. Their pictures are files of their own and stay.
+/// Generations kept, of all services; pinned pictures keep theirs besides.
 const KEPT_ROWS: i64 = 10_000;
 
 impl Store {
-    /// Keeps a generation; one with the same job id is replaced.
-    pub async fn insert_generation(&self, record: GenerationRecord) -> Result<(), StoreError> {
+    /// Keeps a generation; one with the same job id is replaced. The oldest go when there are too
+    /// many: returns the hashes of pictures that nothing holds any more.
+    pub async fn insert_generation(
+        &self,
+        record: GenerationRecord,
+    ) -> Result<Vec<String>, StoreError> {
         let at = nanoseconds(record.started_at)?;
         let text = serde_json::to_string(&record)?;
         self.run(move |connection| {
-            connection.execute(
-                "INSERT OR REPLACE INTO generations (job, service, at_ns, record) VALUES (?, ?, ?, ?)",
+            let transaction = connection.transaction()?;
+            let generation = transaction.query_row(
+                "INSERT INTO generations (job, service, at_ns, record) VALUES (?, ?, ?, ?)
+                 ON CONFLICT (job) DO UPDATE SET
+                 service = excluded.service, at_ns = excluded.at_ns, record = excluded.record
+                 RETURNING id",
                 params![record.id.as_str(), record.service.as_str(), at, text],
+                |row| row.get(0),
             )?;
-            connection.execute(
-                "DELETE FROM generations WHERE id <=
-                 (SELECT id FROM generations ORDER BY id DESC LIMIT 1 OFFSET ?)",
-                [KEPT_ROWS],
-            )?;
-            Ok(())
+            let mut let_go = picture_files::let_go(&transaction, generation)?;
+            gallery::enter(&transaction, generation, &record)?;
+            let too_many: Vec<i64> = transaction
+                .prepare_cached(&format!(
+                    "SELECT id FROM generations WHERE id <=
+                     (SELECT id FROM generations ORDER BY id DESC LIMIT 1 OFFSET ?)
+                     AND NOT {}",
+                    picture_files::IS_PINNED
+                ))?
+                .query_map([KEPT_ROWS], |row| row.get(0))?
+                .collect::<Result<_, _>>()?;
+            for generation in too_many {
+                let_go.extend(remove(&transaction, generation)?);
+            }
+            let free = picture_files::free(&transaction, let_go)?;
+            transaction.commit()?;
+            Ok(free)
+        })
+        .await
+    }
+
+    /// Removes generations; ids that are not known are no error. Returns how many there were, and the
+    /// hashes of pictures that nothing holds any more.
+    pub async fn forget_generations(
+        &self,
+        ids: Vec<JobId>,
+    ) -> Result<(u32, Vec<String>), StoreError> {
+        self.run(move |connection| {
+            let transaction = connection.transaction()?;
+            let (mut removed, mut let_go) = (0, Vec::new());
+            for id in ids {
+                let generation = transaction
+                    .prepare_cached("SELECT id FROM generations WHERE job = ?")?
+                    .query_row([id.as_str()], |row| row.get(0))
+                    .optional()?;
+                if let Some(generation) = generation {
+                    let_go.extend(remove(&transaction, generation)?);
+                    removed += 1;
+                }
+            }
+            let free = picture_files::free(&transaction, let_go)?;
+            transaction.commit()?;
+            Ok((removed, free))
         })
         .await
     }
@@ -73,4 +123,18 @@ impl Store {
         })
         .await
     }
+}
+
+/// Removes a generation and everything that was entered for it. Returns the pictures it held.
+pub(super) fn remove(
+    transaction: &Transaction<'_>,
+    generation: i64,
+) -> Result<Vec<String>, StoreError> {
+    for delete in [
+        "DELETE FROM generations WHERE id = ?",
+        "DELETE FROM gallery WHERE generation = ?",
+    ] {
+        transaction.prepare_cached(delete)?.execute([generation])?;
+    }
+    picture_files::let_go(transaction, generation)
 }

@@ -11,7 +11,7 @@ use forgekeeper_domain::Timestamp;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use rusqlite_migration::MigrationDefinitionError;
 
-use super::{StoreError, journal, schema::MIGRATIONS};
+use super::{StoreError, gallery, journal, schema::MIGRATIONS};
 use crate::sys::files;
 
 const FILE: &str = "history.sqlite";
@@ -117,6 +117,7 @@ fn ready(path: &Path, now: Timestamp) -> Result<Connection, StoreError> {
             error => StoreError::Migration(error.to_string()),
         })?;
     journal::prune(&mut connection, now)?;
+    gallery::enter_missing(&mut connection)?;
     Ok(connection)
 }
 

@@ -91,6 +91,32 @@ const STEPS: &[M<'static>] = &[
         PRIMARY KEY (reference, candidate, prompt)
     ) STRICT;",
     ),
+    // What is looked for in generations, and which of them hold which picture files. Older rows are
+    // entered when the file is opened: their words and names are inside their JSON.
+    M::up(
+        "CREATE TABLE gallery (
+        generation INTEGER PRIMARY KEY,
+        verdict TEXT NOT NULL,
+        model TEXT NOT NULL,
+        words TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE generation_pictures (
+        generation INTEGER NOT NULL,
+        hash TEXT NOT NULL,
+        PRIMARY KEY (generation, hash)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX generation_pictures_hash ON generation_pictures (hash);
+    CREATE TABLE picture_files (
+        hash TEXT PRIMARY KEY,
+        bytes INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE pinned_pictures (
+        hash TEXT NOT NULL,
+        \"by\" TEXT NOT NULL,
+        PRIMARY KEY (hash, \"by\")
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX pinned_pictures_by ON pinned_pictures (\"by\");",
+    ),
 ];
 
 #[cfg(test)]
