@@ -19,6 +19,7 @@ const COMMANDS: &[&str] = &[
     "golden_vote",
     "golden_table_save",
     "gallery_list",
+    "gallery_forget",
     "gpu_history",
     "gpu_table_save",
     "gpu_picture_save",

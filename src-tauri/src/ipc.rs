@@ -37,6 +37,7 @@ pub fn builder() -> Builder<tauri::Wry> {
             golden::golden_vote,
             golden::golden_table_save,
             gallery::gallery_list,
+            gallery::gallery_forget,
             gpus::gpu_history,
             gpus::gpu_table_save,
             gpus::gpu_picture_save,

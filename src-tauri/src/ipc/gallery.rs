@@ -5,6 +5,7 @@ use std::sync::Arc;
 use forgekeeper_domain::{
     error::ErrorInfo,
     gallery::{GalleryPage, GalleryQuery},
+    ids::JobId,
 };
 use tauri::State;
 
@@ -18,4 +19,14 @@ pub(super) async fn gallery_list(
     query: GalleryQuery,
 ) -> Result<GalleryPage, ErrorInfo> {
     session.keeper().await?.gallery(query).await
+}
+
+/// Removes generations, and the pictures that nothing else holds; how many generations there were.
+#[tauri::command]
+#[specta::specta]
+pub(super) async fn gallery_forget(
+    session: State<'_, Arc<Session>>,
+    ids: Vec<JobId>,
+) -> Result<u32, ErrorInfo> {
+    session.keeper().await?.forget_generations(ids).await
 }

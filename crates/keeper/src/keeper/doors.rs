@@ -10,6 +10,7 @@ use forgekeeper_domain::{
 };
 
 use super::{
+    gallery,
     handle::{Inner, KeeperHandle},
     history,
 };
@@ -232,8 +233,13 @@ pub(super) async fn remember_action(inner: &Inner, plan: &ActionPlan, acted: Act
 
 /// Writes a generation into the history and judges the image rung by it.
 pub(super) async fn remember_generation(inner: &Inner, record: GenerationRecord) {
-    if let Err(error) = inner.store.insert_generation(record.clone()).await {
-        tracing::error!(%error, "a generation could not be written to the history");
+    match inner.store.insert_generation(record.clone()).await {
+        Ok(free) => {
+            inner.pictures.recorded(&record.pictures);
+            gallery::remove_pictures(inner, free).await;
+        }
+        // Its pictures stay until a walk through the folder finds that nothing holds them.
+        Err(error) => tracing::error!(%error, "a generation could not be written to the history"),
     }
     let _ = inner
         .reports

@@ -3,9 +3,11 @@
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
     gallery::{GalleryPage, GalleryQuery},
+    ids::JobId,
 };
 
-use super::KeeperHandle;
+use super::{KeeperHandle, handle::Inner, history};
+use crate::{store::generations::Removed, watch::facts::Report};
 
 /// Longest text that is looked for, in bytes: a whole prompt.
 const LONGEST_TEXT: usize = 20_000;
@@ -31,5 +33,35 @@ impl KeeperHandle {
             )
             .hint("Look for the first page again.")
         })
+    }
+
+    /// Removes generations, and the pictures that no other generation and no golden prompt holds.
+    /// Returns how many generations there were; ids that are not known are no error.
+    pub async fn forget_generations(&self, ids: Vec<JobId>) -> Result<u32, ErrorInfo> {
+        let removed = self.inner.store.forget_generations(ids).await?;
+        let count = removed.generations;
+        tell_removed(&self.inner, removed).await;
+        Ok(count)
+    }
+}
+
+/// Removes the files of what was removed, and shows which generation is a service's newest now.
+pub(super) async fn tell_removed(inner: &Inner, removed: Removed) {
+    remove_pictures(inner, removed.pictures).await;
+    for service in removed.services {
+        let history = history::of_service(&inner.store, &service).await;
+        // A closed channel means shutdown.
+        let _ = inner
+            .reports
+            .send(Report::History(service, Box::new(history)))
+            .await;
+    }
+}
+
+/// Removes files that nothing holds any more. One that cannot be removed now is found by the next
+/// walk through the folder.
+pub(super) async fn remove_pictures(inner: &Inner, hashes: Vec<String>) {
+    if let Err(error) = inner.pictures.remove(hashes).await {
+        tracing::warn!(%error, detail = error.detail, "a picture's file could not be removed");
     }
 }

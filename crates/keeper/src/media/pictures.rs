@@ -1,6 +1,10 @@
 //! Kept pictures: files named by their SHA-256, written once, found by name alone.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use bytes::Bytes;
 use forgekeeper_domain::{
@@ -31,11 +35,16 @@ pub struct PictureFile {
     pub bytes: Bytes,
 }
 
-/// The folder of kept pictures.
+/// The folder of kept pictures. Clones share what was kept lately.
 #[derive(Debug, Clone)]
 pub struct PictureStore {
     dir: PathBuf,
+    fresh: Fresh,
 }
+
+/// How often each picture was kept since the last record that names it: the same picture may be
+/// made anew while an older record of it is removed. Held while a file is removed.
+type Fresh = Arc<Mutex<HashMap<String, u32>>>;
 
 impl PictureStore {
     /// Opens or makes the folder.
@@ -43,7 +52,8 @@ impl PictureStore {
         let dir = dir.into();
         blocking(move || {
             files::ensure_dir(&dir).map_err(|e| io(&e))?;
-            Ok(Self { dir })
+            let fresh = Fresh::default();
+            Ok(Self { dir, fresh })
         })
         .await
     }
@@ -55,8 +65,45 @@ impl PictureStore {
         parameters: Option<String>,
         seed: Option<Seed>,
     ) -> Result<Picture, ErrorInfo> {
-        let dir = self.dir.clone();
-        blocking(move || keep(&dir, &bytes, parameters.as_deref(), seed)).await
+        let (dir, fresh) = (self.dir.clone(), Arc::clone(&self.fresh));
+        blocking(move || keep(&dir, &fresh, &bytes, parameters.as_deref(), seed)).await
+    }
+
+    /// Pictures that were kept are in a record now, and may go with it.
+    pub fn recorded(&self, pictures: &[Picture]) {
+        let mut fresh = lock(&self.fresh);
+        for picture in pictures {
+            if let Some(times) = fresh.get_mut(&picture.hash) {
+                *times -= 1;
+                if *times == 0 {
+                    fresh.remove(&picture.hash);
+                }
+            }
+        }
+    }
+
+    /// Removes the files of pictures that no record holds; one that is missing is no error. A picture
+    /// that was kept again meanwhile stays.
+    pub async fn remove(&self, hashes: Vec<String>) -> Result<(), ErrorInfo> {
+        let (dir, fresh) = (self.dir.clone(), Arc::clone(&self.fresh));
+        blocking(move || {
+            let mut failed = Ok(());
+            for hash in hashes.iter().filter(|hash| is_hash(hash)) {
+                let fresh = lock(&fresh);
+                if fresh.contains_key(hash) {
+                    continue;
+                }
+                for path in paths(&dir, hash) {
+                    if let Err(error) = files::remove(&path)
+                        && failed.is_ok()
+                    {
+                        failed = Err(io(&error));
+                    }
+                }
+            }
+            failed
+        })
+        .await
     }
 
     /// The file of a picture by its hash.
@@ -90,8 +137,22 @@ pub fn is_hash(text: &str) -> bool {
             .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
+fn lock(fresh: &Fresh) -> MutexGuard<'_, HashMap<String, u32>> {
+    // Nothing panics while the lock is held; if it ever did, the counts are still whole.
+    fresh.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Every path under which a picture may have a file.
+fn paths(dir: &Path, hash: &str) -> impl Iterator<Item = PathBuf> {
+    let stem = dir.join(&hash[..2]).join(hash);
+    KINDS
+        .into_iter()
+        .map(move |(_, ending, _)| stem.with_extension(ending))
+}
+
 fn keep(
     dir: &Path,
+    fresh: &Fresh,
     bytes: &Bytes,
     parameters: Option<&str>,
     seed: Option<Seed>,
@@ -117,7 +178,12 @@ fn keep(
         .find(|(format, ..)| *format == header.format)
         .map_or("png", |(_, ending, _)| ending);
     let path = dir.join(&hash[..2]).join(format!("{hash}.{ending}"));
-    if !path.is_file() {
+    // Before the file is looked for: from here on nothing removes it.
+    *lock(fresh).entry(hash.clone()).or_default() += 1;
+    if path.is_file() {
+        // One that no record held may be about to be cleared away for its age.
+        files::touch(&path).map_err(|e| io(&e))?;
+    } else {
         files::write_atomic(&path, &file).map_err(|e| io(&e))?;
     }
     Ok(Picture {
@@ -162,3 +228,6 @@ fn io(error: &dyn std::fmt::Display) -> ErrorInfo {
     )
     .detail(error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -208,4 +208,4 @@ fn verdict_text(verdict: GenerationVerdict) -> Result<String, StoreError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -12,6 +12,17 @@ use super::{Store, StoreError, gallery, nanoseconds, picture_files};
 /// Generations kept, of all services; pinned pictures keep theirs besides.
 const KEPT_ROWS: i64 = 10_000;
 
+/// What was removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// How many generations.
+    pub generations: u32,
+    /// Whose they were.
+    pub services: Vec<ServiceId>,
+    /// Hashes of the pictures that nothing holds any more.
+    pub pictures: Vec<String>,
+}
+
 impl Store {
     /// Keeps a generation; one with the same job id is replaced. The oldest go when there are too
     /// many: returns the hashes of pictures that nothing holds any more.
@@ -42,8 +53,9 @@ impl Store {
                 ))?
                 .query_map([KEPT_ROWS], |row| row.get(0))?
                 .collect::<Result<_, _>>()?;
+            let mut removed = Removed::default();
             for generation in too_many {
-                let_go.extend(remove(&transaction, generation)?);
+                let_go.extend(remove(&transaction, generation, &mut removed)?);
             }
             let free = picture_files::free(&transaction, let_go)?;
             transaction.commit()?;
@@ -52,28 +64,24 @@ impl Store {
         .await
     }
 
-    /// Removes generations; ids that are not known are no error. Returns how many there were, and the
-    /// hashes of pictures that nothing holds any more.
-    pub async fn forget_generations(
-        &self,
-        ids: Vec<JobId>,
-    ) -> Result<(u32, Vec<String>), StoreError> {
+    /// Removes generations; ids that are not known are no error.
+    pub async fn forget_generations(&self, ids: Vec<JobId>) -> Result<Removed, StoreError> {
         self.run(move |connection| {
             let transaction = connection.transaction()?;
-            let (mut removed, mut let_go) = (0, Vec::new());
+            let mut removed = Removed::default();
+            let mut let_go = Vec::new();
             for id in ids {
                 let generation = transaction
                     .prepare_cached("SELECT id FROM generations WHERE job = ?")?
                     .query_row([id.as_str()], |row| row.get(0))
                     .optional()?;
                 if let Some(generation) = generation {
-                    let_go.extend(remove(&transaction, generation)?);
-                    removed += 1;
+                    let_go.extend(remove(&transaction, generation, &mut removed)?);
                 }
             }
-            let free = picture_files::free(&transaction, let_go)?;
+            removed.pictures = picture_files::free(&transaction, let_go)?;
             transaction.commit()?;
-            Ok((removed, free))
+            Ok(removed)
         })
         .await
     }
@@ -129,12 +137,20 @@ impl Store {
 pub(super) fn remove(
     transaction: &Transaction<'_>,
     generation: i64,
+    removed: &mut Removed,
 ) -> Result<Vec<String>, StoreError> {
-    for delete in [
-        "DELETE FROM generations WHERE id = ?",
-        "DELETE FROM gallery WHERE generation = ?",
-    ] {
-        transaction.prepare_cached(delete)?.execute([generation])?;
+    let service: String = transaction
+        .prepare_cached("DELETE FROM generations WHERE id = ? RETURNING service")?
+        .query_row([generation], |row| row.get(0))?;
+    transaction
+        .prepare_cached("DELETE FROM gallery WHERE generation = ?")?
+        .execute([generation])?;
+    removed.generations += 1;
+    // A name that is none any more has nothing to be told.
+    if let Ok(service) = ServiceId::new(service)
+        && !removed.services.contains(&service)
+    {
+        removed.services.push(service);
     }
     picture_files::let_go(transaction, generation)
 }

@@ -3,7 +3,7 @@
 
 use rusqlite::{Transaction, params};
 
-use super::{Store, StoreError, generations};
+use super::{Store, StoreError, generations, generations::Removed};
 
 /// Whether a row of `generations` holds a pinned picture.
 pub(super) const IS_PINNED: &str = "EXISTS (SELECT 1 FROM generation_pictures held
@@ -130,8 +130,8 @@ impl Store {
     }
 
     /// Removes the oldest generations with pictures until all files fit; pinned ones and the newest
-    /// stay. Returns how many were removed, and the hashes of pictures that nothing holds any more.
-    pub async fn fit_generations(&self, budget: u64) -> Result<(u32, Vec<String>), StoreError> {
+    /// stay.
+    pub async fn fit_generations(&self, budget: u64) -> Result<Removed, StoreError> {
         self.run(move |connection| {
             let transaction = connection.transaction()?;
             let mut bytes =
@@ -139,7 +139,7 @@ impl Store {
                     Ok(whole(row.get(0)?))
                 })?;
             if bytes <= budget {
-                return Ok((0, Vec::new()));
+                return Ok(Removed::default());
             }
             let oldest: Vec<i64> = transaction
                 .prepare(&format!(
@@ -151,13 +151,12 @@ impl Store {
                 ))?
                 .query_map([], |row| row.get(0))?
                 .collect::<Result<_, _>>()?;
-            let (mut removed, mut all) = (0, Vec::new());
+            let mut removed = Removed::default();
             for generation in oldest {
                 if bytes <= budget {
                     break;
                 }
-                let let_go = generations::remove(&transaction, generation)?;
-                removed += 1;
+                let let_go = generations::remove(&transaction, generation, &mut removed)?;
                 for hash in let_go {
                     let size = transaction
                         .prepare_cached("SELECT total(bytes) FROM picture_files WHERE hash = ?")?
@@ -166,11 +165,11 @@ impl Store {
                     if !freed.is_empty() {
                         bytes = bytes.saturating_sub(size);
                     }
-                    all.extend(freed);
+                    removed.pictures.extend(freed);
                 }
             }
             transaction.commit()?;
-            Ok((removed, all))
+            Ok(removed)
         })
         .await
     }
@@ -260,3 +259,6 @@ fn put_size(
 fn whole(sum: f64) -> u64 {
     sum as u64
 }
+
+#[cfg(test)]
+mod tests;

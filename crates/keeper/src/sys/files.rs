@@ -5,6 +5,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, BufWriter, Read, Write},
     path::{Path, PathBuf},
+    time::{Duration, UNIX_EPOCH},
 };
 
 /// Attempts at the final rename. On Windows a virus scanner may hold the target for a moment.
@@ -160,6 +161,21 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
+/// Removes a file; one that is not there is no error.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Makes a file as young as one that was written just now.
+pub fn touch(path: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().append(true).open(path)?;
+    let since_1970 = Duration::try_from(super::clock::now().as_duration());
+    file.set_modified(UNIX_EPOCH + since_1970.unwrap_or_default())
+}
+
 fn write_and_sync(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = new_file(path)?;
     file.write_all(bytes)?;
@@ -202,7 +218,7 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
                     && error.kind() == io::ErrorKind::PermissionDenied
                     && attempt < RENAME_ATTEMPTS =>
             {
-                std::thread::sleep(std::time::Duration::from_millis(20 << attempt));
+                std::thread::sleep(Duration::from_millis(20 << attempt));
                 attempt += 1;
             }
             result => return result,
