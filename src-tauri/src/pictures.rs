@@ -1,4 +1,5 @@
-//! `picture://localhost/<path>`: pictures reach the page as files, never as text through IPC.
+//! `picture://localhost/<path>`: pictures, their thumbnails and previews reach the page as files,
+//! never as text through IPC.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Pictures: decoded within limits, their text chunks, the store of kept ones, live previews.
+//! Pictures: decoded within limits, their text chunks, the store of kept ones and
+//! their thumbnails, live previews.
 
 pub mod decode;
 pub mod likeness;
@@ -6,3 +7,4 @@ pub mod pictures;
 pub mod png_text;
 pub mod preview;
 pub mod proof;
+mod thumbnails;

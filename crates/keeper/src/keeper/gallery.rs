@@ -7,7 +7,7 @@ use forgekeeper_domain::{
 };
 
 use super::{KeeperHandle, handle::Inner, history};
-use crate::{store::generations::Removed, watch::facts::Report};
+use crate::{media::pictures::PictureFile, store::generations::Removed, watch::facts::Report};
 
 /// Longest text that is looked for, in bytes: a whole prompt.
 const LONGEST_TEXT: usize = 20_000;
@@ -63,5 +63,26 @@ pub(super) async fn tell_removed(inner: &Inner, removed: Removed) {
 pub(super) async fn remove_pictures(inner: &Inner, hashes: Vec<String>) {
     if let Err(error) = inner.pictures.remove(hashes).await {
         tracing::warn!(%error, detail = error.detail, "a picture's file could not be removed");
+    }
+}
+
+/// A thumbnail; one that was made just now is counted.
+pub(super) async fn thumbnail(inner: &Inner, hash: &str) -> Result<PictureFile, ErrorInfo> {
+    let (file, made) = inner.pictures.thumbnail(hash).await?;
+    if made {
+        count(inner, vec![hash.to_owned()]).await;
+    }
+    Ok(file)
+}
+
+/// Enters what the files of pictures take. Without it the budget counts a little less than there
+/// is, until the next walk through the folder.
+pub(super) async fn count(inner: &Inner, hashes: Vec<String>) {
+    let counted = async {
+        let sizes = inner.pictures.sizes(hashes).await?;
+        Ok::<_, ErrorInfo>(inner.store.put_picture_sizes(sizes).await?)
+    };
+    if let Err(error) = counted.await {
+        tracing::warn!(%error, detail = error.detail, "pictures could not be counted");
     }
 }

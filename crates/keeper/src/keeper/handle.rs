@@ -374,7 +374,7 @@ impl KeeperHandle {
         Ok(self.inner.store.generations(limit).await?)
     }
 
-    /// A kept picture by hash, or a live preview by its path.
+    /// A kept picture by hash, its thumbnail by `thumb/` and its hash, or a live preview by its path.
     pub async fn picture(&self, path: &str) -> Result<PictureFile, ErrorInfo> {
         if path.starts_with("preview/") {
             return self
@@ -383,7 +383,10 @@ impl KeeperHandle {
                 .get(path)
                 .ok_or_else(|| ErrorInfo::new(ErrorCode::PictureMissing, "this preview is gone"));
         }
-        self.inner.pictures.get(path).await
+        match path.strip_prefix("thumb/") {
+            Some(hash) => super::gallery::thumbnail(&self.inner, hash).await,
+            None => self.inner.pictures.get(path).await,
+        }
     }
 
     /// Closes the history database; called once, by the keeper's shutdown.

@@ -14,7 +14,7 @@ use forgekeeper_domain::{
 use image::ImageFormat;
 use sha2::{Digest as _, Sha256};
 
-use super::{decode, png_text};
+use super::{decode, png_text, thumbnails};
 use crate::sys::files;
 
 /// Largest stored file: a picture as it came, and its added parameter text.
@@ -40,6 +40,8 @@ pub struct PictureFile {
 pub struct PictureStore {
     dir: PathBuf,
     fresh: Fresh,
+    /// One picture at a time is unpacked for its thumbnail: each may take half a gigabyte.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// How often each picture was kept since the last record that names it: the same picture may be
@@ -52,8 +54,11 @@ impl PictureStore {
         let dir = dir.into();
         blocking(move || {
             files::ensure_dir(&dir).map_err(|e| io(&e))?;
-            let fresh = Fresh::default();
-            Ok(Self { dir, fresh })
+            Ok(Self {
+                dir,
+                fresh: Fresh::default(),
+                turn: Arc::default(),
+            })
         })
         .await
     }
@@ -67,6 +72,56 @@ impl PictureStore {
     ) -> Result<Picture, ErrorInfo> {
         let (dir, fresh) = (self.dir.clone(), Arc::clone(&self.fresh));
         blocking(move || keep(&dir, &fresh, &bytes, parameters.as_deref(), seed)).await
+    }
+
+    /// The thumbnail of a picture by its hash, and whether it was made just now.
+    pub async fn thumbnail(&self, hash: &str) -> Result<(PictureFile, bool), ErrorInfo> {
+        if !is_hash(hash) {
+            return Err(missing());
+        }
+        let path = thumbnails::path(&self.dir, hash);
+        if let Some(made) = read_thumbnail(path.clone()).await? {
+            return Ok((made, false));
+        }
+        let _turn = self.turn.lock().await;
+        // Somebody else may have had the turn before for the same one.
+        if let Some(made) = read_thumbnail(path.clone()).await? {
+            return Ok((made, false));
+        }
+        let picture = self.get(hash).await?;
+        blocking(move || {
+            let (_, picture) = decode::decode(&picture.bytes).map_err(|problem| bad(&problem))?;
+            let bytes = thumbnails::shrink(&picture).map_err(|error| bad(&error))?;
+            files::write_atomic(&path, &bytes).map_err(|e| io(&e))?;
+            Ok((thumbnail_file(bytes), true))
+        })
+        .await
+    }
+
+    /// How large the files of each picture are, its thumbnail among them; `None` for one that is not
+    /// there.
+    pub async fn sizes(
+        &self,
+        hashes: Vec<String>,
+    ) -> Result<Vec<(String, Option<u64>)>, ErrorInfo> {
+        let dir = self.dir.clone();
+        blocking(move || {
+            let size = |hash: &str| {
+                let bytes: u64 = paths(&dir, hash)
+                    .filter_map(|path| std::fs::metadata(path).ok())
+                    .map(|file| file.len())
+                    .sum();
+                (bytes > 0).then_some(bytes)
+            };
+            let hashes = hashes.into_iter().filter(|hash| is_hash(hash));
+            Ok(hashes
+                .map(|hash| {
+                    let bytes = size(&hash);
+                    (hash, bytes)
+                })
+                .collect())
+        })
+        .await
     }
 
     /// Pictures that were kept are in a record now, and may go with it.
@@ -148,6 +203,26 @@ fn paths(dir: &Path, hash: &str) -> impl Iterator<Item = PathBuf> {
     KINDS
         .into_iter()
         .map(move |(_, ending, _)| stem.with_extension(ending))
+        .chain([thumbnails::path(dir, hash)])
+}
+
+async fn read_thumbnail(path: PathBuf) -> Result<Option<PictureFile>, ErrorInfo> {
+    blocking(
+        move || match files::read_limited(&path, thumbnails::MAX_BYTES) {
+            Ok(bytes) => Ok(Some(thumbnail_file(bytes))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io(&error)),
+        },
+    )
+    .await
+}
+
+fn thumbnail_file(bytes: Vec<u8>) -> PictureFile {
+    let format = image::guess_format(&bytes).unwrap_or(ImageFormat::Jpeg);
+    PictureFile {
+        mime: format.to_mime_type().to_owned(),
+        bytes: Bytes::from(bytes),
+    }
 }
 
 fn keep(
@@ -157,14 +232,9 @@ fn keep(
     parameters: Option<&str>,
     seed: Option<Seed>,
 ) -> Result<Picture, ErrorInfo> {
-    let (header, picture) = decode::decode(bytes).map_err(|problem| {
-        ErrorInfo::new(
-            ErrorCode::BadPicture,
-            "The picture could not be decoded within the limits.",
-        )
-        .detail(problem.to_string())
-    })?;
+    let (header, picture) = decode::decode(bytes).map_err(|problem| bad(&problem))?;
     let blank = decode::stats(&picture).is_blank();
+    let thumbnail = thumbnails::shrink(&picture);
     drop(picture);
     let file = match parameters {
         Some(text) if header.format == ImageFormat::Png => {
@@ -185,6 +255,14 @@ fn keep(
         files::touch(&path).map_err(|e| io(&e))?;
     } else {
         files::write_atomic(&path, &file).map_err(|e| io(&e))?;
+    }
+    let small = thumbnails::path(dir, &hash);
+    if let Ok(bytes) = thumbnail
+        && !small.is_file()
+        && let Err(error) = files::write_atomic(&small, &bytes)
+    {
+        // The picture is what counts: a thumbnail is made again when it is asked for.
+        tracing::warn!(%error, "a thumbnail could not be written");
     }
     Ok(Picture {
         hash,
@@ -219,6 +297,14 @@ fn hex(digest: &[u8]) -> String {
 
 fn missing() -> ErrorInfo {
     ErrorInfo::new(ErrorCode::PictureMissing, "No such picture is stored.")
+}
+
+fn bad(problem: &dyn std::fmt::Display) -> ErrorInfo {
+    ErrorInfo::new(
+        ErrorCode::BadPicture,
+        "The picture could not be decoded within the limits.",
+    )
+    .detail(problem.to_string())
 }
 
 fn io(error: &dyn std::fmt::Display) -> ErrorInfo {
