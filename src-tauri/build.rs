@@ -20,6 +20,7 @@ const COMMANDS: &[&str] = &[
     "golden_table_save",
     "gallery_list",
     "gallery_forget",
+    "gallery_use",
     "gpu_history",
     "gpu_table_save",
     "gpu_picture_save",

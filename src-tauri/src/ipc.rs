@@ -19,6 +19,9 @@ pub fn builder() -> Builder<tauri::Wry> {
     Builder::<tauri::Wry>::new()
         .constant("PRESETS", forgekeeper_domain::generation::PRESETS)
         .typ::<forgekeeper_domain::gallery::GalleryUse>()
+        .typ::<forgekeeper_domain::golden::GoldenSet>()
+        .typ::<forgekeeper_domain::golden::GoldenRun>()
+        .typ::<forgekeeper_domain::golden::GoldenComparison>()
         .commands(collect_commands![
             actions::keeper_state,
             actions::action_plan,
@@ -38,6 +41,7 @@ pub fn builder() -> Builder<tauri::Wry> {
             golden::golden_table_save,
             gallery::gallery_list,
             gallery::gallery_forget,
+            gallery::gallery_use,
             gpus::gpu_history,
             gpus::gpu_table_save,
             gpus::gpu_picture_save,

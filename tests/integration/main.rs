@@ -14,6 +14,7 @@ mod docker_lab;
 mod docker_tls;
 mod faults;
 mod golden;
+mod gallery;
 mod gpu_nvml;
 mod gpu_troubles;
 mod logs_cli;

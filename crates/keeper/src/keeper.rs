@@ -243,6 +243,10 @@ impl Keeper {
             own_rules,
             data_dir: options.paths.data_dir,
         });
+        // One command does not tidy up.
+        if options.keeps_journal {
+            handle.mend_gallery();
+        }
         let started = options
             .keeps_journal
             .then(|| "Forgekeeper started".to_owned());

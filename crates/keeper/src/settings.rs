@@ -46,6 +46,25 @@ pub struct Settings {
     /// Services, in file order.
     #[serde(default)]
     pub services: Vec<ServiceSettings>,
+    /// What is kept of everything that was tested.
+    #[serde(default)]
+    pub gallery: GallerySettings,
+}
+
+/// What is kept of everything that was tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct GallerySettings {
+    /// Most that pictures and thumbnails take on disk, MiB.
+    pub budget_mib: u32,
+}
+
+impl Default for GallerySettings {
+    fn default() -> Self {
+        Self {
+            budget_mib: 5 * 1024,
+        }
+    }
 }
 
 /// A machine with an engine.

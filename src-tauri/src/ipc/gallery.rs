@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use forgekeeper_domain::{
     error::ErrorInfo,
-    gallery::{GalleryPage, GalleryQuery},
+    gallery::{GalleryPage, GalleryQuery, GalleryUse},
     ids::JobId,
 };
 use tauri::State;
@@ -29,4 +29,11 @@ pub(super) async fn gallery_forget(
     ids: Vec<JobId>,
 ) -> Result<u32, ErrorInfo> {
     session.keeper().await?.forget_generations(ids).await
+}
+
+/// What the kept pictures take.
+#[tauri::command]
+#[specta::specta]
+pub(super) async fn gallery_use(session: State<'_, Arc<Session>>) -> Result<GalleryUse, ErrorInfo> {
+    session.keeper().await?.gallery_use().await
 }

@@ -239,6 +239,7 @@ pub(super) async fn remember_generation(inner: &Inner, record: GenerationRecord)
             gallery::remove_pictures(inner, free).await;
             let hashes = record.pictures.iter().map(|p| p.hash.clone()).collect();
             gallery::count(inner, hashes).await;
+            gallery::fit(inner).await;
         }
         // Its pictures stay until a walk through the folder finds that nothing holds them.
         Err(error) => tracing::error!(%error, "a generation could not be written to the history"),

@@ -1,8 +1,10 @@
 //! Everything ever tested: looked for, removed, and what it takes on disk.
 
+use std::{collections::HashSet, sync::Arc};
+
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
-    gallery::{GalleryPage, GalleryQuery},
+    gallery::{GalleryPage, GalleryQuery, GalleryUse},
     ids::JobId,
 };
 
@@ -43,6 +45,80 @@ impl KeeperHandle {
         tell_removed(&self.inner, removed).await;
         Ok(count)
     }
+
+    /// Walks once through the pictures, beside everything else.
+    pub(super) fn mend_gallery(&self) {
+        let inner = Arc::clone(&self.inner);
+        let stop = self.inner.tasks.token();
+        self.inner.tasks.spawn("gallery", async move {
+            let mended = tokio::select! {
+                () = stop.cancelled() => return,
+                mended = mend(&inner) => mended,
+            };
+            if let Err(error) = mended {
+                tracing::warn!(%error, detail = error.detail, "the pictures could not be counted");
+            }
+        });
+    }
+
+    /// What the kept pictures take on disk, as counted when they were written.
+    pub async fn gallery_use(&self) -> Result<GalleryUse, ErrorInfo> {
+        let generations = self.inner.store.count_generations().await?;
+        let pictures = self.inner.store.pictures_use().await?;
+        Ok(GalleryUse {
+            generations,
+            pictures: pictures.pictures,
+            bytes: pictures.bytes as f64,
+            budget_bytes: budget(&self.inner) as f64,
+            golden_bytes: pictures.pinned_bytes as f64,
+        })
+    }
+}
+
+/// Most that pictures may take, bytes.
+fn budget(inner: &Inner) -> u64 {
+    let mib = inner.settings.borrow().settings.gallery.budget_mib;
+    u64::from(mib) * 1024 * 1024
+}
+
+/// Removes the oldest generations until all pictures fit.
+pub(super) async fn fit(inner: &Inner) {
+    match inner.store.fit_generations(budget(inner)).await {
+        Ok(removed) => {
+            if removed.generations > 0 {
+                tracing::info!(removed.generations, "the gallery's budget was exceeded");
+            }
+            tell_removed(inner, removed).await;
+        }
+        Err(error) => tracing::error!(%error, "the gallery's budget could not be kept"),
+    }
+}
+
+/// Walks once through the folder of pictures: mends what is counted, and removes files that nothing
+/// has named for a day.
+pub(super) async fn mend(inner: &Inner) -> Result<(), ErrorInfo> {
+    let found = inner.pictures.walk().await?;
+    let old: HashSet<String> = found
+        .iter()
+        .filter(|picture| picture.is_old)
+        .map(|picture| picture.hash.clone())
+        .collect();
+    let counted = found
+        .into_iter()
+        .map(|picture| (picture.hash, picture.bytes));
+    let differences = inner.store.mend_pictures(counted.collect()).await?;
+    let mut orphans = differences.orphans;
+    orphans.retain(|hash| old.contains(hash));
+    if !orphans.is_empty() {
+        tracing::info!(orphans = orphans.len(), "pictures that nothing names go");
+        inner.pictures.remove(orphans.clone()).await?;
+    }
+    // Written since the walk, or really gone: the files themselves tell.
+    let look_again = orphans.into_iter().chain(differences.missing).collect();
+    let sizes = inner.pictures.sizes(look_again).await?;
+    inner.store.put_picture_sizes(sizes).await?;
+    fit(inner).await;
+    Ok(())
 }
 
 /// Removes the files of what was removed, and shows which generation is a service's newest now.

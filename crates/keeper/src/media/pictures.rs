@@ -15,7 +15,11 @@ use image::ImageFormat;
 use sha2::{Digest as _, Sha256};
 
 use super::{decode, png_text, thumbnails};
-use crate::sys::files;
+use crate::sys::{clock, files};
+
+mod walk;
+
+pub use walk::FoundPicture;
 
 /// Largest stored file: a picture as it came, and its added parameter text.
 const MAX_STORED_BYTES: u64 = decode::MAX_FILE_BYTES as u64 + 8 * 1024 * 1024;
@@ -122,6 +126,13 @@ impl PictureStore {
                 .collect())
         })
         .await
+    }
+
+    /// Walks through the folder: every picture with its files. Leftovers of writes that were cut off
+    /// long ago are removed.
+    pub async fn walk(&self) -> Result<Vec<FoundPicture>, ErrorInfo> {
+        let dir = self.dir.clone();
+        blocking(move || walk::walk(&dir, clock::now()).map_err(|e| io(&e))).await
     }
 
     /// Pictures that were kept are in a record now, and may go with it.

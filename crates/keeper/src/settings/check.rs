@@ -118,6 +118,54 @@ pub(super) fn container(text: &str) -> Result<(), Objection> {
     Ok(())
 }
 
+/// An amount of disk such as `5 GiB`, in MiB.
+pub(super) fn size(key: &str, text: &str) -> Result<u32, Objection> {
+    const MIB: f64 = 1024.0 * 1024.0;
+    const UNITS: [(&str, f64); 6] = [
+        ("MiB", MIB),
+        ("GiB", 1024.0 * MIB),
+        ("TiB", 1024.0 * 1024.0 * MIB),
+        ("MB", 1e6),
+        ("GB", 1e9),
+        ("TB", 1e12),
+    ];
+    const LEAST_MIB: f64 = 64.0;
+    const MOST_MIB: f64 = 64.0 * 1024.0 * 1024.0;
+    let example = || format!("write it like `{key} = \"5 GiB\"`");
+    let bare = text.trim();
+    let digits = bare.len()
+        - bare
+            .trim_start_matches(|c: char| c.is_ascii_digit() || c == '.')
+            .len();
+    let (number, unit) = bare.split_at(digits);
+    let bytes = UNITS
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(unit.trim()))
+        .and_then(|(_, bytes)| Some(number.parse::<f64>().ok()? * bytes));
+    let Some(mib) = bytes.map(|bytes| bytes / MIB) else {
+        return Err(objection(
+            format!("`{}` is no amount of disk", excerpt(text)),
+            example(),
+        ));
+    };
+    if !(LEAST_MIB..=MOST_MIB).contains(&mib) {
+        return Err(objection(
+            format!(
+                "`{key}` must be from 64 MiB to 64 TiB, not {}",
+                excerpt(text)
+            ),
+            example(),
+        ));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "within the limits above"
+    )]
+    let mib = mib.round() as u32;
+    Ok(mib)
+}
+
 /// A path on this machine, in whatever notation its system has.
 pub(super) fn path(key: &str, text: &str) -> Result<(), Objection> {
     if text.trim().is_empty() {

@@ -13,8 +13,9 @@ use forgekeeper_domain::{
 use tokio::sync::{Notify, watch};
 
 use super::{
-    HostSettings, LOCAL_HOST, MAX_BYTES, ServiceSettings, Settings, SettingsEdit, SettingsProblem,
-    SettingsSnapshot, SettingsView, edit, parse::parse, text::text_of, watch as watching,
+    GallerySettings, HostSettings, LOCAL_HOST, MAX_BYTES, ServiceSettings, Settings, SettingsEdit,
+    SettingsProblem, SettingsSnapshot, SettingsView, edit, parse::parse, text::text_of,
+    watch as watching,
 };
 use crate::sys::{files, tasks::Tasks};
 
@@ -257,6 +258,10 @@ fn written_anew(in_force: Option<&Settings>) -> Result<String, ErrorInfo> {
     }
     for service in &settings.services {
         text = edit::edit(&text, &SettingsEdit::UpsertService(service.clone()))?;
+    }
+    if settings.gallery != GallerySettings::default() {
+        let mib = settings.gallery.budget_mib;
+        text = format!("{text}\n[gallery]\nbudget = \"{mib} MiB\"\n");
     }
     Ok(text)
 }

@@ -13,7 +13,8 @@ use toml::{
 };
 
 use super::{
-    AUTO_ENGINE, HostSettings, LOCAL_HOST, ServiceSettings, Settings, SettingsProblem,
+    AUTO_ENGINE, GallerySettings, HostSettings, LOCAL_HOST, ServiceSettings, Settings,
+    SettingsProblem,
     check::{self, Objection},
     text::{place, syntax_problem, text_of},
 };
@@ -22,7 +23,8 @@ use super::{
 const MAX_SERVICES: usize = 64;
 /// See [`MAX_SERVICES`].
 const MAX_HOSTS: usize = 32;
-const TOP_KEYS: [&str; 3] = ["demo", "host", "service"];
+const TOP_KEYS: [&str; 4] = ["demo", "gallery", "host", "service"];
+const GALLERY_KEYS: [&str; 1] = ["budget"];
 const HOST_KEYS: [&str; 2] = ["id", "engine"];
 const SERVICE_KEYS: [&str; 9] = [
     "id",
@@ -119,6 +121,7 @@ impl Reader {
                 services.push(service);
             }
         }
+        let gallery = self.gallery(root);
         let local_used = hosts.is_empty() || services.iter().any(|s| s.host.as_str() == LOCAL_HOST);
         if local_used
             && !hosts.iter().any(|h| h.id.as_str() == LOCAL_HOST)
@@ -136,7 +139,36 @@ impl Reader {
             demo: demo.unwrap_or(false),
             hosts,
             services,
+            gallery,
         }
+    }
+
+    fn gallery(&mut self, root: &DeTable<'_>) -> GallerySettings {
+        let mut gallery = GallerySettings::default();
+        let Some((key, value)) = root.get_key_value("gallery") else {
+            return gallery;
+        };
+        let Some(table) = value.get_ref().as_table() else {
+            self.object(
+                key.span().start,
+                "`gallery` is no section",
+                "write `[gallery]` with one bracket on each side",
+            );
+            return gallery;
+        };
+        self.unknown_keys("the gallery", table, &GALLERY_KEYS);
+        let section = Section {
+            what: "gallery",
+            span: value.span(),
+            table,
+        };
+        if let Some((text, offset)) = self.text(&section, "budget") {
+            match check::size("budget", &text) {
+                Ok(mib) => gallery.budget_mib = mib,
+                Err(why) => self.problems.push(Problem { offset, why }),
+            }
+        }
+        gallery
     }
 
     fn unique<K: Hash + Eq + Clone + std::fmt::Display>(

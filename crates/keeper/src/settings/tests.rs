@@ -280,7 +280,7 @@ fn the_first_write_explains_the_file() {
     let lines: Vec<_> = template
         .lines()
         .filter_map(|line| line.strip_prefix("# "))
-        .filter(|line| line.starts_with("[[") || line.contains(" = "))
+        .filter(|line| line.starts_with('[') || line.contains(" = "))
         .collect();
     let example = lines.join("\n");
     assert_eq!(parse(&example).unwrap().services.len(), 1);
@@ -421,6 +421,58 @@ fn values_from_the_window_are_checked_like_the_file() {
         file.upsert_service(&injected).unwrap_err().code,
         ErrorCode::BadRequest
     );
+}
+
+#[test]
+fn the_gallerys_budget_is_an_amount_of_disk() {
+    let of = |budget: &str| parse(&format!("[gallery]\nbudget = {budget}\n"));
+    assert_eq!(parse("").unwrap().gallery.budget_mib, 5 * 1024);
+    assert_eq!(parse("[gallery]\n").unwrap().gallery.budget_mib, 5 * 1024);
+    for (text, mib) in [
+        ("\"5 GiB\"", 5 * 1024),
+        ("\" 64mib \"", 64),
+        ("\"1.5 TiB\"", 1_572_864),
+        ("\"100 MB\"", 95),
+    ] {
+        assert_eq!(of(text).unwrap().gallery.budget_mib, mib, "{text}");
+    }
+    for (text, words) in [
+        ("\"5\"", "`5` is no amount of disk"),
+        ("\"many GiB\"", "no amount of disk"),
+        ("\"5 PiB\"", "no amount of disk"),
+        ("\"1.2.3 GiB\"", "no amount of disk"),
+        ("\"-5 GiB\"", "no amount of disk"),
+        ("\"\"", "no amount of disk"),
+        ("\"inf GiB\"", "no amount of disk"),
+        ("\"1 MiB\"", "from 64 MiB to 64 TiB"),
+        ("\"999999999999999999999999 TiB\"", "from 64 MiB to 64 TiB"),
+        ("5", "must be a text between quotes"),
+    ] {
+        let problem = of(text).unwrap_err();
+        assert!(problem.reason.contains(words), "{text}: {problem}");
+        assert_eq!(problem.line, Some(2), "{text}");
+        assert!(problem.remedy.contains("budget = "), "{text}: {problem}");
+    }
+    let unknown = parse("[gallery]\nbudgt = \"5 GiB\"\n").unwrap_err();
+    assert!(unknown.remedy.contains("`budget`"), "{unknown}");
+    assert!(
+        parse("gallery = 5")
+            .unwrap_err()
+            .remedy
+            .contains("[gallery]")
+    );
+}
+
+#[test]
+fn the_budget_survives_a_file_that_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("forgekeeper.toml");
+    fs::write(&path, format!("{SITE}\n[gallery]\nbudget = \"7 GiB\"\n")).unwrap();
+    let file = SettingsFile::new(&path);
+    file.load();
+    fs::remove_file(&path).unwrap();
+    let written = file.upsert_service(&service("a")).unwrap();
+    assert_eq!(parse(&written).unwrap().gallery.budget_mib, 7 * 1024);
 }
 
 #[tokio::test]

@@ -114,3 +114,39 @@ async fn a_file_that_is_no_picture_has_no_thumbnail() {
     assert_eq!(error.code, ErrorCode::BadPicture);
     assert!(!file(&folder, &hash, "thumb").exists());
 }
+
+/// Makes a file two days older than it is.
+fn age(path: &Path) {
+    let file = std::fs::OpenOptions::new().append(true).open(path);
+    let file = file.expect("there");
+    let modified = file.metadata().and_then(|file| file.modified());
+    let before = modified.expect("a time") - std::time::Duration::from_hours(48);
+    file.set_modified(before).expect("set");
+}
+
+#[tokio::test]
+async fn a_walk_finds_pictures_and_clears_what_was_left_behind() {
+    let (folder, store) = store().await;
+    let old = store.keep(png(1), None, None).await.expect("kept");
+    let young = store.keep(png(2), None, None).await.expect("kept");
+    for ending in ["png", "thumb"] {
+        age(&file(&folder, &old.hash, ending));
+    }
+    let beside = |name: &str| folder.path().join(&old.hash[..2]).join(name);
+    for name in [".a.png.1.tmp", ".b.png.2.tmp", "notes.txt", "short.png"] {
+        std::fs::write(beside(name), b"x").expect("written");
+    }
+    age(&beside(".a.png.1.tmp"));
+    std::fs::write(folder.path().join("README"), b"x").expect("written");
+    let mut found = store.walk().await.expect("walked");
+    found.sort_by_key(|picture| picture.hash != old.hash);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].is_old && found[0].bytes > u64::from(old.bytes));
+    assert!(!found[1].is_old && found[1].hash == young.hash);
+    assert!(!beside(".a.png.1.tmp").exists() && beside(".b.png.2.tmp").exists());
+    assert!(beside("notes.txt").exists(), "others' files are left alone");
+    // Kept once more, it is young again.
+    store.keep(png(1), None, None).await.expect("kept");
+    let found = store.walk().await.expect("walked");
+    assert!(found.iter().all(|picture| !picture.is_old), "{found:?}");
+}
