@@ -29,8 +29,8 @@ use crate::{
 
 mod clients;
 mod doors;
-mod golden;
 mod gallery;
+mod golden;
 mod gpu_past;
 mod handle;
 mod history;

@@ -40,6 +40,12 @@ export const commands = {
 	 *  or `None` when that was cancelled. The page names no path.
 	 */
 	goldenTableSave: (reference: JobId, candidate: JobId) => typedError<string | null, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_table_save", { reference, candidate })),
+	/**  The kept generations that answer to a query, newest first. */
+	galleryList: (query: GalleryQuery_Deserialize) => typedError<GalleryPage_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("gallery_list", { query })),
+	/**  Removes generations, and the pictures that nothing else holds; how many generations there were. */
+	galleryForget: (ids: JobId[]) => typedError<number, ErrorInfo_Serialize>(__TAURI_INVOKE("gallery_forget", { ids })),
+	/**  What the kept pictures take. */
+	galleryUse: () => typedError<GalleryUse, ErrorInfo_Serialize>(__TAURI_INVOKE("gallery_use")),
 	/**  The past of a host's cards. */
 	gpuHistory: (query: GpuHistoryQuery) => typedError<GpuHistory_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("gpu_history", { query })),
 	/**
@@ -1151,6 +1157,12 @@ export type GalleryQuery_Serialize = {
 	after: JobId | null,
 	/**  Most of them; the keeper has a limit of its own. */
 	limit: number,
+};
+
+/**  What is kept of everything that was tested. */
+export type GallerySettings = {
+	/**  Most that pictures and thumbnails take on disk, MiB. */
+	budget_mib: number,
 };
 
 /**  What the kept pictures take. */
@@ -3877,6 +3889,8 @@ export type Settings_Deserialize = {
 	hosts?: HostSettings[],
 	/**  Services, in file order. */
 	services?: ServiceSettings_Deserialize[],
+	/**  What is kept of everything that was tested. */
+	gallery?: GallerySettings,
 };
 
 /**  What the file says, checked. */
@@ -3887,6 +3901,8 @@ export type Settings_Serialize = {
 	hosts: HostSettings[],
 	/**  Services, in file order. */
 	services: ServiceSettings_Serialize[],
+	/**  What is kept of everything that was tested. */
+	gallery: GallerySettings,
 };
 
 /**  How grave it is (`log-catalogue.md` §2). */

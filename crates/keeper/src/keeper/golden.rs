@@ -12,6 +12,7 @@ use forgekeeper_domain::{
 
 use super::{
     doors::remember_generation,
+    gallery::remove_pictures,
     gpu_past::write,
     handle::{KeeperHandle, new_job},
 };
@@ -93,6 +94,10 @@ impl KeeperHandle {
             Box::pin(async move {
                 match made {
                     Made::Entry(entry) => {
+                        let pictures = entry.record.pictures.iter();
+                        let hashes = pictures.map(|picture| picture.hash.clone()).collect();
+                        // Before the history may let the oldest go.
+                        inner.store.pin_pictures(&pin(&run), hashes).await?;
                         remember_generation(&inner, entry.record.clone()).await;
                         inner.store.add_golden_entry(run, *entry).await?;
                     }
@@ -108,11 +113,14 @@ impl KeeperHandle {
         Ok(self.inner.store.golden_runs(set).await?)
     }
 
-    /// Removes a run with its votes; its pictures stay in the history.
+    /// Removes a run with its votes; pictures that the history still has stay there.
     pub async fn remove_golden_run(&self, run: JobId) -> Result<(), ErrorInfo> {
-        let unknown = no_run(&run);
-        let gone = self.inner.store.remove_golden_run(run).await?;
-        if gone { Ok(()) } else { Err(unknown) }
+        if !self.inner.store.remove_golden_run(run.clone()).await? {
+            return Err(no_run(&run));
+        }
+        let free = self.inner.store.unpin_pictures(&pin(&run)).await?;
+        remove_pictures(&self.inner, free).await;
+        Ok(())
     }
 
     /// Compares two runs of one set, prompt by prompt.
@@ -198,6 +206,11 @@ impl KeeperHandle {
         let comparison = self.compare_golden(reference, candidate).await?;
         write(path, golden::csv(&comparison).into_bytes()).await
     }
+}
+
+/// The name under which a run holds its pictures.
+fn pin(run: &JobId) -> String {
+    format!("golden/{run}")
 }
 
 fn no_set(name: &str) -> ErrorInfo {

@@ -34,6 +34,7 @@ pub(crate) fn made(id: &str, second: i64, prompt: &str) -> GenerationRecord {
         error: None,
         timing: None,
         card: None,
+        on_cpu: false,
     }
 }
 
