@@ -36,7 +36,8 @@ enum Place {
     /// In the history: over. Its entry, when it made its pictures.
     Over(Result<Value, Failure>),
     Running,
-    Queued,
+    /// Waiting behind so many others, where that is told.
+    Queued(Option<u32>),
     /// Neither in the history nor in the queue.
     Nowhere,
 }
@@ -157,14 +158,21 @@ impl<'a> Following<'a> {
             Place::Over(ending) => return Ok(Some(ending)),
             Place::Running => {
                 self.socket.keep_open().await;
+                if self.progress.queue_ahead.take().is_some() {
+                    self.tell(None, on_progress);
+                }
                 if self.socket.is_silent() && self.progress.stage == GenerationStage::Waiting {
                     self.move_to(GenerationStage::AtWork, on_progress);
                 }
                 let order = json!({ "prompt_id": self.prompt });
                 self.order("/interrupt", &order).await;
             }
-            Place::Queued => {
+            Place::Queued(ahead) => {
                 self.last_sign = Instant::now();
+                if self.progress.queue_ahead != ahead {
+                    self.progress.queue_ahead = ahead;
+                    self.tell(None, on_progress);
+                }
                 let order = json!({ "delete": [self.prompt] });
                 let taken = self.order("/queue", &order).await;
                 if let Some(stop) = &mut self.stop {
@@ -203,7 +211,7 @@ impl<'a> Following<'a> {
         Ok(if queue.runs(self.prompt) {
             Place::Running
         } else if queue.holds(self.prompt) {
-            Place::Queued
+            Place::Queued(queue.ahead_of(self.prompt))
         } else {
             Place::Nowhere
         })
@@ -235,6 +243,7 @@ impl<'a> Following<'a> {
         let made = step.saturating_sub(first);
         let each = (made > 0).then(|| at.elapsed().as_secs_f64() / f64::from(made));
         progress.stage = GenerationStage::Sampling;
+        progress.queue_ahead = None;
         progress.step = Some(step);
         progress.fraction = Some(f64::from(step) / f64::from(steps));
         progress.eta_s = each.map(|each| each * f64::from(steps - step));
@@ -247,6 +256,7 @@ impl<'a> Following<'a> {
     ) {
         if self.progress.stage != stage {
             self.progress.stage = stage;
+            self.progress.queue_ahead = None;
             self.last_sign = Instant::now();
             self.tell(None, on_progress);
         }

@@ -31,6 +31,8 @@ struct Mind {
     looks_left: u32,
     /// Whether ours waits behind another's.
     behind: bool,
+    /// Numbers of others that wait beside ours, which has 3; each look finds one less.
+    waiting: Vec<f64>,
     /// How ours ends; without one it is in no history.
     ending: Option<Value>,
     /// A prompt in the history with its checkpoint.
@@ -84,8 +86,12 @@ fn answer(mind: &mut Mind, request: &Request) -> Reply {
             let row = ours.map(|id| json!([3, id, {}, {}, ["7"]])).filter(|_| there);
             let theirs = json!([2, "theirs", {}, {}, ["7"]]);
             let list = |row: Option<Value>| row.into_iter().collect::<Vec<_>>();
+            let others = mind.waiting.iter().enumerate();
+            let others = others.map(|(n, number)| json!([number, format!("other{n}"), {}, {}, ["7"]]));
+            let pending: Vec<Value> = others.chain(row.clone()).collect();
+            mind.waiting.pop();
             good(&if mind.behind {
-                json!({"queue_running": [theirs], "queue_pending": list(row)})
+                json!({"queue_running": [theirs], "queue_pending": pending})
             } else {
                 json!({"queue_running": list(row), "queue_pending": []})
             })
@@ -230,6 +236,31 @@ async fn a_waiting_prompt_is_taken_from_the_queue_and_the_others_are_left_alone(
     let mind = mind.lock().expect("a mind");
     assert_eq!(mind.deleted, [json!([mind.prompts[0].0])]);
     assert!(mind.interrupted.is_empty(), "another's runs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_it_waits_the_number_of_those_before_it_is_told() {
+    let (server, _) = serve(Mind {
+        looks_left: 4,
+        behind: true,
+        // Behind ours, before it, and put before all.
+        waiting: vec![4.0, 2.5, -7.0],
+        ending: Some(success()),
+        ..Mind::default()
+    });
+    let mut told = Vec::new();
+    let (client, request, cancel) = (client(&server.url), sphere(), CancellationToken::new());
+    // There is no picture in the history of this one: only what was told on the way counts.
+    let _ = client
+        .txt2img(&request, &cancel, |live| {
+            told.push((live.progress.stage, live.progress.queue_ahead));
+        })
+        .await;
+    let waits = |ahead| (GenerationStage::Waiting, ahead);
+    assert_eq!(
+        told,
+        [waits(None), waits(Some(3)), waits(Some(2)), waits(Some(1))]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
