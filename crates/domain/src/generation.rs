@@ -11,10 +11,13 @@ use crate::{
 pub mod blank;
 mod card;
 pub mod infotext;
+pub mod lora;
 pub mod presets;
 pub mod request;
 pub mod samplers;
 pub mod timing;
+pub mod upscalers;
+pub mod workflow;
 
 pub use card::{CardWatch, Whereabouts};
 pub use presets::{PRESETS, Preset};

@@ -77,7 +77,7 @@ pub fn compose(request: &GenerationRequest, seed: Option<Seed>, names: &Names<'_
     // Writing to a String cannot fail.
     let _ = write!(
         text,
-        "\nSteps: {}, Sampler: {}, Schedule type: {}, CFG scale: {}, {seed}Size: {}x{}, Model: {}, Version: {}",
+        "\nSteps: {}, Sampler: {}, Schedule type: {}, CFG scale: {}, {seed}Size: {}x{}, Model: {}, {}Version: {}",
         request.steps,
         quote(names.sampler),
         quote(names.scheduler),
@@ -85,8 +85,39 @@ pub fn compose(request: &GenerationRequest, seed: Option<Seed>, names: &Names<'_
         request.width,
         request.height,
         quote(names.model),
+        besides(request),
         quote(names.program),
     );
+    text
+}
+
+/// What a request asks besides, in the order and the words of A1111 and Forge.
+fn besides(request: &GenerationRequest) -> String {
+    let mut text = String::new();
+    let mut pair = |key: &str, value: &str| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{key}: {}, ", quote(value));
+    };
+    if let Some(guidance) = request.distilled_cfg {
+        pair("Distilled CFG Scale", &guidance.to_string());
+    }
+    if let Some(hires) = &request.hires {
+        pair("Denoising strength", &hires.denoise.to_string());
+    }
+    if let Some(skip) = request.clip_skip.filter(|skip| *skip > 1) {
+        pair("Clip skip", &skip.to_string());
+    }
+    if let Some(hires) = &request.hires {
+        pair("Hires upscale", &hires.scale.to_string());
+        if let Some(steps) = hires.steps {
+            pair("Hires steps", &steps.to_string());
+        }
+        let upscaler = hires.upscaler.as_deref().unwrap_or("Latent");
+        pair("Hires upscaler", upscaler);
+    }
+    for (number, module) in request.modules.iter().enumerate() {
+        pair(&format!("Module {}", number + 1), module);
+    }
     text
 }
 
@@ -261,6 +292,32 @@ mod tests {
             assert_eq!(found.get(key), Some(value), "{key}");
         }
         assert_eq!(parse(&compose(&request, None, &names)).get("Seed"), None);
+        assert_eq!(found.get("Clip skip"), None, "nothing that was not asked");
+        let full = GenerationRequest {
+            clip_skip: Some(2),
+            distilled_cfg: Some(3.5),
+            hires: Some(crate::generation::Hires {
+                scale: 1.5,
+                steps: Some(7),
+                denoise: 0.4,
+                upscaler: None,
+            }),
+            modules: vec!["ae, new.safetensors".to_owned()],
+            ..request
+        };
+        let found = parse(&compose(&full, None, &names));
+        for (key, value) in [
+            ("Distilled CFG Scale", "3.5"),
+            ("Denoising strength", "0.4"),
+            ("Clip skip", "2"),
+            ("Hires upscale", "1.5"),
+            ("Hires steps", "7"),
+            ("Hires upscaler", "Latent"),
+            ("Module 1", "ae, new.safetensors"),
+            ("Version", "ComfyUI"),
+        ] {
+            assert_eq!(found.get(key), Some(value), "{key}");
+        }
     }
 
     #[test]

@@ -271,6 +271,27 @@ impl GenerationRequest {
         }
         Ok(())
     }
+
+    /// Pixels of the finished pictures: those asked for, enlarged by a second pass. Rounded down as
+    /// A1111 and Forge do it, to whole pixels and then to a multiple of 8.
+    pub fn picture_size(&self) -> (u32, u32) {
+        let Some(hires) = &self.hires else {
+            return (self.width, self.height);
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a float cast saturates, and a checked request is far from there"
+        )]
+        let enlarged = |side: u32| ((f64::from(side) * hires.scale) as u32 / 8 * 8).max(8);
+        (enlarged(self.width), enlarged(self.height))
+    }
+
+    /// Pixels of all pictures together.
+    pub fn pixels(&self) -> u64 {
+        let (width, height) = self.picture_size();
+        (u64::from(width) * u64::from(height)).saturating_mul(u64::from(self.batch))
+    }
 }
 
 #[cfg(test)]
@@ -391,6 +412,31 @@ mod tests {
             let problem = request.check().expect_err(word);
             assert!(problem.to_string().contains(word), "{problem}");
         }
+    }
+
+    #[test]
+    fn a_second_pass_makes_larger_pictures() {
+        let size = |width, height, scale| {
+            let hires = Hires {
+                scale,
+                steps: None,
+                denoise: 0.5,
+                upscaler: None,
+            };
+            let request = GenerationRequest {
+                width,
+                height,
+                hires: Some(hires),
+                ..GenerationRequest::default()
+            };
+            request.picture_size()
+        };
+        assert_eq!(GenerationRequest::default().picture_size(), (512, 512));
+        assert_eq!(size(512, 768, 2.0), (1024, 1536));
+        assert_eq!(size(520, 64, 1.5), (776, 96), "780 is no multiple of 8");
+        assert_eq!(size(2048, 64, 4.0), (8192, 256));
+        assert_eq!(size(64, 64, 1.0), (64, 64));
+        assert_eq!(size(64, u32::MAX, f64::NAN), (8, 8), "never checked");
     }
 
     #[test]

@@ -117,10 +117,11 @@ async fn embedded(bytes: Bytes) -> Option<String> {
 /// that was used instead is told once.
 fn sizes(request: &GenerationRequest, pictures: &[Picture]) -> Vec<Substitution> {
     let mut found = Vec::new();
+    let (width, height) = request.picture_size();
     for picture in pictures {
         for (field, asked, used) in [
-            ("width", request.width, picture.width),
-            ("height", request.height, picture.height),
+            ("width", width, picture.width),
+            ("height", height, picture.height),
         ] {
             let substitution = Substitution {
                 field: field.to_owned(),
