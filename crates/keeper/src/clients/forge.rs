@@ -5,6 +5,8 @@ mod client;
 mod errors;
 mod follow;
 mod memory;
+mod offers;
+mod options;
 pub(crate) mod probe;
 pub(crate) mod progress;
 mod wire;

@@ -250,6 +250,15 @@ impl Forge {
         let order = self.order(given, img2img)?;
         let _options = self.overridden(&order.given)?;
         let file = self.load_model().await?;
+        // The commit of the image takes nothing but paths, and looks at them only now.
+        let there = |module: &String| {
+            let mut all = self.spec.modules.iter();
+            all.any(|file| system::module_path(file) == *module)
+        };
+        if let Some(gone) = self.chosen_modules().iter().find(|module| !there(module)) {
+            let message = format!("[Errno 2] No such file or directory: '{gone}'");
+            return Err(Crash("FileNotFoundError", message));
+        }
         let on_cpu = self.is(Fault::ImageCpuFallback);
         self.show_memory(!on_cpu);
         if self.is(Fault::ImageOom) {

@@ -4,7 +4,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::generate::Crash;
-use super::{Build, Forge, ForgeSpec};
+use super::{Build, Forge, ForgeSpec, system};
 use crate::lock::lock;
 use crate::reply;
 
@@ -60,6 +60,9 @@ const OPTIONS: &[(&str, &str)] = &[
     ("lora_preferred_name", "\"Alias from file\""),
     ("CLIP_ignore_last_layers", "0"),
 ];
+
+/// VAE and text encoders beside the model.
+const MODULES: &str = "forge_additional_modules";
 
 /// Keys that the commit of the image skips silently.
 const SKIPPED: &[&str] = &[
@@ -144,6 +147,8 @@ impl Forge {
                     Some(file) => file.into(),
                     None => continue,
                 }
+            } else if key == MODULES {
+                self.known_modules(value)
             } else {
                 value.clone()
             };
@@ -170,6 +175,29 @@ impl Forge {
             };
             !same
         })
+    }
+
+    /// Paths of those of a list that there are; the newer commit drops the others in silence.
+    fn known_modules(&self, asked: &Value) -> Value {
+        let asked = asked.as_array().into_iter().flatten();
+        let paths = asked.filter_map(|name| {
+            let name = name.as_str()?;
+            let mut all = self.spec.modules.iter();
+            let file = all.find(|file| *file == name || system::module_path(file) == name)?;
+            Some(Value::from(system::module_path(file)))
+        });
+        paths.collect()
+    }
+
+    /// The VAE and the text encoders that are chosen beside the model.
+    pub(super) fn chosen_modules(&self) -> Vec<String> {
+        let saved = lock(&self.saved);
+        let chosen = saved.get(MODULES).and_then(Value::as_array);
+        let chosen = chosen.into_iter().flatten();
+        chosen
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect()
     }
 
     /// The file that a checkpoint name, stem, title or hash means.
@@ -215,7 +243,10 @@ impl Forge {
             if self.spec.build == Build::Image && SKIPPED.contains(&key.as_str()) {
                 continue;
             }
-            if key != "sd_model_checkpoint" {
+            if key == MODULES && self.spec.build == Build::Head {
+                let known = self.known_modules(&value);
+                saved.insert(key, known);
+            } else if key != "sd_model_checkpoint" {
                 saved.insert(key, value);
             }
         }

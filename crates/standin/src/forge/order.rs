@@ -31,6 +31,10 @@ pub(super) struct Order {
 /// The second pass at a larger size.
 pub(super) struct Hires {
     pub size: (u32, u32),
+    /// `None` when the size itself was asked for.
+    pub scale: Option<f64>,
+    /// As many as asked for; the text says nothing of those that follow the first pass.
+    pub own_steps: Option<u64>,
     pub steps: u64,
     pub upscaler: String,
 }
@@ -75,8 +79,14 @@ fn hires(given: &Map<String, Value>, size: (u32, u32), steps: u64) -> Result<Opt
         .get("hr_second_pass_steps")
         .and_then(Value::as_u64)
         .filter(|steps| *steps > 0);
+    let resized = ["hr_resize_x", "hr_resize_y"]
+        .iter()
+        .any(|key| given.get(*key).and_then(Value::as_u64).unwrap_or(0) > 0);
+    let scale = given.get("hr_scale").and_then(Value::as_f64);
     Ok(Some(Hires {
         size: (side("hr_resize_x", size.0), side("hr_resize_y", size.1)),
+        scale: (!resized).then(|| scale.unwrap_or(2.0)),
+        own_steps: second,
         steps: second.unwrap_or(steps).min(1_000),
         upscaler: upscaler.to_owned(),
     }))
@@ -190,26 +200,26 @@ impl Forge {
         let stem = system::model_name(file);
         let hash = self.hash(file);
         text.push_str(&format!(
-            "\nSteps: {}, Sampler: {}, Schedule type: {}, CFG scale: {:?}, Seed: {seed}, Size: {}x{}, \
+            "\nSteps: {}, Sampler: {}, Schedule type: {}, CFG scale: {:?}, {}Seed: {seed}, Size: {}x{}, \
              Model hash: {}, Model: {}{}, Version: {}",
             order.steps,
             order.sampler,
             order.scheduler,
             order.cfg,
+            order.distilled(file),
             order.asked_size.0,
             order.asked_size.1,
             &hash[..10],
             infotext::quoted(&stem),
-            order.hires.as_ref().map_or_else(String::new, |hires| {
-                format!(
-                    ", Hires resize: {}x{}, Hires upscaler: {}",
-                    hires.size.0,
-                    hires.size.1,
-                    infotext::quoted(&hires.upscaler)
-                )
-            }),
+            order.besides(self.whole_option("CLIP_stop_at_last_layers", 1)),
             self.version(),
         ));
+        for (number, module) in self.chosen_modules().iter().enumerate() {
+            let file = module.rsplit('/').next().unwrap_or(module);
+            let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+            let stem = infotext::quoted(stem);
+            text.push_str(&format!(", Module {}: {stem}", number + 1));
+        }
         text
     }
 }
@@ -234,6 +244,46 @@ impl Order {
                 String::new()
             }
         )
+    }
+
+    /// Guidance that only distilled models use, and only their text tells.
+    fn distilled(&self, file: &str) -> String {
+        if !file.contains("flux") {
+            return String::new();
+        }
+        let scale = self.given.get("distilled_cfg_scale");
+        let scale = scale.and_then(Value::as_f64).unwrap_or(3.5);
+        format!("Distilled CFG Scale: {scale:?}, ")
+    }
+
+    /// Settings behind the model, in the original's order.
+    fn besides(&self, clip_skip: i64) -> String {
+        let mut text = String::new();
+        if self.strength > 0.0 {
+            text.push_str(&format!(
+                ", Variation seed: {}, Variation seed strength: {:?}",
+                self.subseed, self.strength
+            ));
+        }
+        let denoise = self.given.get("denoising_strength");
+        if let Some(denoise) = denoise.and_then(Value::as_f64) {
+            text.push_str(&format!(", Denoising strength: {denoise:?}"));
+        }
+        if clip_skip > 1 {
+            text.push_str(&format!(", Clip skip: {clip_skip}"));
+        }
+        if let Some(hires) = &self.hires {
+            text.push_str(&match hires.scale {
+                Some(scale) => format!(", Hires upscale: {scale:?}"),
+                None => format!(", Hires resize: {}x{}", hires.size.0, hires.size.1),
+            });
+            if let Some(steps) = hires.own_steps {
+                text.push_str(&format!(", Hires steps: {steps}"));
+            }
+            let upscaler = infotext::quoted(&hires.upscaler);
+            text.push_str(&format!(", Hires upscaler: {upscaler}"));
+        }
+        text
     }
 
     /// Pixels of the finished pictures.

@@ -36,6 +36,11 @@ pub(super) fn model_name(file: &str) -> String {
         .replace('/', "_")
 }
 
+/// Where a VAE or text encoder lies.
+pub(super) fn module_path(file: &str) -> String {
+    format!("{MODELS}/VAE/{file}")
+}
+
 fn mib(count: u64) -> u64 {
     count * 1024 * 1024
 }
@@ -78,7 +83,7 @@ impl Forge {
             .spec
             .modules
             .iter()
-            .map(|file| json!({"model_name": file, "filename": format!("{MODELS}/VAE/{file}")}))
+            .map(|file| json!({"model_name": file, "filename": module_path(file)}))
             .collect();
         reply::json(200, &rows.into())
     }
@@ -142,7 +147,9 @@ impl Forge {
             "Latent",
             "Latent (antialiased)",
             "Latent (bicubic)",
+            "Latent (bicubic antialiased)",
             "Latent (nearest)",
+            "Latent (nearest-exact)",
         ];
         let rows: Vec<Value> = names.iter().map(|name| json!({ "name": name })).collect();
         reply::json(200, &rows.into())

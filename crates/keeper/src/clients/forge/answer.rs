@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
-    generation::{GenerationRequest, GenerationVerdict, Seed, Substitution, infotext},
+    generation::{
+        GenerationRequest, GenerationVerdict, Seed, Substitution,
+        infotext::{self, Infotext},
+    },
 };
 
 use super::{
@@ -178,7 +181,118 @@ fn substitutions(
     {
         note("seed", &asked.to_string(), &used.to_string());
     }
+    if let (Some(asked), Some(used)) = (request.clip_skip, info.clip_skip)
+        && differs(f64::from(asked), used)
+    {
+        note("clip_skip", &asked.to_string(), &used.to_string());
+    }
+    if let Some(variation) = &request.variation {
+        if let (Some(asked), Some(used)) = (variation.seed, info.subseed)
+            && asked.0 != used
+        {
+            note("variation_seed", &asked.to_string(), &used.to_string());
+        }
+        if let Some(used) = info.subseed_strength
+            && differs(variation.strength, used)
+        {
+            note(
+                "variation",
+                &variation.strength.to_string(),
+                &used.to_string(),
+            );
+        }
+    }
+    // The rest is told by the parameter text alone.
+    if !text.settings.is_empty() {
+        found.extend(told_by_text(request, info, &text));
+    }
     found
+}
+
+/// What only the parameter text tells. A setting that is missing there was not used.
+fn told_by_text(request: &GenerationRequest, info: &Info, text: &Infotext) -> Vec<Substitution> {
+    let mut found = Vec::new();
+    let mut compare = |field: &str, asked: String, key: &str, alike: &dyn Fn(&str) -> bool| {
+        let used = text.get(key);
+        if !used.is_some_and(alike) {
+            found.push(Substitution {
+                field: field.to_owned(),
+                asked,
+                used: used.map_or_else(|| NOTHING.to_owned(), judge::shorten),
+            });
+        }
+    };
+    let number =
+        |asked: f64| move |used: &str| used.parse().is_ok_and(|used| !differs(asked, used));
+    if let Some(asked) = request.distilled_cfg {
+        let key = "Distilled CFG Scale";
+        compare("distilled_cfg", asked.to_string(), key, &number(asked));
+    }
+    if let Some(hires) = &request.hires {
+        let (scale, denoise) = (hires.scale, hires.denoise);
+        compare(
+            "hires_scale",
+            scale.to_string(),
+            "Hires upscale",
+            &number(scale),
+        );
+        let key = "Denoising strength";
+        compare("hires_denoise", denoise.to_string(), key, &number(denoise));
+        // Both are told only where they were asked for.
+        if let Some(steps) = hires.steps {
+            let key = "Hires steps";
+            compare("hires_steps", steps.to_string(), key, &number(steps.into()));
+        }
+        if let Some(asked) = &hires.upscaler {
+            compare("hires_upscaler", asked.clone(), "Hires upscaler", &|used| {
+                same(asked, used)
+            });
+        }
+    }
+    if !request.modules.is_empty() {
+        let mut used: Vec<String> = text
+            .settings
+            .iter()
+            .filter(|(key, _)| key.starts_with("Module ") || key == "VAE")
+            .map(|(_, name)| module_stem(name))
+            .collect();
+        used.extend(info.sd_vae_name.as_deref().map(module_stem));
+        let missing = |asked: &&String| !used.contains(&module_stem(asked));
+        let missing: Vec<&str> = request
+            .modules
+            .iter()
+            .filter(missing)
+            .map(|m| &**m)
+            .collect();
+        if !missing.is_empty() {
+            let used = match used.as_slice() {
+                [] => NOTHING.to_owned(),
+                used => judge::shorten(&used.join(", ")),
+            };
+            found.push(Substitution {
+                field: "modules".to_owned(),
+                asked: missing.join(", "),
+                used,
+            });
+        }
+    }
+    found
+}
+
+/// What stands where the server used nothing of the sort.
+const NOTHING: &str = "nothing";
+
+fn differs(a: f64, b: f64) -> bool {
+    // As printed by a server, which rounds.
+    (a - b).abs() > 1e-6
+}
+
+/// A module as the parameter text names it: without folders and ending.
+fn module_stem(name: &str) -> String {
+    let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
+    file.rsplit_once('.')
+        .map_or(file, |(stem, _)| stem)
+        .to_lowercase()
 }
 
 /// Names and labels differ in case, blanks and underscores: `sgm_uniform`, `SGM Uniform`.

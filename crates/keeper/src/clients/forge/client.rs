@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
-    generation::{GenerationChoices, GenerationRequest, GenerationVerdict},
+    generation::{GenerationRequest, GenerationVerdict, lora},
 };
+use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -17,33 +18,43 @@ use super::{
         patience::Patience,
         probe::PROBE_DEADLINE,
     },
-    answer, errors,
+    answer,
     follow::{Follower, Sign, Whose},
-    wire,
+    offers::Dialect,
+    options, wire,
 };
-use crate::secrets::Credentials;
+use crate::{media::decode::MAX_FILE_BYTES, secrets::Credentials};
 
-/// Longest list of names offered.
-const MAX_CHOICES: usize = 5000;
 /// Room in an answer for what is no picture: parameters and texts.
 const BESIDE_PICTURES: usize = 16 * 1024 * 1024;
 
 /// Largest answer to a request: its pictures without any compression, in base64, and as much again
 /// for a grid of them. More than that is none of what was asked for.
 pub(super) fn answer_limit(request: &GenerationRequest) -> usize {
-    let pixels = u64::from(request.width) * u64::from(request.height) * u64::from(request.batch);
-    let base64 = pixels.saturating_mul(4).div_ceil(3).saturating_mul(4);
-    usize::try_from(base64.saturating_mul(2))
-        .unwrap_or(usize::MAX)
-        .saturating_add(BESIDE_PICTURES)
+    let (width, height) = request.picture_size();
+    let raw = (u64::from(width) * u64::from(height)).saturating_mul(4);
+    // A larger file is no picture that is unpacked.
+    let each = usize::try_from(raw).map_or(MAX_FILE_BYTES, |raw| raw.min(MAX_FILE_BYTES));
+    let base64 = each.div_ceil(3).saturating_mul(4);
+    let all = base64.saturating_mul(usize::try_from(request.batch).unwrap_or(1));
+    all.saturating_mul(2).saturating_add(BESIDE_PICTURES)
 }
 
 /// A Forge service for test generations.
 #[derive(Debug, Clone)]
 pub struct ForgeClient {
-    http: Http,
-    target: Target,
+    pub(super) http: Http,
+    pub(super) target: Target,
     patience: Patience,
+}
+
+/// What has to be known before a request is sent.
+#[derive(Debug, Default)]
+struct Plan {
+    /// Which server takes it, where that makes a difference.
+    dialect: Option<Dialect>,
+    /// Options that hold for this generation alone.
+    options: Map<String, Value>,
 }
 
 impl ForgeClient {
@@ -69,53 +80,6 @@ impl ForgeClient {
         self
     }
 
-    /// Names the service offers. Schedulers are missing on servers that do not know them.
-    pub async fn choices(&self) -> Result<GenerationChoices, ErrorInfo> {
-        let (samplers, schedulers, models) = tokio::join!(
-            self.names("/sdapi/v1/samplers", "name"),
-            self.names("/sdapi/v1/schedulers", "label"),
-            self.names("/sdapi/v1/sd-models", "title"),
-        );
-        let schedulers = match schedulers {
-            Err((404, _)) => Vec::new(),
-            other => other.map_err(|(_, info)| info)?,
-        };
-        Ok(GenerationChoices {
-            samplers: samplers.map_err(|(_, info)| info)?,
-            schedulers,
-            models: models.map_err(|(_, info)| info)?,
-            ..GenerationChoices::default()
-        })
-    }
-
-    async fn names(&self, path: &str, key: &str) -> Result<Vec<String>, (u16, ErrorInfo)> {
-        let answer = self
-            .http
-            .send(&self.target, &Ask::get(path, PROBE_DEADLINE))
-            .await;
-        let answer = answer.map_err(|error| (0, failure::unanswered(&error).1))?;
-        if answer.status != 200 {
-            return Err((
-                answer.status,
-                errors::refused(&answer, self.target.has_credentials()).1,
-            ));
-        }
-        let odd = |what: &str| {
-            let info = ErrorInfo::new(ErrorCode::Api, "The service's list of names is not usable.");
-            (answer.status, info.detail(format!("{path}: {what}")))
-        };
-        if answer.cut.is_some() {
-            return Err(odd("cut off or too large"));
-        }
-        let body = judge::json(&answer).map_err(|what| odd(&what))?;
-        let list = body.as_array().ok_or_else(|| odd("no list"))?;
-        let names = list
-            .iter()
-            .filter_map(|entry| entry.get(key)?.as_str())
-            .map(str::to_owned);
-        Ok(names.take(MAX_CHOICES).collect())
-    }
-
     /// Makes one test generation. Sends the request once and never again; cancelling interrupts it
     /// if it is certainly ours that runs, else it only stops waiting and says so.
     ///
@@ -127,20 +91,90 @@ impl ForgeClient {
         mut on_progress: impl FnMut(LiveProgress) + Send,
     ) -> GenerationOutcomeRaw {
         let started = Instant::now();
-        if let Err(problem) = request.check() {
-            let info = ErrorInfo::new(ErrorCode::BadRequest, problem.to_string());
-            return GenerationOutcomeRaw::failed(
-                (GenerationVerdict::Failed, info),
-                started.elapsed(),
-            );
-        }
+        let failed = |failure| GenerationOutcomeRaw::failed(failure, started.elapsed());
+        let plan = match self.plan(request).await {
+            Ok(plan) => plan,
+            Err(info) => return failed((GenerationVerdict::Failed, info)),
+        };
         let task = format!("task(forgekeeper-{})", uuid::Uuid::new_v4().simple());
-        let body = wire::txt2img(request, &task);
-        let mut follower = Follower::start(&self.http, &self.target, &task, request.steps).await;
+        let follower = Follower::start(&self.http, &self.target, &task, request.steps).await;
         if cancel.is_cancelled() {
-            return GenerationOutcomeRaw::failed(before_sent(), started.elapsed());
+            return failed(before_sent());
         }
-        let ask = Ask::post("/sdapi/v1/txt2img", &body, Duration::ZERO)
+        let body = wire::txt2img(request, &task, plan.dialect, &plan.options);
+        if plan.dialect != Some(Dialect::Image) || plan.options.is_empty() {
+            return self
+                .run(request, &body, follower, cancel, &mut on_progress)
+                .await;
+        }
+        // Set for everybody, the options would spoil what another waits for.
+        if follower.was_busy() {
+            return failed(busy());
+        }
+        let borrowed = match self.borrow_options(plan.options).await {
+            Ok(borrowed) => borrowed,
+            Err(failure) => return failed(failure),
+        };
+        let outcome = if cancel.is_cancelled() {
+            failed(before_sent())
+        } else {
+            self.run(request, &body, follower, cancel, &mut on_progress)
+                .await
+        };
+        match borrowed {
+            Some(borrowed) => borrowed.put_back(outcome).await,
+            None => outcome,
+        }
+    }
+
+    /// Refuses what the server would pass over in silence, and finds out how it takes the rest.
+    async fn plan(&self, request: &GenerationRequest) -> Result<Plan, ErrorInfo> {
+        let bad = |words: String| ErrorInfo::new(ErrorCode::BadRequest, words);
+        request
+            .check()
+            .map_err(|problem| bad(problem.to_string()))?;
+        let tagged = lora::parse(&request.prompt).map_err(|problem| bad(problem.to_string()))?;
+        if !tagged.loras.is_empty()
+            && let Some(offered) = self.loras().await
+        {
+            let is_offered = |name: &str| {
+                offered
+                    .iter()
+                    .any(|lora| lora.name == name || lora.alias.as_deref() == Some(name))
+            };
+            if let Some(unknown) = tagged.loras.iter().find(|lora| !is_offered(&lora.name)) {
+                let name = judge::shorten(&unknown.name);
+                return Err(bad(format!("The service offers no LoRA `{name}`."))
+                    .hint("Its name is that of its file without the ending; after a new one was added, refresh the list in the service's own window."));
+            }
+        }
+        let overrides =
+            request.model.is_some() || request.clip_skip.is_some() || !request.modules.is_empty();
+        if !overrides && request.hires.is_none() {
+            return Ok(Plan::default());
+        }
+        let dialect = self.dialect().await?;
+        let modules = match request.modules.as_slice() {
+            [] => None,
+            _ => self.modules().await,
+        };
+        Ok(Plan {
+            dialect: Some(dialect),
+            options: options::of(request, dialect, modules.as_deref())?,
+        })
+    }
+
+    /// Sends a request and follows it to its end.
+    async fn run(
+        &self,
+        request: &GenerationRequest,
+        body: &Value,
+        mut follower: Follower<'_>,
+        cancel: &CancellationToken,
+        on_progress: &mut (impl FnMut(LiveProgress) + Send),
+    ) -> GenerationOutcomeRaw {
+        let started = Instant::now();
+        let ask = Ask::post("/sdapi/v1/txt2img", body, Duration::ZERO)
             .limit(answer_limit(request))
             .patient();
         let work = self.http.send(&self.target, &ask);
@@ -280,6 +314,15 @@ fn before_sent() -> Failure {
         "The test picture was cancelled before it was sent.",
     );
     (GenerationVerdict::Interrupted, info)
+}
+
+fn busy() -> Failure {
+    let info = ErrorInfo::new(
+        ErrorCode::ServiceBusy,
+        "This Forge can change model, clip skip and modules for everybody only, and it works for somebody else.",
+    )
+    .hint("Wait until it rests, or ask with what is chosen in its own window.");
+    (GenerationVerdict::Failed, info)
 }
 
 /// Cancelled, and nothing could be interrupted without the risk of hitting another's work.

@@ -97,6 +97,11 @@ impl<'a> Follower<'a> {
         }
     }
 
+    /// Whether something ran before the request was sent.
+    pub(super) fn was_busy(&self) -> bool {
+        self.before.as_ref().is_some_and(Progress::is_running)
+    }
+
     /// Asks the server once; `None` when it does not answer.
     pub(super) async fn look(&mut self) -> Option<Look> {
         self.looks = self.looks.wrapping_add(1);
@@ -161,7 +166,11 @@ impl<'a> Follower<'a> {
             } else {
                 Whose::Untold
             };
-            return Some(waiting(whose, stage));
+            let mut look = waiting(whose, stage);
+            if whose == Whose::Queued {
+                look.live.progress.queue_ahead = task.ahead();
+            }
+            return Some(look);
         }
         // One lock per process: while ours is active, the global state is ours as well.
         let global = probe::progress(self.http, self.target)

@@ -27,6 +27,8 @@ use super::{
     *,
 };
 
+mod asked;
+
 #[expect(clippy::cast_possible_truncation, reason = "patterns of test pictures")]
 pub(super) fn png(width: u32, height: u32, level: u8) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -415,31 +417,4 @@ async fn choices_come_from_the_server() {
     let locked = Server::start(|_| Reply::Json(401, "{}".to_owned()));
     let error = client(&locked.url).choices().await.expect_err("refused");
     assert_eq!(error.code, ErrorCode::Unauthorized);
-}
-
-#[test]
-fn the_request_overrides_options_only_for_a_model() {
-    let plain = wire::txt2img(&fox(), "task(x)");
-    assert_eq!(plain["seed"], json!(42));
-    assert_eq!(plain["save_images"], json!(false));
-    for absent in ["override_settings", "sampler_name", "scheduler"] {
-        assert_eq!(plain.get(absent), None, "{absent}");
-    }
-    let full = GenerationRequest {
-        seed: None,
-        sampler: Some("Euler".to_owned()),
-        scheduler: Some("Karras".to_owned()),
-        model: Some("xl/beta.safetensors [b1e372b56c]".to_owned()),
-        ..fox()
-    };
-    let body = wire::txt2img(&full, "task(x)");
-    assert_eq!(body["seed"], json!(-1));
-    assert_eq!(
-        (&body["sampler_name"], &body["scheduler"]),
-        (&json!("Euler"), &json!("Karras"))
-    );
-    assert_eq!(
-        body["override_settings"],
-        json!({"sd_model_checkpoint": "xl/beta.safetensors"})
-    );
 }

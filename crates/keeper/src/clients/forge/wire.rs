@@ -2,11 +2,19 @@
 
 use forgekeeper_domain::generation::GenerationRequest;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-/// The body of `POST /sdapi/v1/txt2img`. Options are overridden only for a model that was asked for:
-/// an override costs a reload of the model whenever it alternates.
-pub(super) fn txt2img(request: &GenerationRequest, task: &str) -> Value {
+use super::offers::Dialect;
+
+/// The body of `POST /sdapi/v1/txt2img`. What is left open is left out, but where the server's own
+/// default spoils the picture. `options` hold for this generation alone; the image's Forge ignores
+/// them here, so there they are set in another way.
+pub(super) fn txt2img(
+    request: &GenerationRequest,
+    task: &str,
+    dialect: Option<Dialect>,
+    options: &Map<String, Value>,
+) -> Value {
     let mut body = json!({
         "prompt": request.prompt,
         "negative_prompt": request.negative_prompt,
@@ -29,8 +37,35 @@ pub(super) fn txt2img(request: &GenerationRequest, task: &str) -> Value {
             body[key] = json!(value);
         }
     }
-    if let Some(model) = &request.model {
-        body["override_settings"] = json!({ "sd_model_checkpoint": bare_model(model) });
+    if let Some(guidance) = request.distilled_cfg {
+        body["distilled_cfg_scale"] = json!(guidance);
+    }
+    if let Some(variation) = &request.variation {
+        body["subseed"] = variation.seed.map_or(json!(-1), |seed| json!(seed.0));
+        body["subseed_strength"] = json!(variation.strength);
+    }
+    if let Some(hires) = &request.hires {
+        body["enable_hr"] = json!(true);
+        body["hr_scale"] = json!(hires.scale);
+        body["denoising_strength"] = json!(hires.denoise);
+        // 0 takes as many as the first pass.
+        body["hr_second_pass_steps"] = json!(hires.steps.unwrap_or(0));
+        if let Some(upscaler) = &hires.upscaler {
+            body["hr_upscaler"] = json!(upscaler);
+        }
+        // Left at its default of 1 the second pass drops the negative prompt.
+        body["hr_cfg"] = json!(request.cfg_scale);
+        if let Some(guidance) = request.distilled_cfg {
+            body["hr_distilled_cfg"] = json!(guidance);
+        }
+        if dialect == Some(Dialect::Head) {
+            // Left out, this one fails.
+            body["hr_additional_modules"] = json!(["Use same choices"]);
+        }
+    }
+    if !options.is_empty() && dialect != Some(Dialect::Image) {
+        body["override_settings"] = Value::Object(options.clone());
+        body["override_settings_restore_afterwards"] = json!(true);
     }
     body
 }
@@ -65,6 +100,11 @@ pub(super) struct Info {
     pub sd_model_hash: Option<String>,
     pub index_of_first_image: usize,
     pub infotexts: Vec<String>,
+    /// Comes as a broken number from some.
+    pub clip_skip: Option<f64>,
+    pub subseed: Option<u64>,
+    pub subseed_strength: Option<f64>,
+    pub sd_vae_name: Option<String>,
 }
 
 impl Info {
@@ -103,6 +143,10 @@ impl Info {
                 .iter()
                 .map_while(|t| t.as_str().map(str::to_owned))
                 .collect(),
+            clip_skip: value.get("clip_skip").and_then(Value::as_f64),
+            subseed: value.get("subseed").and_then(Value::as_u64),
+            subseed_strength: value.get("subseed_strength").and_then(Value::as_f64),
+            sd_vae_name: string("sd_vae_name"),
         }
     }
 }
@@ -119,6 +163,17 @@ pub(super) struct TaskProgress {
     pub live_preview: Option<String>,
     #[serde(default)]
     pub id_live_preview: Option<i64>,
+    #[serde(default)]
+    pub textinfo: Option<String>,
+}
+
+impl TaskProgress {
+    /// Generations that come before a waiting one: `In queue: 2/3` counts those that wait, and one
+    /// more runs.
+    pub(super) fn ahead(&self) -> Option<u32> {
+        let place = self.textinfo.as_deref()?.strip_prefix("In queue: ")?;
+        place.split_once('/')?.0.trim().parse().ok()
+    }
 }
 
 /// The question for [`TaskProgress`].
