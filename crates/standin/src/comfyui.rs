@@ -44,6 +44,12 @@ pub struct ComfySpec {
     pub loras: Vec<String>,
     /// VAE files.
     pub vaes: Vec<String>,
+    /// Models without encoders and VAE, such as Flux.
+    pub diffusion_models: Vec<String>,
+    /// Text encoder files.
+    pub text_encoders: Vec<String>,
+    /// Models that enlarge pictures.
+    pub upscale_models: Vec<String>,
     /// Index of the card it uses on the host.
     pub card: usize,
     /// Milliseconds of one 512 by 512 step at speed 1.
@@ -66,7 +72,13 @@ impl ComfySpec {
                 "sd_xl_base_1.0.safetensors".into(),
             ],
             loras: vec!["add-detail-xl.safetensors".into()],
-            vaes: vec!["sdxl_vae.safetensors".into()],
+            vaes: vec!["sdxl_vae.safetensors".into(), "ae.safetensors".into()],
+            diffusion_models: vec!["flux1-dev-fp8.safetensors".into()],
+            text_encoders: vec![
+                "clip_l.safetensors".into(),
+                "t5xxl_fp8_e4m3fn.safetensors".into(),
+            ],
+            upscale_models: vec!["4x-UltraSharp.pth".into()],
             card: 0,
             step_ms: 140.0,
             load_ms: 4_000.0,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::graph::{class_of, input};
-use super::plan::{Source, size, upstream, whole};
+use super::plan::{Source, extent, upstream, whole};
 use super::run::{Halt, Run};
 use super::{Comfy, view};
 use crate::faults::Fault;
@@ -42,9 +42,10 @@ impl Comfy {
             return Ok(None);
         };
         match class.name {
-            "CheckpointLoaderSimple" => {
-                let name = input(graph, node, "ckpt_name")
-                    .and_then(Value::as_str)
+            "CheckpointLoaderSimple" | "UNETLoader" => {
+                let name = ["ckpt_name", "unet_name"]
+                    .iter()
+                    .find_map(|key| input(graph, node, key)?.as_str())
                     .unwrap_or_default();
                 if lock(&self.loaded).as_deref() != Some(name) {
                     self.say("model weight dtype torch.float16, manual cast: None");
@@ -61,6 +62,15 @@ impl Comfy {
                     let text = format!("cannot identify image file '/root/ComfyUI/input/{name}'");
                     return Err(Self::fail(node, "PIL.UnidentifiedImageError", &text));
                 }
+                Ok(None)
+            }
+            "DualCLIPLoader" => {
+                self.say("CLIP/text encoder model load device: cuda:0, offload device: cpu, current: cpu, dtype: torch.float16");
+                self.pace.wait(self.spec.load_ms / 4.0).await;
+                Ok(None)
+            }
+            "ImageUpscaleWithModel" => {
+                self.pace.wait(900.0).await;
                 Ok(None)
             }
             "KSampler" => self.sample(run, graph, node).await.map(|()| None),
@@ -102,8 +112,7 @@ impl Comfy {
         let steps = u64::try_from(whole(graph, node, "steps", 20))
             .unwrap_or(20)
             .clamp(1, 10_000);
-        let latent = upstream(graph, node, "latent_image").unwrap_or_default();
-        let (width, height, batch) = size(graph, &latent, 8);
+        let (width, height, batch) = extent(graph, node).unwrap_or((512, 512, 1));
         let pixels = f64::from(width) * f64::from(height) / (512.0 * 512.0);
         let slow = if on_cpu { 12.0 } else { 1.0 };
         let step_ms = self.spec.step_ms * slow * pixels.max(0.15) * (0.4 + 0.6 * batch as f64);

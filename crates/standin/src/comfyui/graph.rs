@@ -65,10 +65,12 @@ pub(super) fn converted(kind: Kind, value: &Value) -> Option<Given> {
     match kind {
         Kind::Int(..) => whole(value).map(Given::Int),
         Kind::Float(..) => number(value).map(Given::Float),
-        Kind::Text(..) | Kind::One(_) | Kind::File => Some(Given::Text(match value {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        })),
+        Kind::Text(..) | Kind::One(_) | Kind::Word(_) | Kind::File => {
+            Some(Given::Text(match value {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            }))
+        }
         Kind::Link(_) => None,
     }
 }
@@ -219,8 +221,13 @@ impl Comfy {
             return;
         };
         let mut found = Vec::new();
-        for (name, kind) in class.inputs {
+        let required = class.inputs.iter().map(|input| (input, true));
+        let optional = class.optional.iter().map(|input| (input, false));
+        for ((name, kind), required) in required.chain(optional) {
             let Some(value) = input(graph, id, name) else {
+                if !required {
+                    continue;
+                }
                 found.push(error(
                     "required_input_missing",
                     "Required input is missing",
@@ -278,7 +285,7 @@ impl Comfy {
             Kind::Int(..) => "INT",
             Kind::Float(..) => "FLOAT",
             Kind::Text(..) => "STRING",
-            Kind::One(_) | Kind::File => "COMBO",
+            Kind::One(_) | Kind::Word(_) | Kind::File => "COMBO",
         };
         if got != wanted {
             let details = format!("{name}, received_type({got}) mismatch input_type({wanted})");
@@ -344,8 +351,12 @@ impl Comfy {
                     extra,
                 )
             }),
-            (Kind::One(list), Given::Text(text)) => {
-                let names = self.list(list);
+            (Kind::One(_) | Kind::Word(_), Given::Text(text)) => {
+                let names = match kind {
+                    Kind::One(list) => self.list(list),
+                    Kind::Word(words) => words.iter().map(|word| (*word).to_owned()).collect(),
+                    _ => Vec::new(),
+                };
                 if names.contains(&text) {
                     return None;
                 }

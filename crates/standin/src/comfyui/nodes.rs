@@ -17,6 +17,8 @@ pub(super) enum Kind {
     Text(&'static str, bool),
     /// One of a list.
     One(List),
+    /// One of a few words.
+    Word(&'static [&'static str]),
     /// A file that was uploaded; the node itself checks it.
     File,
 }
@@ -25,7 +27,10 @@ pub(super) enum Kind {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum List {
     Checkpoints,
+    Diffusion,
+    Encoders,
     Loras,
+    Upscalers,
     Vaes,
     Samplers,
     Schedulers,
@@ -38,6 +43,8 @@ pub(super) struct Class {
     pub title: &'static str,
     pub category: &'static str,
     pub inputs: &'static [(&'static str, Kind)],
+    /// Inputs that may be left out.
+    pub optional: &'static [(&'static str, Kind)],
     pub outputs: &'static [&'static str],
     /// It shows or saves something, so a graph can end in it.
     pub output_node: bool,
@@ -103,7 +110,13 @@ pub(super) const SCHEDULERS: &[&str] = &[
     "kl_optimal",
 ];
 
-use Kind::{File, Float, Int, Link, One, Text};
+/// What enlarges a latent.
+const LATENT_METHODS: &[&str] = &["nearest-exact", "bilinear", "area", "bicubic", "bislerp"];
+/// What enlarges a picture.
+const IMAGE_METHODS: &[&str] = &["nearest-exact", "bilinear", "area", "bicubic", "lanczos"];
+const CROPS: &[&str] = &["disabled", "center"];
+
+use Kind::{File, Float, Int, Link, One, Text, Word};
 
 /// All classes.
 pub(super) const CLASSES: &[Class] = &[
@@ -112,6 +125,7 @@ pub(super) const CLASSES: &[Class] = &[
         title: "Load Checkpoint",
         category: "loaders",
         inputs: &[("ckpt_name", One(List::Checkpoints))],
+        optional: &[],
         outputs: &["MODEL", "CLIP", "VAE"],
         output_node: false,
     },
@@ -120,6 +134,7 @@ pub(super) const CLASSES: &[Class] = &[
         title: "CLIP Text Encode (Prompt)",
         category: "conditioning",
         inputs: &[("text", Text("", true)), ("clip", Link("CLIP"))],
+        optional: &[],
         outputs: &["CONDITIONING"],
         output_node: false,
     },
@@ -131,6 +146,7 @@ pub(super) const CLASSES: &[Class] = &[
             ("clip", Link("CLIP")),
             ("stop_at_clip_layer", Int(-1, -24, -1, 1)),
         ],
+        optional: &[],
         outputs: &["CLIP"],
         output_node: false,
     },
@@ -145,6 +161,7 @@ pub(super) const CLASSES: &[Class] = &[
             ("strength_model", Float(1.0, -100.0, 100.0, 0.01)),
             ("strength_clip", Float(1.0, -100.0, 100.0, 0.01)),
         ],
+        optional: &[],
         outputs: &["MODEL", "CLIP"],
         output_node: false,
     },
@@ -153,6 +170,7 @@ pub(super) const CLASSES: &[Class] = &[
         title: "Load VAE",
         category: "loaders",
         inputs: &[("vae_name", One(List::Vaes))],
+        optional: &[],
         outputs: &["VAE"],
         output_node: false,
     },
@@ -165,6 +183,7 @@ pub(super) const CLASSES: &[Class] = &[
             ("height", Int(512, 16, MAX_SIDE, 8)),
             ("batch_size", Int(1, 1, 4096, 1)),
         ],
+        optional: &[],
         outputs: &["LATENT"],
         output_node: false,
     },
@@ -184,6 +203,7 @@ pub(super) const CLASSES: &[Class] = &[
             ("latent_image", Link("LATENT")),
             ("denoise", Float(1.0, 0.0, 1.0, 0.01)),
         ],
+        optional: &[],
         outputs: &["LATENT"],
         output_node: false,
     },
@@ -192,7 +212,144 @@ pub(super) const CLASSES: &[Class] = &[
         title: "VAE Decode",
         category: "latent",
         inputs: &[("samples", Link("LATENT")), ("vae", Link("VAE"))],
+        optional: &[],
         outputs: &["IMAGE"],
+        output_node: false,
+    },
+    Class {
+        name: "UNETLoader",
+        title: "Load Diffusion Model",
+        category: "advanced/loaders",
+        inputs: &[
+            ("unet_name", One(List::Diffusion)),
+            (
+                "weight_dtype",
+                Word(&["default", "fp8_e4m3fn", "fp8_e4m3fn_fast", "fp8_e5m2"]),
+            ),
+        ],
+        optional: &[],
+        outputs: &["MODEL"],
+        output_node: false,
+    },
+    Class {
+        name: "DualCLIPLoader",
+        title: "DualCLIPLoader",
+        category: "advanced/loaders",
+        inputs: &[
+            ("clip_name1", One(List::Encoders)),
+            ("clip_name2", One(List::Encoders)),
+            (
+                "type",
+                Word(&[
+                    "sdxl",
+                    "sd3",
+                    "flux",
+                    "hunyuan_video",
+                    "hidream",
+                    "hunyuan_image",
+                ]),
+            ),
+        ],
+        optional: &[("device", Word(&["default", "cpu"]))],
+        outputs: &["CLIP"],
+        output_node: false,
+    },
+    Class {
+        name: "FluxGuidance",
+        title: "FluxGuidance",
+        category: "advanced/conditioning/flux",
+        inputs: &[
+            ("conditioning", Link("CONDITIONING")),
+            ("guidance", Float(3.5, 0.0, 100.0, 0.1)),
+        ],
+        optional: &[],
+        outputs: &["CONDITIONING"],
+        output_node: false,
+    },
+    Class {
+        name: "EmptySD3LatentImage",
+        title: "EmptySD3LatentImage",
+        category: "latent/sd3",
+        inputs: &[
+            ("width", Int(1024, 16, MAX_SIDE, 16)),
+            ("height", Int(1024, 16, MAX_SIDE, 16)),
+            ("batch_size", Int(1, 1, 4096, 1)),
+        ],
+        optional: &[],
+        outputs: &["LATENT"],
+        output_node: false,
+    },
+    Class {
+        name: "LatentUpscale",
+        title: "Upscale Latent",
+        category: "latent",
+        inputs: &[
+            ("samples", Link("LATENT")),
+            ("upscale_method", Word(LATENT_METHODS)),
+            ("width", Int(512, 0, MAX_SIDE, 8)),
+            ("height", Int(512, 0, MAX_SIDE, 8)),
+            ("crop", Word(CROPS)),
+        ],
+        optional: &[],
+        outputs: &["LATENT"],
+        output_node: false,
+    },
+    Class {
+        name: "LatentUpscaleBy",
+        title: "Upscale Latent By",
+        category: "latent",
+        inputs: &[
+            ("samples", Link("LATENT")),
+            ("upscale_method", Word(LATENT_METHODS)),
+            ("scale_by", Float(1.5, 0.01, 8.0, 0.01)),
+        ],
+        optional: &[],
+        outputs: &["LATENT"],
+        output_node: false,
+    },
+    Class {
+        name: "UpscaleModelLoader",
+        title: "Load Upscale Model",
+        category: "loaders",
+        inputs: &[("model_name", One(List::Upscalers))],
+        optional: &[],
+        outputs: &["UPSCALE_MODEL"],
+        output_node: false,
+    },
+    Class {
+        name: "ImageUpscaleWithModel",
+        title: "Upscale Image (using Model)",
+        category: "image/upscaling",
+        inputs: &[
+            ("upscale_model", Link("UPSCALE_MODEL")),
+            ("image", Link("IMAGE")),
+        ],
+        optional: &[],
+        outputs: &["IMAGE"],
+        output_node: false,
+    },
+    Class {
+        name: "ImageScale",
+        title: "Upscale Image",
+        category: "image/upscaling",
+        inputs: &[
+            ("image", Link("IMAGE")),
+            ("upscale_method", Word(IMAGE_METHODS)),
+            ("width", Int(512, 0, MAX_SIDE, 1)),
+            ("height", Int(512, 0, MAX_SIDE, 1)),
+            ("crop", Word(CROPS)),
+        ],
+        optional: &[],
+        outputs: &["IMAGE"],
+        output_node: false,
+    },
+    Class {
+        name: "VAEEncode",
+        title: "VAE Encode",
+        category: "latent",
+        inputs: &[("pixels", Link("IMAGE")), ("vae", Link("VAE"))],
+        optional: &[],
+        outputs: &["LATENT"],
         output_node: false,
     },
     Class {
@@ -205,6 +362,7 @@ pub(super) const CLASSES: &[Class] = &[
             ("batch_size", Int(1, 1, 4096, 1)),
             ("color", Int(0, 0, 0xFF_FFFF, 1)),
         ],
+        optional: &[],
         outputs: &["IMAGE"],
         output_node: false,
     },
@@ -213,6 +371,7 @@ pub(super) const CLASSES: &[Class] = &[
         title: "Load Image",
         category: "image",
         inputs: &[("image", File)],
+        optional: &[],
         outputs: &["IMAGE", "MASK"],
         output_node: false,
     },
@@ -224,6 +383,7 @@ pub(super) const CLASSES: &[Class] = &[
             ("images", Link("IMAGE")),
             ("filename_prefix", Text("ComfyUI", false)),
         ],
+        optional: &[],
         outputs: &[],
         output_node: true,
     },
@@ -232,6 +392,7 @@ pub(super) const CLASSES: &[Class] = &[
         title: "Preview Image",
         category: "image",
         inputs: &[("images", Link("IMAGE"))],
+        optional: &[],
         outputs: &[],
         output_node: true,
     },
@@ -240,6 +401,7 @@ pub(super) const CLASSES: &[Class] = &[
         title: "SaveImageWebsocket",
         category: "api/image",
         inputs: &[("images", Link("IMAGE"))],
+        optional: &[],
         outputs: &[],
         output_node: true,
     },
@@ -256,7 +418,10 @@ impl Comfy {
         let fixed = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
         match list {
             List::Checkpoints => self.checkpoints(),
+            List::Diffusion => self.spec.diffusion_models.clone(),
+            List::Encoders => self.spec.text_encoders.clone(),
             List::Loras => self.spec.loras.clone(),
+            List::Upscalers => self.spec.upscale_models.clone(),
             List::Vaes => self.spec.vaes.clone(),
             List::Samplers => fixed(SAMPLERS),
             List::Schedulers => fixed(SCHEDULERS),
@@ -279,20 +444,29 @@ impl Comfy {
             }
             Text(default, lines) => json!(["STRING", {"default": default, "multiline": lines}]),
             One(list) => json!([self.list(list)]),
+            Word(words) => json!([words]),
             File => json!([self.uploads(), {"image_upload": true}]),
         }
     }
 
     /// The entry of a class in `/object_info`.
     pub(super) fn object_info(&self, class: &Class) -> Value {
-        let required: Map<String, Value> = class
-            .inputs
-            .iter()
-            .map(|(name, kind)| ((*name).to_owned(), self.described(*kind)))
-            .collect();
-        let order: Vec<&str> = class.inputs.iter().map(|(name, _)| *name).collect();
+        let described = |inputs: &[(&str, Kind)]| -> Map<String, Value> {
+            let all = inputs.iter();
+            all.map(|(name, kind)| ((*name).to_owned(), self.described(*kind)))
+                .collect()
+        };
+        let names = |inputs: &[(&'static str, Kind)]| -> Vec<&str> {
+            inputs.iter().map(|(name, _)| *name).collect()
+        };
+        let mut input = json!({ "required": described(class.inputs) });
+        let mut order = json!({ "required": names(class.inputs) });
+        if !class.optional.is_empty() {
+            input["optional"] = described(class.optional).into();
+            order["optional"] = json!(names(class.optional));
+        }
         json!({
-            "input": {"required": required}, "input_order": {"required": order},
+            "input": input, "input_order": order,
             "output": class.outputs, "output_is_list": vec![false; class.outputs.len()],
             "output_name": class.outputs, "name": class.name, "display_name": class.title,
             "description": "", "python_module": "nodes", "category": class.category,

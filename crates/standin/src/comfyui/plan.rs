@@ -79,7 +79,7 @@ pub(super) fn order(
         return;
     }
     if let Some(class) = class_of(graph, id) {
-        for (name, _) in class.inputs {
+        for (name, _) in class.inputs.iter().chain(class.optional) {
             if let Some((from, _)) = input(graph, id, name).and_then(link) {
                 order(graph, &from, seen, out);
             }
@@ -113,6 +113,66 @@ pub(super) fn size(graph: &Map<String, Value>, id: &str, floor: i128) -> (u32, u
     (side("width"), side("height"), batch)
 }
 
+/// Nodes in a row that are looked back at for a size: graphs are no deeper, but may run in a circle.
+const DEEPEST: usize = 150;
+
+/// Pixels and number of what a node puts out, a latent counted in pixels; `None` for a loaded file.
+pub(super) fn extent(graph: &Map<String, Value>, id: &str) -> Option<(u32, u32, u64)> {
+    extent_within(graph, id, DEEPEST)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates, and is clamped"
+)]
+fn extent_within(graph: &Map<String, Value>, id: &str, left: usize) -> Option<(u32, u32, u64)> {
+    let left = left.checked_sub(1)?;
+    let before = |name: &str| extent_within(graph, &upstream(graph, id, name)?, left);
+    let clamped = |side: f64| (side as u32).clamp(1, 4_096);
+    match class_of(graph, id)?.name {
+        "EmptyImage" => Some(size(graph, id, 1)),
+        "EmptyLatentImage" | "EmptySD3LatentImage" => Some(size(graph, id, 8)),
+        "KSampler" => before("latent_image"),
+        "VAEDecode" => before("samples"),
+        "VAEEncode" => before("pixels"),
+        "LatentUpscaleBy" => {
+            let (width, height, batch) = before("samples")?;
+            let by = input(graph, id, "scale_by").and_then(Value::as_f64);
+            let by = by.unwrap_or(1.5);
+            let side = |side: u32| clamped((f64::from(side / 8) * by).round_ties_even() * 8.0);
+            Some((side(width), side(height), batch))
+        }
+        "ImageUpscaleWithModel" => {
+            // Models of this kind enlarge fourfold.
+            let (width, height, batch) = before("image")?;
+            let side = |side: u32| clamped(f64::from(side) * 4.0);
+            Some((side(width), side(height), batch))
+        }
+        class @ ("LatentUpscale" | "ImageScale") => {
+            let (from, step) = if class == "ImageScale" {
+                ("image", 1)
+            } else {
+                ("samples", 8)
+            };
+            let (width, height, batch) = before(from)?;
+            let asked = |name| u32::try_from(whole(graph, id, name, 0)).unwrap_or(0);
+            let (w, h) = (asked("width") / step * step, asked("height") / step * step);
+            // 0 keeps the shape.
+            let keep = |one: u32, of: u32, to: u32| {
+                clamped(f64::from(of) * f64::from(one) / f64::from(to.max(1)))
+            };
+            Some(match (w, h) {
+                (0, 0) => (width, height, batch),
+                (0, h) => (keep(h, width, height), h.min(4_096), batch),
+                (w, 0) => (w.min(4_096), keep(w, height, width), batch),
+                (w, h) => (w.min(4_096), h.min(4_096), batch),
+            })
+        }
+        _ => None,
+    }
+}
+
 impl Run<'_> {
     pub(super) fn graph(&self) -> &Map<String, Value> {
         &self.job.graph.sent
@@ -137,16 +197,14 @@ impl Run<'_> {
                     batch,
                 })
             }
-            "VAEDecode" => {
-                let sampler = upstream(graph, images, "samples")?;
-                let latent = match class_of(graph, &sampler)?.name {
-                    "KSampler" => upstream(graph, &sampler, "latent_image")?,
-                    _ => sampler.clone(),
+            class @ ("VAEDecode" | "ImageScale" | "ImageUpscaleWithModel") => {
+                let (width, height, batch) = extent(graph, images)?;
+                let made_by = match class {
+                    "VAEDecode" => upstream(graph, images, "samples")?,
+                    _ => images.to_owned(),
                 };
-                let (width, height, batch) = size(graph, &latent, 8);
-                let key = self.signatures.get(&sampler)?.clone();
                 Some(Source::Scene {
-                    key,
+                    key: self.signatures.get(&made_by)?.clone(),
                     width,
                     height,
                     batch,
