@@ -24,10 +24,12 @@ use super::{
         patience::Patience,
         probe::PROBE_DEADLINE,
     },
+    choose,
+    course::Course,
     errors,
     files::{self, File},
     graph::{self, Choice},
-    offers,
+    offers::{self, Offers},
     queue::{self, Queue},
     run::Following,
     socket::Socket,
@@ -70,19 +72,52 @@ impl ComfyClient {
         self
     }
 
-    /// Names the service offers: checkpoints, and what its `KSampler` takes.
+    /// Names the service offers: models, what its `KSampler` takes, and what stands beside a model.
     pub async fn choices(&self) -> Result<GenerationChoices, ErrorInfo> {
-        let (models, sampler) = tokio::join!(
+        Ok(self.offers().await?.choices())
+    }
+
+    /// What the service offers. Only checkpoints and `KSampler` must be told: the other lists are
+    /// those of newer servers.
+    pub(super) async fn offers(&self) -> Result<Offers, ErrorInfo> {
+        let list = async |folder: &str| {
+            let list = self.ask(&format!("/models/{folder}")).await;
+            list.map_or_else(|_| Vec::new(), |list| offers::names(&list))
+        };
+        let (checkpoints, sampler, upscale, others) = tokio::join!(
             self.ask("/models/checkpoints"),
             self.ask("/object_info/KSampler"),
+            self.ask("/object_info/LatentUpscale"),
+            async {
+                tokio::join!(
+                    list("diffusion_models"),
+                    list("loras"),
+                    list("vae"),
+                    list("text_encoders"),
+                    list("upscale_models"),
+                )
+            },
         );
         let sampler = sampler.map_err(|(_, info)| info)?;
-        Ok(GenerationChoices {
-            models: offers::names(&models.map_err(|(_, info)| info)?),
-            samplers: offers::inputs(&sampler, "sampler_name"),
-            schedulers: offers::inputs(&sampler, "scheduler"),
-            ..GenerationChoices::default()
+        let upscale = upscale.unwrap_or_default();
+        let (diffusion_models, loras, vaes, text_encoders, upscale_models) = others;
+        Ok(Offers {
+            checkpoints: offers::names(&checkpoints.map_err(|(_, info)| info)?),
+            samplers: offers::inputs(&sampler, "KSampler", "sampler_name"),
+            schedulers: offers::inputs(&sampler, "KSampler", "scheduler"),
+            latent_methods: offers::inputs(&upscale, "LatentUpscale", "upscale_method"),
+            diffusion_models,
+            loras,
+            vaes,
+            text_encoders,
+            upscale_models,
         })
+    }
+
+    /// The graph of a request as it would be queued, a seed drawn where none was asked for.
+    pub async fn graph(&self, request: &GenerationRequest) -> Result<Value, ErrorInfo> {
+        let prepared = self.prepare(request).await.map_err(|(_, info)| info)?;
+        Ok(prepared.graph)
     }
 
     /// Makes one test generation. The graph is queued once and never again; what has no equivalent is
@@ -110,19 +145,18 @@ impl ComfyClient {
         started: Instant,
         on_progress: &mut (impl FnMut(LiveProgress) + Send),
     ) -> Result<GenerationOutcomeRaw, Failure> {
-        let Run {
+        let Prepared {
             choice,
             substitutions,
-            entry,
-        } = self.run(request, cancel, on_progress).await?;
+            graph,
+            prompt,
+        } = self.prepare(request).await?;
+        let entry = self.run(&graph, prompt, cancel, on_progress).await?;
         let ready = started.elapsed();
-        let files = files::of(&entry, request.batch);
-        let pictures = tokio::select! {
-            pictures = self.pictures(request, &files) => pictures?,
-            () = cancel.cancelled() => {
-                return Err(interrupted("Cancelled while the finished picture was fetched."));
-            }
-        };
+        let most = usize::try_from(request.batch).unwrap_or(1);
+        let files = files::of(&entry, Some(graph::OUTPUT), most);
+        let limit = files::limit(request);
+        let pictures = self.fetched(&files, limit, cancel).await?;
         // One generator fills the whole batch: only its first picture has a seed of its own.
         let seed = Seed(choice.seed);
         let seeds = [Some(seed)].into_iter().chain(std::iter::repeat(None));
@@ -134,7 +168,7 @@ impl ComfyClient {
                 .map(|(_, seed)| infotext::compose(request, seed, &choice.names()))
                 .collect(),
             pictures,
-            model: Some(judge::shorten(&choice.checkpoint)),
+            model: Some(judge::shorten(choice.model.name())),
             substitutions,
             interrupted: false,
             failure: None,
@@ -151,46 +185,49 @@ impl ComfyClient {
         mut on_stage: impl FnMut(GenerationStage) + Send,
     ) -> Result<(), Failure> {
         let mut told = |live: LiveProgress| on_stage(live.progress.stage);
-        self.run(request, cancel, &mut told).await.map(|_| ())
+        let prepared = self.prepare(request).await?;
+        let run = self.run(&prepared.graph, prepared.prompt, cancel, &mut told);
+        run.await.map(|_| ())
     }
 
-    /// Queues a request and follows it to its good end.
-    async fn run(
-        &self,
-        request: &GenerationRequest,
-        cancel: &CancellationToken,
-        on_progress: &mut (impl FnMut(LiveProgress) + Send),
-    ) -> Result<Run, Failure> {
-        let bad = |info: ErrorInfo| (GenerationVerdict::Failed, info);
-        request
-            .check()
-            .map_err(|problem| bad(ErrorInfo::new(ErrorCode::BadRequest, problem.to_string())))?;
-        let offers = self.choices().await.map_err(bad)?;
+    /// Chooses what a request leaves open, and makes its graph.
+    async fn prepare(&self, request: &GenerationRequest) -> Result<Prepared, Failure> {
+        request.check().map_err(|problem| {
+            failed(ErrorInfo::new(ErrorCode::BadRequest, problem.to_string()))
+        })?;
+        let offers = self.offers().await.map_err(failed)?;
         // Without a history any checkpoint will do.
         let history = self.ask("/history?max_items=1").await.unwrap_or_default();
         let newest = history.as_object().and_then(|all| all.values().next());
         let used = newest.and_then(|entry| graph::checkpoint_of(entry.get("prompt")?.get(2)?));
-        let (choice, substitutions) = offers::choose(request, &offers, used).map_err(bad)?;
-        let client = Uuid::new_v4().simple().to_string();
+        let (choice, substitutions) = choose::choose(request, &offers, used).map_err(failed)?;
         let prompt = Uuid::new_v4().to_string();
-        let body = json!({
-            "prompt": graph::text_to_image(request, &choice, &prompt),
-            "prompt_id": prompt,
-            "client_id": client,
-        });
+        Ok(Prepared {
+            graph: graph::text_to_image(request, &choice, &prompt),
+            choice,
+            substitutions,
+            prompt,
+        })
+    }
+
+    /// Queues a graph under an id and follows it to its good end: its entry in the history.
+    pub(super) async fn run(
+        &self,
+        graph: &Value,
+        prompt: String,
+        cancel: &CancellationToken,
+        on_progress: &mut (impl FnMut(LiveProgress) + Send),
+    ) -> Result<Value, Failure> {
+        let client = Uuid::new_v4().simple().to_string();
+        let body = json!({ "prompt": graph, "prompt_id": prompt, "client_id": client });
         // Before the prompt: what is said earlier is not repeated.
         let socket = Socket::open(&self.target, &client).await;
         if cancel.is_cancelled() {
             return Err(interrupted("The picture was cancelled before it was sent."));
         }
         let prompt = self.send(&body).await?.unwrap_or(prompt);
-        let following = Following::new(self, &prompt, request.steps, socket);
-        let entry = following.follow(cancel, on_progress).await?;
-        Ok(Run {
-            choice,
-            substitutions,
-            entry,
-        })
+        let following = Following::new(self, &prompt, Course::of(graph), socket);
+        following.follow(cancel, on_progress).await
     }
 
     /// Queues a prompt; its id where the server tells one, which an old one may have chosen itself.
@@ -222,16 +259,26 @@ impl ComfyClient {
         serde_json::from_slice(&answer.body).map_err(|error| odd(path, &error.to_string()))
     }
 
-    /// Fetches the files of a run in their order.
-    async fn pictures(
+    /// Fetches the files of a run in their order, unless somebody asks it to end.
+    pub(super) async fn fetched(
         &self,
-        request: &GenerationRequest,
         files: &[File],
+        limit: usize,
+        cancel: &CancellationToken,
     ) -> Result<Vec<Bytes>, Failure> {
+        tokio::select! {
+            pictures = self.pictures(files, limit) => pictures,
+            () = cancel.cancelled() => {
+                Err(interrupted("Cancelled while the finished picture was fetched."))
+            }
+        }
+    }
+
+    async fn pictures(&self, files: &[File], limit: usize) -> Result<Vec<Bytes>, Failure> {
         let mut pictures = Vec::new();
         for file in files {
             let path = file.path();
-            let ask = Ask::get(&path, FILE_DEADLINE).limit(files::limit(request));
+            let ask = Ask::get(&path, FILE_DEADLINE).limit(limit);
             let answer = self.good(&ask).await?;
             if answer.cut.is_some() {
                 return Err(odd("/view", "cut off or too large"));
@@ -272,13 +319,19 @@ impl ComfyClient {
     }
 }
 
-/// A prompt that came to its good end.
-struct Run {
+/// A request that is ready to be queued.
+struct Prepared {
     choice: Choice,
     /// What is used in place of what was asked for.
     substitutions: Vec<Substitution>,
-    /// Its entry in the history.
-    entry: Value,
+    graph: Value,
+    /// The id it is to be known by.
+    prompt: String,
+}
+
+/// A generation that failed before it was queued.
+pub(super) fn failed(info: ErrorInfo) -> Failure {
+    (GenerationVerdict::Failed, info)
 }
 
 /// The end of a generation that somebody asked to end.

@@ -12,7 +12,7 @@ use super::{
         http::HttpAnswer,
         judge,
     },
-    graph,
+    course::Course,
 };
 
 /// Most faults of nodes that are told of.
@@ -110,7 +110,7 @@ fn graph_words(answer: &HttpAnswer) -> String {
 }
 
 /// How a prompt ended, by its entry in the history; `Ok` when it made its picture.
-pub(super) fn ending(entry: &Value) -> Result<(), Failure> {
+pub(super) fn ending(entry: &Value, course: &Course) -> Result<(), Failure> {
     let status = entry.get("status");
     let said = |key: &str| status.and_then(|status| status.get(key));
     let messages = said("messages").and_then(Value::as_array);
@@ -121,8 +121,8 @@ pub(super) fn ending(entry: &Value) -> Result<(), Failure> {
     };
     if said("status_str").and_then(Value::as_str) == Some("success") {
         let cached = message("execution_cached").and_then(|data| data.get("nodes")?.as_array());
-        let sampled = |node: &Value| node.as_str() == Some(graph::SAMPLER);
-        if cached.is_some_and(|nodes| nodes.iter().any(sampled)) {
+        let cached = cached.into_iter().flatten().filter_map(Value::as_str);
+        if course.is_done_by(cached) {
             let words = "ComfyUI showed the picture of an earlier run: nothing was computed.";
             let info = ErrorInfo::new(ErrorCode::NotProved, words).hint("Ask with another seed.");
             return Err((GenerationVerdict::Failed, info));
@@ -223,6 +223,9 @@ mod tests {
 
     #[test]
     fn an_interrupted_run_is_told_from_a_failed_one() {
+        let course = Course::of(&json!({"1": {"class_type": "CheckpointLoaderSimple"},
+            "5": {"class_type": "KSampler", "inputs": {"steps": 5}}}));
+        let ending = |entry: &Value| ending(entry, &course);
         let entry = |status: &str, messages: Value| json!({"status": {"status_str": status, "messages": messages}});
         assert_eq!(ending(&entry("success", json!([]))), Ok(()));
         let stopped = ending(&entry(

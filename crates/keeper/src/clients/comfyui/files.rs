@@ -3,7 +3,7 @@
 use forgekeeper_domain::generation::GenerationRequest;
 use serde_json::Value;
 
-use super::graph;
+use crate::media::decode::MAX_FILE_BYTES;
 
 /// Room in a file for what is no pixel: the graph in its text chunks.
 const BESIDE_PIXELS: usize = 16 * 1024 * 1024;
@@ -32,11 +32,13 @@ impl File {
     }
 }
 
-/// The pictures that our output node showed, in their order, and no more than were asked for.
-pub(super) fn of(entry: &Value, most: u32) -> Vec<File> {
-    let images = entry
-        .get("outputs")
-        .and_then(|outputs| outputs.get(graph::OUTPUT)?.get("images")?.as_array());
+/// The pictures that one node showed, or every node, in their order, and no more than `most`.
+pub(super) fn of(entry: &Value, node: Option<&str>, most: usize) -> Vec<File> {
+    let outputs = entry.get("outputs").and_then(Value::as_object);
+    let outputs = outputs.into_iter().flatten();
+    let images = outputs
+        .filter(|(id, _)| node.is_none_or(|node| node == *id))
+        .filter_map(|(_, shown)| shown.get("images")?.as_array());
     let file = |image: &Value| {
         let word = |key: &str| Some(image.get(key)?.as_str()?.to_owned());
         Some(File {
@@ -45,16 +47,16 @@ pub(super) fn of(entry: &Value, most: u32) -> Vec<File> {
             kind: word("type")?,
         })
     };
-    let files = images.into_iter().flatten().filter_map(file);
-    files.take(usize::try_from(most).unwrap_or(1)).collect()
+    images.flatten().filter_map(file).take(most).collect()
 }
 
-/// Largest file of a request: its pixels without any compression, and its texts.
+/// Largest file of a request: its pixels without any compression, and its texts. More than can be
+/// unpacked is not fetched.
 pub(super) fn limit(request: &GenerationRequest) -> usize {
-    let pixels = u64::from(request.width) * u64::from(request.height);
-    usize::try_from(pixels.saturating_mul(4))
-        .unwrap_or(usize::MAX)
-        .saturating_add(BESIDE_PIXELS)
+    let (width, height) = request.picture_size();
+    let pixels = (u64::from(width) * u64::from(height)).saturating_mul(4);
+    let pixels = usize::try_from(pixels).unwrap_or(usize::MAX);
+    pixels.min(MAX_FILE_BYTES).saturating_add(BESIDE_PIXELS)
 }
 
 #[cfg(test)]
@@ -73,8 +75,10 @@ mod tests {
             ]},
             "9": {"images": [{"filename": "theirs.png", "subfolder": "", "type": "output"}]},
         }});
-        assert_eq!(of(&entry, 1).len(), 1);
-        let paths: Vec<String> = of(&entry, 8).iter().map(File::path).collect();
+        let ours = Some("7");
+        assert_eq!(of(&entry, ours, 1).len(), 1);
+        assert_eq!(of(&entry, None, 8).len(), 3, "theirs, too");
+        let paths: Vec<String> = of(&entry, ours, 8).iter().map(File::path).collect();
         assert_eq!(
             paths,
             [
@@ -87,7 +91,7 @@ mod tests {
             json!([]),
             json!({"outputs": {"7": {"images": "x"}}}),
         ] {
-            assert_eq!(of(&odd, 8), []);
+            assert_eq!(of(&odd, ours, 8), []);
         }
     }
 }

@@ -21,6 +21,8 @@ pub(super) enum Sign {
         node: String,
         /// Steps done.
         value: u32,
+        /// Of so many, where that is told.
+        max: Option<u32>,
     },
     /// A picture of how far it is, encoded.
     Preview(Bytes),
@@ -77,16 +79,16 @@ pub(super) fn read(text: &str, prompt: &str) -> Option<Sign> {
     match frame.get("type")?.as_str()? {
         "executing" => Some(node().map_or(Sign::Over, Sign::Node)),
         "progress" => {
-            let value = data.get("value")?.as_f64()?;
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
                 reason = "a float cast saturates"
             )]
-            let value = value as u32;
+            let number = |key: &str| Some(data.get(key)?.as_f64()? as u32);
             Some(Sign::Step {
                 node: node()?,
-                value,
+                value: number("value")?,
+                max: number("max"),
             })
         }
         "execution_success" | "execution_error" | "execution_interrupted" => Some(Sign::Over),
@@ -171,7 +173,11 @@ mod tests {
     fn only_frames_of_our_prompt_are_signs() {
         let step = |node: &str, value| {
             let node = node.to_owned();
-            Some(Sign::Step { node, value })
+            Some(Sign::Step {
+                node,
+                value,
+                max: Some(3),
+            })
         };
         for (text, expected) in [
             (

@@ -1,22 +1,47 @@
 //! A request as a graph in ComfyUI's API format.
 
 use forgekeeper_domain::generation::{GenerationRequest, infotext};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-/// The node that loads the checkpoint.
-pub(super) const LOADER: &str = "1";
-/// The node that samples.
-pub(super) const SAMPLER: &str = "5";
-/// The node that makes pixels of what was sampled.
-pub(super) const DECODER: &str = "6";
-/// The node that shows them.
+/// The node that shows the pictures.
 pub(super) const OUTPUT: &str = "7";
+/// Unread by any node: a graph that ran before would be answered from the cache, without any work and
+/// with the old file (`observed.md` §2.3).
+pub(super) const RUN: &str = "forgekeeper_run";
+
+const LOADER: &str = "1";
+const POSITIVE: &str = "2";
+const NEGATIVE: &str = "3";
+const LATENT: &str = "4";
+const SAMPLER: &str = "5";
+const DECODER: &str = "6";
+const ENCODERS: &str = "8";
+const VAE: &str = "9";
+const CLIP_SKIP: &str = "10";
+const GUIDANCE: &str = "11";
+const SECOND_SAMPLER: &str = "12";
+const UPSCALE: &str = "13";
+const FIRST_DECODER: &str = "14";
+const UPSCALE_MODEL: &str = "15";
+const UPSCALE_BY_MODEL: &str = "16";
+const ENCODER: &str = "17";
+/// LoRAs are numbered from here.
+const FIRST_LORA: usize = 20;
 
 /// What a request leaves open, chosen from what the server offers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Choice {
-    /// As `/models/checkpoints` lists it.
-    pub checkpoint: String,
+    pub model: Model,
+    /// In place of a checkpoint's own.
+    pub vae: Option<String>,
+    pub loras: Vec<LoadedLora>,
+    /// The prompt without what ComfyUI does not read.
+    pub text: String,
+    /// Of a distilled model.
+    pub guidance: Option<f64>,
+    /// Layer of the text encoder counted from its end, where it is not the last.
+    pub clip_skip: Option<u32>,
+    pub second: Option<SecondPass>,
     /// In `KSampler`'s words.
     pub sampler: String,
     /// In `KSampler`'s words.
@@ -25,37 +50,226 @@ pub(super) struct Choice {
     pub seed: u64,
 }
 
+/// What samples, encodes and decodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Model {
+    /// As `/models/checkpoints` lists it; all in one.
+    Checkpoint(String),
+    /// Each part from its own file.
+    Flux {
+        /// As `/models/diffusion_models` lists it.
+        diffusion: String,
+        /// As `/models/text_encoders` lists them.
+        encoders: [String; 2],
+        /// As `/models/vae` lists it.
+        vae: String,
+    },
+}
+
+impl Model {
+    /// The file that samples.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Checkpoint(name) => name,
+            Self::Flux { diffusion, .. } => diffusion,
+        }
+    }
+}
+
+/// A LoRA with its weights.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct LoadedLora {
+    /// As `/models/loras` lists it.
+    pub file: String,
+    pub model: f64,
+    pub encoder: f64,
+}
+
+/// A second pass at a larger size.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct SecondPass {
+    pub enlarge: Enlarge,
+    /// Pixels of the finished picture.
+    pub size: (u32, u32),
+    pub steps: u32,
+    pub denoise: f64,
+}
+
+/// How the first pass' picture is enlarged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Enlarge {
+    /// As a latent, by this method.
+    Latent(String),
+    /// As a picture, by this method.
+    Pixels(String),
+    /// As a picture, by this model and then to size.
+    Model(String),
+}
+
 impl Choice {
     /// As a parameter text names them.
     pub(super) fn names(&self) -> infotext::Names<'_> {
         infotext::Names {
             sampler: &self.sampler,
             scheduler: &self.scheduler,
-            model: &self.checkpoint,
+            model: self.model.name(),
             program: "ComfyUI",
         }
     }
 }
 
-/// The graph of a request. Its pictures are previews: nothing is left in the output folder. `run`
-/// stands beside the sampler's inputs, where no node reads it: a graph that ran before would be
-/// answered from the cache, without any work and with the old file (`observed.md` §2.3).
+/// An output of a node.
+type Link = (String, usize);
+
+fn link(node: &str, output: usize) -> Link {
+    (node.to_owned(), output)
+}
+
+/// A graph that grows.
+#[derive(Default)]
+struct Nodes(Map<String, Value>);
+
+impl Nodes {
+    fn add(&mut self, id: &str, class: &str, inputs: Value) {
+        let node = json!({ "class_type": class, "inputs": inputs });
+        self.0.insert(id.to_owned(), node);
+    }
+}
+
+/// The graph of a request. Its pictures are previews: nothing is left in the output folder. `run` is
+/// another one each time.
 pub(super) fn text_to_image(request: &GenerationRequest, choice: &Choice, run: &str) -> Value {
-    let text = |text: &str| json!({"class_type": "CLIPTextEncode", "inputs": {"text": text, "clip": [LOADER, 1]}});
-    json!({
-        LOADER: {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": choice.checkpoint}},
-        "2": text(&request.prompt),
-        "3": text(&request.negative_prompt),
-        "4": {"class_type": "EmptyLatentImage", "inputs": {
-            "width": request.width, "height": request.height, "batch_size": request.batch}},
-        SAMPLER: {"class_type": "KSampler", "inputs": {
-            "model": [LOADER, 0], "positive": ["2", 0], "negative": ["3", 0], "latent_image": ["4", 0],
-            "seed": choice.seed, "steps": request.steps, "cfg": request.cfg_scale,
-            "sampler_name": choice.sampler, "scheduler": choice.scheduler, "denoise": 1.0,
-            "forgekeeper_run": run}},
-        DECODER: {"class_type": "VAEDecode", "inputs": {"samples": [SAMPLER, 0], "vae": [LOADER, 2]}},
-        OUTPUT: {"class_type": "PreviewImage", "inputs": {"images": [DECODER, 0]}},
-    })
+    let mut nodes = Nodes::default();
+    let (model, clip, vae) = loaded(&mut nodes, choice);
+    nodes.add(
+        POSITIVE,
+        "CLIPTextEncode",
+        json!({"text": choice.text, "clip": clip}),
+    );
+    nodes.add(
+        NEGATIVE,
+        "CLIPTextEncode",
+        json!({"text": request.negative_prompt, "clip": clip}),
+    );
+    let mut positive = link(POSITIVE, 0);
+    if let Some(guidance) = choice.guidance {
+        nodes.add(
+            GUIDANCE,
+            "FluxGuidance",
+            json!({"conditioning": positive, "guidance": guidance}),
+        );
+        positive = link(GUIDANCE, 0);
+    }
+    let empty = match choice.model {
+        Model::Checkpoint(_) => "EmptyLatentImage",
+        Model::Flux { .. } => "EmptySD3LatentImage",
+    };
+    nodes.add(
+        LATENT,
+        empty,
+        json!({"width": request.width, "height": request.height, "batch_size": request.batch}),
+    );
+    let sampler = |latent: Link, steps: u32, denoise: f64| {
+        json!({
+            "model": model, "positive": positive, "negative": link(NEGATIVE, 0), "latent_image": latent,
+            "seed": choice.seed, "steps": steps, "cfg": request.cfg_scale,
+            "sampler_name": choice.sampler, "scheduler": choice.scheduler, "denoise": denoise})
+    };
+    let mut first = sampler(link(LATENT, 0), request.steps, 1.0);
+    first[RUN] = json!(run);
+    nodes.add(SAMPLER, "KSampler", first);
+    let mut samples = link(SAMPLER, 0);
+    if let Some(second) = &choice.second {
+        let enlarged = enlarged(&mut nodes, second, &vae);
+        let inputs = sampler(enlarged, second.steps, second.denoise);
+        nodes.add(SECOND_SAMPLER, "KSampler", inputs);
+        samples = link(SECOND_SAMPLER, 0);
+    }
+    nodes.add(
+        DECODER,
+        "VAEDecode",
+        json!({"samples": samples, "vae": vae}),
+    );
+    nodes.add(OUTPUT, "PreviewImage", json!({"images": link(DECODER, 0)}));
+    Value::Object(nodes.0)
+}
+
+/// Loads the model with its LoRAs: what samples, what encodes, what decodes.
+fn loaded(nodes: &mut Nodes, choice: &Choice) -> (Link, Link, Link) {
+    let (mut model, mut clip, mut vae) = match &choice.model {
+        Model::Checkpoint(name) => {
+            let inputs = json!({ "ckpt_name": name });
+            nodes.add(LOADER, "CheckpointLoaderSimple", inputs);
+            (link(LOADER, 0), link(LOADER, 1), link(LOADER, 2))
+        }
+        Model::Flux {
+            diffusion,
+            encoders: [one, other],
+            vae,
+        } => {
+            let inputs = json!({"unet_name": diffusion, "weight_dtype": "default"});
+            nodes.add(LOADER, "UNETLoader", inputs);
+            let inputs = json!({"clip_name1": one, "clip_name2": other, "type": "flux"});
+            nodes.add(ENCODERS, "DualCLIPLoader", inputs);
+            nodes.add(VAE, "VAELoader", json!({ "vae_name": vae }));
+            (link(LOADER, 0), link(ENCODERS, 0), link(VAE, 0))
+        }
+    };
+    if let Some(name) = &choice.vae {
+        nodes.add(VAE, "VAELoader", json!({ "vae_name": name }));
+        vae = link(VAE, 0);
+    }
+    for (number, lora) in choice.loras.iter().enumerate() {
+        let id = (FIRST_LORA + number).to_string();
+        let inputs = json!({"model": model, "clip": clip, "lora_name": lora.file,
+            "strength_model": lora.model, "strength_clip": lora.encoder});
+        nodes.add(&id, "LoraLoader", inputs);
+        (model, clip) = (link(&id, 0), link(&id, 1));
+    }
+    if let Some(skip) = choice.clip_skip {
+        let inputs = json!({"clip": clip, "stop_at_clip_layer": -i64::from(skip)});
+        nodes.add(CLIP_SKIP, "CLIPSetLastLayer", inputs);
+        clip = link(CLIP_SKIP, 0);
+    }
+    (model, clip, vae)
+}
+
+/// Enlarges what the first pass made; the latent for the second. The size is said, not the factor:
+/// ComfyUI rounds a factor in another way than A1111.
+fn enlarged(nodes: &mut Nodes, second: &SecondPass, vae: &Link) -> Link {
+    let (width, height) = second.size;
+    let to_size = |from: &str, input: Link, method: &str| {
+        let mut inputs =
+            json!({"upscale_method": method, "width": width, "height": height, "crop": "disabled"});
+        inputs[from] = json!(input);
+        inputs
+    };
+    let mut decoded = || {
+        let inputs = json!({"samples": link(SAMPLER, 0), "vae": vae});
+        nodes.add(FIRST_DECODER, "VAEDecode", inputs);
+        link(FIRST_DECODER, 0)
+    };
+    let (picture, method) = match &second.enlarge {
+        Enlarge::Latent(method) => {
+            let inputs = to_size("samples", link(SAMPLER, 0), method);
+            nodes.add(UPSCALE, "LatentUpscale", inputs);
+            return link(UPSCALE, 0);
+        }
+        Enlarge::Pixels(method) => (decoded(), method.as_str()),
+        Enlarge::Model(file) => {
+            let picture = decoded();
+            let inputs = json!({ "model_name": file });
+            nodes.add(UPSCALE_MODEL, "UpscaleModelLoader", inputs);
+            let inputs = json!({"upscale_model": link(UPSCALE_MODEL, 0), "image": picture});
+            nodes.add(UPSCALE_BY_MODEL, "ImageUpscaleWithModel", inputs);
+            // As A1111 brings it to size.
+            (link(UPSCALE_BY_MODEL, 0), "lanczos")
+        }
+    };
+    nodes.add(UPSCALE, "ImageScale", to_size("image", picture, method));
+    let inputs = json!({"pixels": link(UPSCALE, 0), "vae": vae});
+    nodes.add(ENCODER, "VAEEncode", inputs);
+    link(ENCODER, 0)
 }
 
 /// The checkpoint that a graph loads, when it loads one in the usual way.
@@ -70,28 +284,4 @@ pub(super) fn checkpoint_of(graph: &Value) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_checkpoint_of_a_graph_is_the_one_it_loads() {
-        let choice = Choice {
-            checkpoint: "sub/xl.safetensors".to_owned(),
-            sampler: "euler".to_owned(),
-            scheduler: "normal".to_owned(),
-            seed: u64::MAX >> 1,
-        };
-        let graph = text_to_image(&GenerationRequest::default(), &choice, "run");
-        assert_eq!(checkpoint_of(&graph), Some("sub/xl.safetensors"));
-        assert_eq!(graph[SAMPLER]["inputs"]["seed"], choice.seed);
-        for other in [
-            json!({"1": {"class_type": "UNETLoader", "inputs": {"unet_name": "flux.safetensors"}}}),
-            json!({"1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": ["2", 0]}}}),
-            json!({"1": 5}),
-            json!([]),
-            json!(null),
-        ] {
-            assert_eq!(checkpoint_of(&other), None, "{other}");
-        }
-    }
-}
+mod tests;

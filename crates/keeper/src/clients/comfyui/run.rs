@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     super::{failure::Failure, outcome::LiveProgress},
     client::{ComfyClient, interrupted},
+    course::Course,
     errors,
     frames::Sign,
-    graph,
     socket::Socket,
 };
 
@@ -56,8 +56,9 @@ pub(super) struct Following<'a> {
     client: &'a ComfyClient,
     prompt: &'a str,
     socket: Socket<'a>,
+    course: Course,
     progress: GenerationProgress,
-    /// The first step that was told, and when: the others take as long.
+    /// The first step of a sampler that was told, and when: its others take as long.
     first_step: Option<(u32, Instant)>,
     last_sign: Instant,
     /// Since when no question was answered.
@@ -68,11 +69,11 @@ pub(super) struct Following<'a> {
 }
 
 impl<'a> Following<'a> {
-    /// A prompt that was queued just now, of so many steps.
+    /// A prompt that was queued just now.
     pub(super) fn new(
         client: &'a ComfyClient,
         prompt: &'a str,
-        steps: u32,
+        course: Course,
         socket: Socket<'a>,
     ) -> Self {
         Self {
@@ -83,11 +84,12 @@ impl<'a> Following<'a> {
                 stage: GenerationStage::Waiting,
                 fraction: None,
                 step: None,
-                steps: Some(steps),
+                steps: course.steps(),
                 eta_s: None,
                 preview: None,
                 queue_ahead: None,
             },
+            course,
             first_step: None,
             last_sign: Instant::now(),
             silent_since: None,
@@ -204,7 +206,7 @@ impl<'a> Following<'a> {
         let path = format!("/history/{}", self.prompt);
         let history = self.client.ask(&path).await?;
         if let Some(entry) = history.get(self.prompt) {
-            let ending = errors::ending(entry).map(|()| entry.clone());
+            let ending = errors::ending(entry, &self.course).map(|()| entry.clone());
             return Ok(Place::Over(ending));
         }
         let queue = self.client.queue().await?;
@@ -221,24 +223,30 @@ impl<'a> Following<'a> {
     fn heard(&mut self, sign: Sign, on_progress: &mut (impl FnMut(LiveProgress) + Send)) {
         match sign {
             Sign::Node(node) => {
-                if let Some(stage) = stage_at(&node) {
+                if let Some(stage) = self.course.stage_at(&node) {
                     self.move_to(stage, on_progress);
                 }
             }
-            Sign::Step { node, value } if node == graph::SAMPLER && value > 0 => {
-                self.step(value);
-                self.tell(None, on_progress);
+            Sign::Step { node, value, max } if value > 0 => {
+                let begun = self.course.begun();
+                if let Some((done, all)) = self.course.step(&node, value, max) {
+                    if self.course.begun() > begun {
+                        self.first_step = None;
+                    }
+                    self.step(done, all);
+                    self.tell(None, on_progress);
+                }
             }
             Sign::Preview(picture) => self.tell(Some(picture), on_progress),
             Sign::Step { .. } | Sign::Over => {}
         }
     }
 
-    /// A step of the sampler is done. The first one may hold a model that is moved to the card, so
+    /// A step of a sampler is done. The first one may hold a model that is moved to the card, so
     /// what is left is told by those after it.
-    fn step(&mut self, step: u32) {
+    fn step(&mut self, step: u32, steps: u32) {
         let progress = &mut self.progress;
-        let steps = progress.steps.unwrap_or(step).max(step);
+        progress.steps = Some(steps);
         let (first, at) = *self.first_step.get_or_insert((step, Instant::now()));
         let made = step.saturating_sub(first);
         let each = (made > 0).then(|| at.elapsed().as_secs_f64() / f64::from(made));
@@ -304,16 +312,6 @@ impl<'a> Following<'a> {
         )
         .hint("The server may still be working on it; see its log, or restart the program.");
         Err((GenerationVerdict::Failed, info))
-    }
-}
-
-/// The stage that begins with a node; the others change nothing.
-fn stage_at(node: &str) -> Option<GenerationStage> {
-    match node {
-        // The sampler moves the model to the card before its first step.
-        graph::LOADER | graph::SAMPLER => Some(GenerationStage::LoadingModel),
-        graph::DECODER | graph::OUTPUT => Some(GenerationStage::Finishing),
-        _ => None,
     }
 }
 
