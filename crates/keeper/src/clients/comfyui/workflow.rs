@@ -51,7 +51,7 @@ impl ComfyClient {
         mut on_progress: impl FnMut(LiveProgress) + Send,
     ) -> GenerationOutcomeRaw {
         let started = Instant::now();
-        let made = self.make_by(workflow, request, cancel, &mut on_progress);
+        let made = self.make_by(workflow, request, cancel, started, &mut on_progress);
         match made.await {
             Ok(outcome) => GenerationOutcomeRaw {
                 took: started.elapsed(),
@@ -66,6 +66,7 @@ impl ComfyClient {
         workflow: &Workflow,
         request: &GenerationRequest,
         cancel: &CancellationToken,
+        started: Instant,
         on_progress: &mut (impl FnMut(LiveProgress) + Send),
     ) -> Result<GenerationOutcomeRaw, Failure> {
         let bad = |words: String| failed(ErrorInfo::new(ErrorCode::BadRequest, words));
@@ -76,6 +77,7 @@ impl ComfyClient {
         let prompt = Uuid::new_v4().to_string();
         let filled = fill(workflow, request, &offers, &prompt).map_err(failed)?;
         let entry = self.run(&filled.graph, prompt, cancel, on_progress).await?;
+        let ready = started.elapsed();
         let files = files::of(&entry, None, MAX_PICTURES);
         let pictures = self.fetched(&files, MAX_FILE_BYTES, cancel).await?;
         Ok(GenerationOutcomeRaw {
@@ -88,6 +90,7 @@ impl ComfyClient {
             interrupted: false,
             failure: None,
             took: Duration::ZERO,
+            ready: Some(ready),
         })
     }
 }
