@@ -24,6 +24,7 @@ export class Site {
     site.#control = control;
     const settings = join(site.#folder, 'forgekeeper.toml');
     await writeFile(settings, config);
+    site.config = config;
     /** What a program needs to look at it. */
     site.env = { FORGEKEEPER_CONFIG: settings, DOCKER_HOST: engine };
     return site;

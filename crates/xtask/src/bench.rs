@@ -9,6 +9,7 @@ use crate::repo::Repo;
 mod build;
 mod engine;
 mod frames;
+mod generate;
 #[cfg(unix)]
 mod gpu;
 // It reads the engine's Unix socket itself.
@@ -100,6 +101,11 @@ const MEASURES: &[Measure] = &[
         id: "gpu",
         window: true,
         run: gpu::run,
+    },
+    Measure {
+        id: "generate",
+        window: true,
+        run: generate::run,
     },
     Measure {
         id: "opening",

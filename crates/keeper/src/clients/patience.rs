@@ -18,7 +18,8 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         Self {
-            poll: Duration::from_millis(500),
+            // A preview should be on the screen within a quarter of a second.
+            poll: Duration::from_millis(200),
             still: Duration::from_mins(5),
             loading: Duration::from_mins(30),
             interrupt: Duration::from_mins(2),

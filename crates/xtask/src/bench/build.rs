@@ -63,6 +63,13 @@ pub(super) fn log_bench(repo: &Repo) -> Result<PathBuf, String> {
     Ok(target(repo).join("release/examples/log_bench"))
 }
 
+/// The program that fills a gallery.
+pub(super) fn gallery_bench(repo: &Repo) -> Result<PathBuf, String> {
+    let keeper = ["-p", "forgekeeper-keeper", "--example", "gallery_bench"];
+    cargo(repo, "", &keeper)?;
+    Ok(target(repo).join("release/examples/gallery_bench"))
+}
+
 /// The programs that read cards, and the library that they read.
 #[cfg(unix)]
 #[derive(Debug)]

@@ -17,8 +17,8 @@ use crate::media::decode;
 
 /// Largest preview in bytes.
 const PREVIEW_LIMIT: usize = 8 * 1024 * 1024;
-/// Without the page's route a preview is fetched with every fourth look.
-const PREVIEW_EVERY: u32 = 4;
+/// Without the page's route a preview is fetched with every second look.
+const PREVIEW_EVERY: u32 = 2;
 
 /// What is known about where the generation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
