@@ -15,5 +15,6 @@ pub(crate) mod scripted;
 pub use http::{Http, HttpAnswer, HttpError};
 pub use outcome::{GenerationOutcomeRaw, LiveProgress};
 pub use painter::Painter;
+pub(crate) use painter::no_graph;
 pub use patience::Patience;
 pub use probe::{ProbeMemory, probe};

@@ -30,6 +30,7 @@ use crate::{
 mod clients;
 mod doors;
 mod gallery;
+mod generations;
 mod golden;
 mod gpu_past;
 mod handle;

@@ -1,9 +1,15 @@
 //! A service of either kind that makes pictures.
 
+use std::time::Duration;
+
 use forgekeeper_domain::{
-    error::ErrorInfo,
-    generation::{GenerationChoices, GenerationRequest, GenerationStage},
+    error::{ErrorCode, ErrorInfo},
+    generation::{
+        GenerationChoices, GenerationRequest, GenerationStage, GenerationVerdict,
+        workflow::Workflow,
+    },
 };
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -54,6 +60,42 @@ impl Painter {
         }
     }
 
+    /// The graph that a request becomes, as it would be queued; `None` for a service that takes none.
+    pub async fn graph(&self, request: &GenerationRequest) -> Result<Option<Value>, ErrorInfo> {
+        match self {
+            Self::Forge(_) => Ok(None),
+            Self::Comfyui(client) => client.graph(request).await.map(Some),
+        }
+    }
+
+    /// Refuses a workflow of one's own where the service takes none.
+    pub fn takes_workflows(&self) -> Result<(), ErrorInfo> {
+        match self {
+            Self::Forge(_) => Err(no_graph()),
+            Self::Comfyui(_) => Ok(()),
+        }
+    }
+
+    /// Runs a workflow of one's own with a request in the place of its words.
+    pub async fn run_workflow(
+        &self,
+        workflow: &Workflow,
+        request: &GenerationRequest,
+        cancel: &CancellationToken,
+        on_progress: impl FnMut(LiveProgress) + Send,
+    ) -> GenerationOutcomeRaw {
+        match self {
+            Self::Forge(_) => {
+                let failure = (GenerationVerdict::Failed, no_graph());
+                GenerationOutcomeRaw::failed(failure, Duration::ZERO)
+            }
+            Self::Comfyui(client) => {
+                let run = client.run_workflow(workflow, request, cancel, on_progress);
+                run.await
+            }
+        }
+    }
+
     /// Makes one that nobody looks at; the stage is told as it changes. Sends the request once and never again.
     pub async fn paint(
         &self,
@@ -70,4 +112,13 @@ impl Painter {
             Self::Comfyui(client) => client.paint(request, cancel, on_stage).await,
         }
     }
+}
+
+/// What is said where a graph is asked of a service that takes none.
+pub(crate) fn no_graph() -> ErrorInfo {
+    ErrorInfo::new(
+        ErrorCode::BadRequest,
+        "Forge takes no graph: it makes pictures from a request alone.",
+    )
+    .hint("Choose a ComfyUI service.")
 }

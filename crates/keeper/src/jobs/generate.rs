@@ -8,7 +8,7 @@ use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
     generation::{
         CardUse, CardWatch, GenerationProgress, GenerationRecord, GenerationRequest,
-        GenerationStage, GenerationVerdict, StageClock, Whereabouts,
+        GenerationStage, GenerationVerdict, StageClock, Whereabouts, workflow::Workflow,
     },
     ids::{HostId, JobId},
     job::JobPhase,
@@ -31,6 +31,25 @@ use crate::{
 /// How long the log may take to say why a generation failed.
 const LOG_PATIENCE: Duration = Duration::from_secs(3);
 
+/// What is to be made.
+#[derive(Debug)]
+pub(crate) struct Order {
+    /// As asked.
+    pub(crate) request: GenerationRequest,
+    /// A graph of one's own in which the request is put, instead of the usual one.
+    pub(crate) workflow: Option<Workflow>,
+}
+
+impl Order {
+    /// A request in the usual way.
+    pub(crate) fn plain(request: GenerationRequest) -> Self {
+        Self {
+            request,
+            workflow: None,
+        }
+    }
+}
+
 /// What a generation works with.
 pub(crate) struct Easel {
     pub(crate) painter: Painter,
@@ -45,13 +64,9 @@ pub(crate) struct Easel {
 }
 
 /// Runs a generation to its end; the record is what the history keeps.
-pub(crate) async fn generate(
-    mut run: JobRun,
-    easel: &Easel,
-    request: GenerationRequest,
-) -> GenerationRecord {
+pub(crate) async fn generate(mut run: JobRun, easel: &Easel, order: Order) -> GenerationRecord {
     let id = run.job.id.clone();
-    let record = make(&mut run, easel, id, request).await;
+    let record = make(&mut run, easel, id, order).await;
     run.job.generation = None;
     run.job.record = Some(record.clone());
     let (phase, error) = ending(&record);
@@ -64,8 +79,9 @@ pub(super) async fn make(
     run: &mut JobRun,
     easel: &Easel,
     id: JobId,
-    request: GenerationRequest,
+    Order { request, workflow }: Order,
 ) -> GenerationRecord {
+    let painter = &easel.painter;
     let started_at = clock::now();
     let since = Instant::now();
     let mut stages = StageClock::default();
@@ -74,7 +90,7 @@ pub(super) async fn make(
         stage: GenerationStage::Waiting,
         fraction: None,
         step: None,
-        steps: Some(request.steps),
+        steps: workflow.is_none().then_some(request.steps),
         eta_s: None,
         preview: None,
         queue_ahead: None,
@@ -83,14 +99,20 @@ pub(super) async fn make(
     let (progress, mut live) = watch::channel(None::<LiveProgress>);
     let cancel = run.cancel.clone();
     let asked = request.clone();
-    let task = easel.painter.txt2img(&asked, &cancel, |seen| {
+    let tell = |seen: LiveProgress| {
         progress.send_modify(|told| {
             // A step that comes right behind a picture must not take its place.
             let before = told.take().and_then(|told| told.preview);
             let preview = seen.preview.or(before);
             *told = Some(LiveProgress { preview, ..seen });
         });
-    });
+    };
+    let task = async {
+        match &workflow {
+            Some(workflow) => painter.run_workflow(workflow, &asked, &cancel, tell).await,
+            None => painter.txt2img(&asked, &cancel, tell).await,
+        }
+    };
     tokio::pin!(task);
     let mut cards = Cards::look_at(easel.cards.as_ref());
     let mut put: Option<Bytes> = None;
@@ -121,7 +143,13 @@ pub(super) async fn make(
         None => None,
     };
     let ready = raw.ready.map(milliseconds);
-    let proof = proof::prove(&request, raw, &easel.pictures).await;
+    let mut proof = proof::prove(&request, raw, &easel.pictures).await;
+    if workflow.is_some() {
+        // It may enlarge its pictures, or have a size of its own.
+        proof
+            .substitutions
+            .retain(|s| s.field != "width" && s.field != "height");
+    }
     easel.previews.forget(&id);
     let here = milliseconds(since.elapsed());
     let known = (easel.whereabouts)();

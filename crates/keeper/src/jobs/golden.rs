@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 
 use super::{
     JobRun,
-    generate::{Easel, make},
+    generate::{Easel, Order, make},
     new_id,
 };
 
@@ -61,7 +61,7 @@ async fn try_set(
             done: count(done),
             of: count(set.prompts.len()),
         });
-        let record = make(run, easel, new_id()?, prompt.request.clone()).await;
+        let record = make(run, easel, new_id()?, Order::plain(prompt.request.clone())).await;
         run.job.generation = None;
         if run.cancel.is_cancelled() && record.verdict == GenerationVerdict::Interrupted {
             return Err(cancelled());

@@ -8,7 +8,7 @@ use forgekeeper_domain::{
     container::RunState,
     error::{ErrorCode, ErrorInfo},
     facts::{Activity, ApiFact, Busy, ContainerFact},
-    generation::{GenerationChoices, GenerationRecord, GenerationRequest},
+    generation::GenerationRecord,
     ids::{JobId, ServiceId},
     job::{Job, JobKind, JobPhase},
     ladder::Rung,
@@ -26,7 +26,7 @@ use super::roster::Roster;
 use crate::{
     clients::http::Http,
     event::KeeperEvent,
-    jobs::{Jobs, act, generate, new_id},
+    jobs::{Jobs, act, new_id},
     logs::{LogReader, ServiceLog, archive::Archive},
     media::{
         pictures::{PictureFile, PictureStore},
@@ -284,38 +284,6 @@ impl KeeperHandle {
         }
     }
 
-    /// Starts a test generation.
-    pub async fn generate(
-        &self,
-        id: &ServiceId,
-        request: GenerationRequest,
-    ) -> Result<JobId, ErrorInfo> {
-        request
-            .check()
-            .map_err(|e| ErrorInfo::new(ErrorCode::BadRequest, e.to_string()))?;
-        let easel = self.easel(id).await?;
-        let run = self.inner.jobs.begin(
-            Job {
-                cancellable: true,
-                ..new_job(JobKind::Generate, id.clone(), None)?
-            },
-            self.inner.reports.clone(),
-        )?;
-        let job = run.job.id.clone();
-        run.show().await;
-        let inner = Arc::clone(&self.inner);
-        let stop = self.inner.tasks.token();
-        self.inner.tasks.spawn("generation", async move {
-            let record = tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                record = generate::generate(run, &easel, request) => record,
-            };
-            super::doors::remember_generation(&inner, record).await;
-        });
-        Ok(job)
-    }
-
     /// Asks a running job to end.
     pub fn cancel(&self, job: &JobId) -> Result<(), ErrorInfo> {
         self.inner.jobs.cancel(job)
@@ -336,11 +304,6 @@ impl KeeperHandle {
                 "the keeper ended first",
             )),
         }
-    }
-
-    /// Names a service offers for generations.
-    pub async fn choices(&self, id: &ServiceId) -> Result<GenerationChoices, ErrorInfo> {
-        self.painter(id).await?.choices().await
     }
 
     /// Opens a log: what is held at once, then what comes.
