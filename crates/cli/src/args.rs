@@ -213,8 +213,41 @@ pub(crate) struct GenerateArgs {
     /// Pictures, 1 to 8
     #[arg(long, default_value_t = 1)]
     pub(crate) batch: u32,
+    /// Guidance of distilled models such as Flux, 0 to 30; left out, the server's own
+    #[arg(long, value_name = "X")]
+    pub(crate) distilled_cfg: Option<f64>,
+    /// Layer of the text encoder counted from its end, 1 to 12; left out, the server's own
+    #[arg(long, value_name = "N")]
+    pub(crate) clip_skip: Option<u32>,
+    /// Seed of a second noise; left out, the server draws one
+    #[arg(long, value_name = "N", requires = "subseed_strength")]
+    pub(crate) subseed: Option<u64>,
+    /// How much of the second noise, 0 to 1
+    #[arg(long, value_name = "X")]
+    pub(crate) subseed_strength: Option<f64>,
+    /// A second pass at so many times the size, 1 to 4
+    #[arg(long, value_name = "X")]
+    pub(crate) hires_scale: Option<f64>,
+    /// Steps of the second pass, 1 to 150; as many as the first when left out
+    #[arg(long, value_name = "N", requires = "hires_scale")]
+    pub(crate) hires_steps: Option<u32>,
+    /// How much the second pass makes anew, 0 to 1; 0.7 when left out
+    #[arg(long, value_name = "X", requires = "hires_scale")]
+    pub(crate) hires_denoise: Option<f64>,
+    /// Upscaler of the second pass as the server lists it
+    #[arg(long, value_name = "NAME", requires = "hires_scale")]
+    pub(crate) hires_upscaler: Option<String>,
+    /// A separate VAE or text encoder as the server lists it; may be repeated
+    #[arg(long = "module", value_name = "NAME")]
+    pub(crate) modules: Vec<String>,
+    /// A workflow of your own in ComfyUI's API format, with words such as %prompt% in it
+    #[arg(long, value_name = "FILE", conflicts_with = "print_graph")]
+    pub(crate) workflow: Option<PathBuf>,
+    /// Make no picture: print the graph that ComfyUI would get
+    #[arg(long)]
+    pub(crate) print_graph: bool,
     /// Folder for the pictures; made when missing, never overwritten into
-    #[arg(long, value_name = "DIR", required_unless_present = "golden")]
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["golden", "print_graph"])]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) golden: GoldenArgs,

@@ -1,10 +1,16 @@
 //! `generate`: test pictures into a folder, one line for each event with `--json`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
-    generation::{GenerationRecord, GenerationRequest, Preset, Seed},
+    generation::{
+        GenerationRecord, GenerationRequest, Hires, Preset, Seed, Substitution, Variation,
+        workflow::{MAX_BYTES, Workflow, WorkflowProblem},
+    },
     job::{Job, JobPhase},
 };
 use forgekeeper_keeper::{media::pictures::PictureFile, sys::files};
@@ -20,6 +26,8 @@ use crate::{
 
 /// Pictures of one seed in one folder.
 const MAX_NAMES: u32 = 9_999;
+/// Of a second pass: what A1111's own window starts with.
+const USUAL_DENOISE: f64 = 0.7;
 
 pub(super) async fn run(
     session: &Session,
@@ -34,12 +42,23 @@ pub(super) async fn run(
     request
         .check()
         .map_err(|e| ErrorInfo::new(ErrorCode::BadRequest, e.to_string()))?;
-    // The parser asks for it.
-    let out = args.out.as_deref().unwrap_or(Path::new("."));
+    let workflow = args.workflow.as_deref().map(read_workflow).transpose()?;
+    let handle = session.handle();
+    let Some(out) = args.out.as_deref().filter(|_| !args.print_graph) else {
+        interrupt.unless(session.service(&args.service)).await?;
+        let graph = handle.generation_graph(&args.service, &request);
+        print_line(&interrupt.unless(graph).await?);
+        return Ok(exit::OK);
+    };
     files::ensure_dir(out).map_err(|e| io(out, &e))?;
     interrupt.unless(session.service(&args.service)).await?;
-    let handle = session.handle();
-    let id = handle.generate(&args.service, request).await?;
+    let id = match &workflow {
+        Some(text) => {
+            let order = handle.generate_workflow(&args.service, request, text);
+            order.await?
+        }
+        None => handle.generate(&args.service, request).await?,
+    };
     let mut follow = handle.follow_job(&id)?;
     let mut told = false;
     let ended = loop {
@@ -81,8 +100,41 @@ pub(super) fn asked(args: &GenerateArgs) -> GenerationRequest {
         scheduler: args.scheduler.clone(),
         model: args.model.clone(),
         batch: args.batch,
-        ..usual
+        distilled_cfg: args.distilled_cfg,
+        clip_skip: args.clip_skip,
+        variation: args.subseed_strength.map(|strength| Variation {
+            seed: args.subseed.map(Seed),
+            strength,
+        }),
+        hires: args.hires_scale.map(|scale| Hires {
+            scale,
+            steps: args.hires_steps,
+            denoise: args.hires_denoise.unwrap_or(USUAL_DENOISE),
+            upscaler: args.hires_upscaler.clone(),
+        }),
+        modules: args.modules.clone(),
     }
+}
+
+/// The text of a workflow file, when it is one.
+fn read_workflow(path: &Path) -> Result<String, ErrorInfo> {
+    let bad = |why: &str| {
+        let words = format!("{}: {why}", path.display());
+        ErrorInfo::new(ErrorCode::BadRequest, words)
+    };
+    let read = || -> std::io::Result<Option<String>> {
+        let mut text = String::new();
+        let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
+        std::fs::File::open(path)?
+            .take(most.saturating_add(1))
+            .read_to_string(&mut text)?;
+        Ok((text.len() <= MAX_BYTES).then_some(text))
+    };
+    let text = read()
+        .map_err(|error| bad(&error.to_string()))?
+        .ok_or_else(|| bad(&WorkflowProblem::TooLarge.to_string()))?;
+    Workflow::parse(&text).map_err(|problem| bad(&problem.to_string()))?;
+    Ok(text)
 }
 
 async fn finish(session: &Session, out: &Path, job: Job, json: bool) -> Result<u8, ErrorInfo> {
@@ -118,15 +170,19 @@ fn print_record(record: &GenerationRecord, written: &[PathBuf]) {
     for path in written {
         print_line(&path.display().to_string());
     }
-    for s in &record.substitutions {
-        print_line(&format!(
-            "the server used {} `{}` instead of `{}`",
-            s.field,
-            printable(&s.used),
-            printable(&s.asked)
-        ));
+    for substitution in &record.substitutions {
+        print_line(&told(substitution));
     }
     print_line(&format!("{:?} in {}", record.verdict, seconds(record.took_ms)).to_lowercase());
+}
+
+fn told(Substitution { field, asked, used }: &Substitution) -> String {
+    let (asked, used) = (printable(asked), printable(used));
+    // Not of this picture, but of every one after it.
+    if field == "options_afterwards" {
+        return format!("the server's options `{asked}` could not be put back: now `{used}`");
+    }
+    format!("the server used {field} `{used}` instead of `{asked}`")
 }
 
 /// Writes a picture as `SERVICE-SEED-NUMBER` with the ending of its kind, and a counter where the
