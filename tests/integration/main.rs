@@ -23,6 +23,7 @@ mod logs_silent;
 mod logs_timeline;
 mod own_rules;
 mod pictures;
+mod pictures_asked;
 mod pictures_comfyui;
 mod placement;
 mod rig;

@@ -282,10 +282,18 @@ impl Comfy {
     }
 
     fn checkpoints(&self) -> Vec<String> {
+        self.unless_unmounted(&self.spec.checkpoints)
+    }
+
+    fn diffusion_models(&self) -> Vec<String> {
+        self.unless_unmounted(&self.spec.diffusion_models)
+    }
+
+    fn unless_unmounted(&self, models: &[String]) -> Vec<String> {
         if self.is(Fault::ApiNoModels) {
             Vec::new()
         } else {
-            self.spec.checkpoints.clone()
+            models.to_vec()
         }
     }
 }

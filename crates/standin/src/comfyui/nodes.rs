@@ -418,7 +418,7 @@ impl Comfy {
         let fixed = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
         match list {
             List::Checkpoints => self.checkpoints(),
-            List::Diffusion => self.spec.diffusion_models.clone(),
+            List::Diffusion => self.diffusion_models(),
             List::Encoders => self.spec.text_encoders.clone(),
             List::Loras => self.spec.loras.clone(),
             List::Upscalers => self.spec.upscale_models.clone(),

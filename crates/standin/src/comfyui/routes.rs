@@ -207,7 +207,7 @@ async fn folder(State(comfy): App, Path(folder): Path<String>) -> Response {
         "checkpoints" => json!(comfy.checkpoints()),
         "loras" => json!(comfy.spec.loras),
         "vae" => json!(comfy.spec.vaes),
-        "diffusion_models" => json!(comfy.spec.diffusion_models),
+        "diffusion_models" => json!(comfy.diffusion_models()),
         "text_encoders" => json!(comfy.spec.text_encoders),
         "upscale_models" => json!(comfy.spec.upscale_models),
         _ => json!([]),

@@ -129,13 +129,15 @@ pub(super) fn model<'a>(
     let Some(asked) = asked else {
         let mut all = offers.checkpoints.iter();
         let used = used.and_then(|used| all.find(|name| *name == used));
-        if let Some(whole) = used.or_else(|| offers.checkpoints.first()) {
-            return Ok((whole, true));
-        }
-        let alone = offers.diffusion_models.first();
-        return alone.map(|name| (name.as_str(), false)).ok_or_else(|| {
-            ErrorInfo::new(ErrorCode::Api, "ComfyUI offers no checkpoint.")
-                .hint("Check whether its models folder is mounted and holds one.")
+        let whole = used.or_else(|| offers.checkpoints.first());
+        return whole.map(|name| (name.as_str(), true)).ok_or_else(|| {
+            // One that is only taken for Flux must be asked for.
+            let hint = if offers.diffusion_models.is_empty() {
+                "Check whether its models folder is mounted and holds one."
+            } else {
+                "It has models without text encoders and VAE: ask for one of them by its name."
+            };
+            ErrorInfo::new(ErrorCode::Api, "ComfyUI offers no checkpoint.").hint(hint)
         });
     };
     // Forge's titles end with a hash.

@@ -247,8 +247,9 @@ fn a_model_without_encoders_gets_those_that_can_be_meant() {
         checkpoints: Vec::new(),
         ..rich()
     };
-    let (choice, _) = choose(&GenerationRequest::default(), &only, None).expect("the one there is");
-    assert_eq!(choice.model.name(), "flux1-dev.safetensors");
+    let said = choose(&GenerationRequest::default(), &only, None).expect_err("not asked for");
+    assert_eq!(said.message, "ComfyUI offers no checkpoint.");
+    assert!(said.hint.is_some_and(|hint| hint.contains("by its name")));
 }
 
 #[test]
