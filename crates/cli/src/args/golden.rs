@@ -18,7 +18,7 @@ pub(crate) enum GoldenVerb {
 #[derive(Debug, Args)]
 pub(crate) struct GoldenArgs {
     /// Golden prompts instead of one picture: run a set, run it again, or compare two runs
-    #[arg(long, value_name = "VERB", requires = "set", conflicts_with_all = ["prompt", "batch"])]
+    #[arg(long, value_name = "VERB", requires = "set", conflicts_with_all = ["prompt", "batch", "workflow", "print_graph"])]
     pub(crate) golden: Option<GoldenVerb>,
     /// Name of the golden set
     #[arg(long, value_name = "NAME", requires = "golden")]
