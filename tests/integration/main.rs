@@ -13,6 +13,7 @@ mod docker_foreign;
 mod docker_lab;
 mod docker_tls;
 mod faults;
+mod found_again;
 mod gallery;
 mod golden;
 mod gpu_nvml;

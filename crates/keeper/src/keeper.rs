@@ -20,7 +20,7 @@ use crate::{
     settings::{SettingsFile, SettingsSnapshot},
     state::{KeeperState, RulesStatus, SettingsStatus},
     store::{Store, journal::JournalEntry},
-    sys::{clock, tasks::Tasks},
+    sys::{clock, presence::Presence, tasks::Tasks},
     watch::{
         facts::Report,
         overseer::{Outlets, Overseer},
@@ -242,11 +242,13 @@ impl Keeper {
             },
             settings,
             own_rules,
+            presence: Presence::new(options.paths.data_dir.join("running")),
             data_dir: options.paths.data_dir,
         });
-        // One command does not tidy up.
+        // One command does not tidy up after others.
         if options.keeps_journal {
             handle.mend_gallery();
+            handle.take_up_generations();
         }
         let started = options
             .keeps_journal
@@ -276,6 +278,7 @@ impl Keeper {
     pub async fn shutdown(self) -> Vec<&'static str> {
         let left = self.tasks.shutdown(SHUTDOWN_DEADLINE).await;
         self.handle.close_store().await;
+        generations::leave(&self.handle.inner);
         left
     }
 }
@@ -283,6 +286,7 @@ impl Keeper {
 impl Drop for Keeper {
     fn drop(&mut self) {
         self.tasks.cancel();
+        generations::leave(&self.handle.inner);
     }
 }
 

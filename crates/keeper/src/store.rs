@@ -14,6 +14,7 @@ mod golden;
 pub(crate) mod gpu_minutes;
 pub mod journal;
 mod open;
+pub mod pending;
 pub mod picture_files;
 pub(crate) mod placements;
 pub mod restarts;

@@ -7,5 +7,6 @@ pub(crate) mod file_watch;
 pub mod files;
 pub(crate) mod kernel;
 pub mod paths;
+pub mod presence;
 pub(crate) mod processes;
 pub mod tasks;

@@ -1,5 +1,6 @@
 //! ComfyUI: its probe, and test generations. Contract: `comfyui-api.md`; where the real server surprises a client: `observed.md` §2.3.
 
+mod again;
 mod choose;
 mod client;
 mod course;

@@ -1,5 +1,6 @@
 //! Stable Diffusion WebUI Forge, A1111 and their forks.
 
+mod again;
 mod answer;
 mod client;
 mod errors;

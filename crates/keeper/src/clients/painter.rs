@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use forgekeeper_domain::{
+    Timestamp,
     error::{ErrorCode, ErrorInfo},
     generation::{
         GenerationChoices, GenerationRequest, GenerationStage, GenerationVerdict,
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     comfyui::ComfyClient,
+    errand::Errand,
     failure::Failure,
     forge::ForgeClient,
     outcome::{GenerationOutcomeRaw, LiveProgress},
@@ -36,6 +38,39 @@ impl Painter {
         match self {
             Self::Forge(client) => Self::Forge(client.with_patience(patience)),
             Self::Comfyui(client) => Self::Comfyui(client.with_patience(patience)),
+        }
+    }
+
+    /// Keeps a ticket before a request is sent, or finds a generation by one.
+    #[must_use]
+    pub fn with_errand(self, errand: Errand) -> Self {
+        match self {
+            Self::Forge(client) => Self::Forge(client.with_errand(errand)),
+            Self::Comfyui(client) => Self::Comfyui(client.with_errand(errand)),
+        }
+    }
+
+    /// Whether a server's options are changed for everybody until the generation ends.
+    pub(crate) fn lends(&self) -> bool {
+        match self {
+            Self::Forge(client) => client.lends(),
+            Self::Comfyui(_) => false,
+        }
+    }
+
+    /// Whether it looks for a generation that was sent before, instead of sending one.
+    pub(crate) fn finds(&self) -> bool {
+        match self {
+            Self::Forge(client) => client.errand.finds(),
+            Self::Comfyui(client) => client.errand.finds(),
+        }
+    }
+
+    /// When a generation that was looked for ended, by the server's word.
+    pub(crate) fn ended_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Forge(client) => client.ended_at(),
+            Self::Comfyui(client) => client.ended_at(),
         }
     }
 

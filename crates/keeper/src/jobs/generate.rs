@@ -20,6 +20,7 @@ use super::JobRun;
 use crate::{
     clients::{
         LiveProgress, Painter,
+        errand::Errand,
         failure::{Failure, told_by_log},
     },
     gpu::{CloseLook, GpuHandle},
@@ -63,10 +64,22 @@ pub(crate) struct Easel {
     pub(crate) whereabouts: Box<dyn Fn() -> Whereabouts + Send + Sync>,
 }
 
+impl Easel {
+    /// The same, with another way to begin.
+    #[must_use]
+    pub(crate) fn with_errand(self, errand: Errand) -> Self {
+        Self {
+            painter: self.painter.with_errand(errand),
+            ..self
+        }
+    }
+}
+
 /// Runs a generation to its end; the record is what the history keeps.
 pub(crate) async fn generate(mut run: JobRun, easel: &Easel, order: Order) -> GenerationRecord {
     let id = run.job.id.clone();
-    let record = make(&mut run, easel, id, order).await;
+    let started_at = run.job.started_at;
+    let record = make(&mut run, easel, (id, started_at), order).await;
     run.job.generation = None;
     run.job.record = Some(record.clone());
     let (phase, error) = ending(&record);
@@ -74,15 +87,15 @@ pub(crate) async fn generate(mut run: JobRun, easel: &Easel, order: Order) -> Ge
     record
 }
 
-/// Makes the pictures of one request within a job, and tells how far it is.
+/// Makes the pictures of one request within a job, and tells how far it is. The record gets the id
+/// and the time of its beginning.
 pub(super) async fn make(
     run: &mut JobRun,
     easel: &Easel,
-    id: JobId,
+    (id, started_at): (JobId, Timestamp),
     Order { request, workflow }: Order,
 ) -> GenerationRecord {
     let painter = &easel.painter;
-    let started_at = clock::now();
     let since = Instant::now();
     let mut stages = StageClock::default();
     stages.saw(0, GenerationStage::Waiting, None);
@@ -153,24 +166,37 @@ pub(super) async fn make(
     easel.previews.forget(&id);
     let here = milliseconds(since.elapsed());
     let known = (easel.whereabouts)();
-    // Without pictures nothing is known to have been computed.
-    let made = !proof.pictures.is_empty();
+    // Without pictures nothing is known to have been computed, and of one that was found again the
+    // beginning was not seen.
+    let seen = !proof.pictures.is_empty() && !painter.finds();
     GenerationRecord {
         id,
         service: run.job.service.clone(),
         request,
         started_at,
-        took_ms: here,
+        took_ms: if painter.finds() {
+            found_ms(started_at, painter.ended_at())
+        } else {
+            here
+        },
         verdict: proof.verdict,
         pictures: proof.pictures,
         substitutions: proof.substitutions,
         parameters: proof.parameters,
         model: proof.model,
         error: proof.error,
-        timing: made.then(|| stages.end(ready, here)),
-        card: cards.made_by(&known).filter(|_| made),
-        on_cpu: made && known.on_cpu(),
+        timing: seen.then(|| stages.end(ready, here)),
+        card: cards.made_by(&known).filter(|_| seen),
+        on_cpu: seen && known.on_cpu(),
     }
+}
+
+/// One that was found again may have ended long before; the server's clock may be ahead.
+fn found_ms(started_at: Timestamp, ended_at: Option<Timestamp>) -> u32 {
+    let now = clock::now();
+    let ended_at = ended_at.map_or(now, |at| at.min(now));
+    let took = (ended_at.as_millisecond() - started_at.as_millisecond()).max(0);
+    u32::try_from(took).unwrap_or(u32::MAX)
 }
 
 /// The cards of a host while a picture is made; nothing where none are read.

@@ -8,6 +8,8 @@ use forgekeeper_domain::{
 };
 use futures_util::future::BoxFuture;
 
+use crate::sys::clock;
+
 use super::{
     JobRun,
     generate::{Easel, Order, make},
@@ -61,7 +63,13 @@ async fn try_set(
             done: count(done),
             of: count(set.prompts.len()),
         });
-        let record = make(run, easel, new_id()?, Order::plain(prompt.request.clone())).await;
+        let record = make(
+            run,
+            easel,
+            (new_id()?, clock::now()),
+            Order::plain(prompt.request.clone()),
+        )
+        .await;
         run.job.generation = None;
         if run.cancel.is_cancelled() && record.verdict == GenerationVerdict::Interrupted {
             return Err(cancelled());

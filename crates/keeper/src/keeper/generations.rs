@@ -1,23 +1,41 @@
-//! Test generations: what is offered, what would be queued, and pictures as jobs.
+//! Test generations: what is offered, what would be queued, and pictures as jobs, which are found again
+//! when the program ended in the middle of one.
 
 use std::{sync::Arc, time::Duration};
 
 use forgekeeper_domain::{
+    Timestamp,
     error::{ErrorCode, ErrorInfo},
     generation::{GenerationChoices, GenerationRequest, workflow::Workflow},
     ids::{JobId, ServiceId},
     job::{Job, JobKind},
+    ladder::Rung,
+    outcome::Status,
 };
 
-use super::{KeeperHandle, doors, handle::new_job};
+use super::{
+    KeeperHandle, doors,
+    handle::{Inner, new_job},
+};
 use crate::{
-    clients::no_graph,
-    jobs::generate::{Order, generate},
+    clients::{
+        errand::{Errand, Ticket, TicketKeeper},
+        no_graph,
+    },
+    jobs::{
+        JobRun,
+        generate::{Easel, Order, generate},
+    },
+    store::pending::PendingGeneration,
 };
 
 /// How long a generation may take to leave its server as it was when the keeper ends: less than the
 /// shutdown waits for a task.
 const LEAVING: Duration = Duration::from_secs(3);
+/// How often what other programs left behind is looked for: one may be killed beside this one.
+const LOOK_FOR_LEFT: Duration = Duration::from_secs(30);
+/// How long to wait for the end of another generation on the same service.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 fn bad(problem: &impl ToString) -> ErrorInfo {
     ErrorInfo::new(ErrorCode::BadRequest, problem.to_string())
@@ -47,7 +65,8 @@ impl KeeperHandle {
         })
     }
 
-    /// Starts a test generation.
+    /// Starts a test generation. When this program ends in the middle of it, the server goes on, and
+    /// the next keeper that stays finds it again under the same job id.
     pub async fn generate(
         &self,
         id: &ServiceId,
@@ -82,7 +101,13 @@ impl KeeperHandle {
             self.inner.reports.clone(),
         )?;
         let job = run.job.id.clone();
+        let errand = Errand::Ticketed(self.tickets(&run.job, &order.request));
         run.show().await;
+        self.spawn_generation(run, easel.with_errand(errand), order);
+        Ok(job)
+    }
+
+    fn spawn_generation(&self, run: JobRun, easel: Easel, order: Order) {
         let inner = Arc::clone(&self.inner);
         let stop = self.inner.tasks.token();
         self.inner.tasks.spawn("generation", async move {
@@ -92,9 +117,13 @@ impl KeeperHandle {
             let record = tokio::select! {
                 biased;
                 () = stop.cancelled() => {
-                    // The server would go on for nobody, perhaps with options that are only lent.
+                    if !easel.painter.lends() {
+                        // The server goes on, and the ticket stays for the next start.
+                        return;
+                    }
+                    // What is lent must not stay so until then.
                     cancel.cancel();
-                    match tokio::time::timeout(LEAVING, made).await {
+                    match tokio::time::timeout(LEAVING, &mut made).await {
                         Ok(record) => record,
                         Err(_) => return,
                     }
@@ -103,6 +132,143 @@ impl KeeperHandle {
             };
             doors::remember_generation(&inner, record).await;
         });
-        Ok(job)
     }
+
+    /// Where the tickets of a job are kept. Without a place for them the picture is made all the same.
+    fn tickets(&self, job: &Job, request: &GenerationRequest) -> TicketKeeper {
+        let inner = Arc::clone(&self.inner);
+        let (job, service, started_at) = (job.id.clone(), job.service.clone(), job.started_at);
+        let request = request.clone();
+        TicketKeeper::new(move |ticket: Ticket| {
+            let inner = Arc::clone(&inner);
+            let (job, service, request) = (job.clone(), service.clone(), request.clone());
+            Box::pin(async move {
+                let owner = match inner.presence.claim() {
+                    Ok(owner) => owner.to_owned(),
+                    Err(error) => {
+                        tracing::warn!(%error, "a generation could not be found again");
+                        return;
+                    }
+                };
+                let pending = PendingGeneration {
+                    job,
+                    service,
+                    request,
+                    started_at,
+                    ticket,
+                    owner,
+                };
+                if let Err(error) = inner.store.put_pending(pending).await {
+                    tracing::warn!(%error, "a generation could not be found again");
+                }
+            })
+        })
+    }
+
+    /// Takes up what programs that ended left behind, now and for as long as this one runs.
+    pub(super) fn take_up_generations(&self) {
+        let handle = self.clone();
+        let stop = self.inner.tasks.token();
+        self.inner.tasks.spawn("left generations", async move {
+            let mut looks = tokio::time::interval(LOOK_FOR_LEFT);
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    _ = looks.tick() => {}
+                }
+                if let Err(error) = handle.take_up_left().await {
+                    tracing::warn!(%error, detail = error.detail, "left generations cannot be read");
+                }
+            }
+        });
+    }
+
+    async fn take_up_left(&self) -> Result<(), ErrorInfo> {
+        let store = &self.inner.store;
+        for pending in store.pending_generations().await? {
+            if self.inner.presence.is_present(&pending.owner) {
+                continue;
+            }
+            let owner = self.inner.presence.claim().map_err(|error| {
+                ErrorInfo::new(ErrorCode::Io, "the data folder cannot be written to")
+                    .detail(error.to_string())
+            })?;
+            if !store.take_pending(pending.clone(), owner).await? {
+                continue;
+            }
+            tracing::info!(job = %pending.job, service = %pending.service, "a generation is taken up again");
+            let handle = self.clone();
+            let stop = self.inner.tasks.token();
+            self.inner.tasks.spawn("left generation", async move {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = handle.take_up(pending) => {}
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Follows a generation of an earlier program as a job of this one, once its service answers.
+    async fn take_up(&self, pending: PendingGeneration) {
+        let PendingGeneration {
+            job,
+            service,
+            request,
+            started_at,
+            ticket,
+            ..
+        } = pending;
+        loop {
+            self.answers(&service).await;
+            let run = self.begin_again(&job, &service, started_at);
+            let parts = match run {
+                Ok(run) => self.easel(&service).await.map(|easel| (run, easel)),
+                Err(error) => Err(error),
+            };
+            match parts {
+                Ok((run, easel)) => {
+                    run.show().await;
+                    let easel = easel.with_errand(Errand::again(ticket));
+                    self.spawn_generation(run, easel, Order::plain(request));
+                    return;
+                }
+                // Another one is under way on it, or the settings have changed this very moment.
+                Err(error) => tracing::debug!(%error, "a generation waits to be taken up"),
+            }
+            tokio::time::sleep(TRY_AGAIN).await;
+        }
+    }
+
+    fn begin_again(
+        &self,
+        id: &JobId,
+        service: &ServiceId,
+        started_at: Timestamp,
+    ) -> Result<JobRun, ErrorInfo> {
+        let job = Job {
+            id: id.clone(),
+            started_at,
+            cancellable: true,
+            ..new_job(JobKind::Generate, service.clone(), None)?
+        };
+        self.inner.jobs.begin(job, self.inner.reports.clone())
+    }
+
+    /// Waits until a service's API answers; for ever when the settings do not name it.
+    async fn answers(&self, id: &ServiceId) {
+        let mut state = self.state();
+        let answers = state.wait_for(|state| {
+            let service = state.services.iter().find(|service| service.id == *id);
+            let api = service.and_then(|service| service.ladder.outcome(Rung::Api));
+            api.is_some_and(|api| matches!(api.status, Status::Ok | Status::Degraded))
+        });
+        // A closed channel means shutdown, which ends this task.
+        let _ = answers.await;
+    }
+}
+
+/// Lets go what this program would still follow: the next one may take it up.
+pub(super) fn leave(inner: &Inner) {
+    inner.presence.end();
 }

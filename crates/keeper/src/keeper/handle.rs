@@ -37,7 +37,7 @@ use crate::{
     settings::{SettingsFile, SettingsSnapshot},
     state::KeeperState,
     store::Store,
-    sys::{clock, tasks::Tasks},
+    sys::{clock, presence::Presence, tasks::Tasks},
     watch::{
         facts::{Report, ServiceFact},
         service::ServiceWatch,
@@ -70,6 +70,8 @@ pub(super) struct Inner {
     pub(super) settings: watch::Receiver<SettingsSnapshot>,
     pub(super) own_rules: OwnRules,
     pub(super) data_dir: PathBuf,
+    /// Tells other programs that what this one follows is not theirs to take up.
+    pub(super) presence: Presence,
 }
 
 /// Reads the state and asks for work. Clones share one keeper.

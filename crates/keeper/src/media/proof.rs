@@ -53,6 +53,12 @@ pub async fn prove(
     if let Some((verdict, error)) = failure {
         proof.verdict = verdict;
         proof.error = Some(error);
+        // What is left of one whose answer was lost: unfinished, and kept as that.
+        for bytes in files {
+            proof
+                .pictures
+                .extend(store.keep(bytes, None, None).await.ok());
+        }
         return proof;
     }
     for (at, bytes) in files.into_iter().enumerate() {

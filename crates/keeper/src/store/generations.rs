@@ -44,6 +44,9 @@ impl Store {
             )?;
             let mut let_go = picture_files::let_go(&transaction, generation)?;
             gallery::enter(&transaction, generation, &record)?;
+            transaction
+                .prepare_cached("DELETE FROM pending_generations WHERE job = ?")?
+                .execute([record.id.as_str()])?;
             let too_many: Vec<i64> = transaction
                 .prepare_cached(&format!(
                     "SELECT id FROM generations WHERE id <=

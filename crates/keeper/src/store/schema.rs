@@ -117,6 +117,14 @@ const STEPS: &[M<'static>] = &[
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX pinned_pictures_by ON pinned_pictures (\"by\");",
     ),
+    // Generations that were sent and have no record yet.
+    M::up(
+        "CREATE TABLE pending_generations (
+        job TEXT PRIMARY KEY,
+        owner TEXT NOT NULL,
+        pending TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;",
+    ),
 ];
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use forgekeeper_domain::{
+    Timestamp,
     error::{ErrorCode, ErrorInfo},
     generation::{
         GenerationChoices, GenerationRequest, GenerationStage, GenerationVerdict, Seed,
@@ -17,6 +18,7 @@ use uuid::Uuid;
 
 use super::{
     super::{
+        errand::{Errand, Ticket},
         failure::{self, Failure},
         http::{Ask, Http, HttpAnswer, HttpError, Target},
         judge,
@@ -45,8 +47,20 @@ const FILE_DEADLINE: Duration = Duration::from_mins(2);
 #[derive(Debug, Clone)]
 pub struct ComfyClient {
     http: Http,
-    target: Target,
+    pub(super) target: Target,
     pub(super) patience: Patience,
+    pub(in crate::clients) errand: Errand,
+}
+
+/// What is to be queued.
+pub(super) struct Queued<'a> {
+    pub graph: &'a Value,
+    /// Its id.
+    pub prompt: String,
+    /// One's own workflow.
+    pub own: bool,
+    /// What is used in place of what was asked for.
+    pub substitutions: &'a [Substitution],
 }
 
 impl ComfyClient {
@@ -62,7 +76,20 @@ impl ComfyClient {
             http,
             target,
             patience: Patience::default(),
+            errand: Errand::default(),
         })
+    }
+
+    /// Keeps a ticket before a request is sent, or finds a generation by one.
+    #[must_use]
+    pub fn with_errand(mut self, errand: Errand) -> Self {
+        self.errand = errand;
+        self
+    }
+
+    /// When a generation that was looked for ended, by the server's word.
+    pub(crate) fn ended_at(&self) -> Option<Timestamp> {
+        self.errand.ended_at()
     }
 
     /// Sets other deadlines.
@@ -128,6 +155,9 @@ impl ComfyClient {
         cancel: &CancellationToken,
         mut on_progress: impl FnMut(LiveProgress) + Send,
     ) -> GenerationOutcomeRaw {
+        if let Errand::Again(again) = &self.errand {
+            return self.find(again, request, cancel, &mut on_progress).await;
+        }
         let started = Instant::now();
         match self.make(request, cancel, started, &mut on_progress).await {
             Ok(outcome) => GenerationOutcomeRaw {
@@ -151,7 +181,13 @@ impl ComfyClient {
             graph,
             prompt,
         } = self.prepare(request).await?;
-        let entry = self.run(&graph, prompt, cancel, on_progress).await?;
+        let queued = Queued {
+            graph: &graph,
+            prompt,
+            own: false,
+            substitutions: &substitutions,
+        };
+        let entry = self.run(queued, cancel, on_progress).await?;
         let ready = started.elapsed();
         let most = usize::try_from(request.batch).unwrap_or(1);
         let files = files::of(&entry, Some(graph::OUTPUT), most);
@@ -186,8 +222,13 @@ impl ComfyClient {
     ) -> Result<(), Failure> {
         let mut told = |live: LiveProgress| on_stage(live.progress.stage);
         let prepared = self.prepare(request).await?;
-        let run = self.run(&prepared.graph, prepared.prompt, cancel, &mut told);
-        run.await.map(|_| ())
+        let queued = Queued {
+            graph: &prepared.graph,
+            prompt: prepared.prompt,
+            own: false,
+            substitutions: &prepared.substitutions,
+        };
+        self.run(queued, cancel, &mut told).await.map(|_| ())
     }
 
     /// Chooses what a request leaves open, and makes its graph.
@@ -213,8 +254,12 @@ impl ComfyClient {
     /// Queues a graph under an id and follows it to its good end: its entry in the history.
     pub(super) async fn run(
         &self,
-        graph: &Value,
-        prompt: String,
+        Queued {
+            graph,
+            prompt,
+            own,
+            substitutions,
+        }: Queued<'_>,
         cancel: &CancellationToken,
         on_progress: &mut (impl FnMut(LiveProgress) + Send),
     ) -> Result<Value, Failure> {
@@ -225,7 +270,21 @@ impl ComfyClient {
         if cancel.is_cancelled() {
             return Err(interrupted("The picture was cancelled before it was sent."));
         }
-        let prompt = self.send(&body).await?.unwrap_or(prompt);
+        let ticket = |prompt: &str| Ticket::Comfyui {
+            prompt: prompt.to_owned(),
+            client: client.clone(),
+            graph: graph.clone(),
+            own,
+            substitutions: substitutions.to_vec(),
+        };
+        self.errand.keep(ticket(&prompt)).await;
+        let prompt = match self.send(&body).await? {
+            Some(own) if own != prompt => {
+                self.errand.keep(ticket(&own)).await;
+                own
+            }
+            _ => prompt,
+        };
         let following = Following::new(self, &prompt, Course::of(graph), socket);
         following.follow(cancel, on_progress).await
     }

@@ -272,6 +272,11 @@ fn enlarged(nodes: &mut Nodes, second: &SecondPass, vae: &Link) -> Link {
     link(ENCODER, 0)
 }
 
+/// What the sampler of a graph of ours was asked for.
+pub(super) fn sampling_of(graph: &Value) -> Option<&Value> {
+    graph.get(SAMPLER)?.get("inputs")
+}
+
 /// The checkpoint that a graph loads, when it loads one in the usual way.
 pub(super) fn checkpoint_of(graph: &Value) -> Option<&str> {
     graph.as_object()?.values().find_map(|node| {

@@ -20,14 +20,14 @@ use super::{
         outcome::{GenerationOutcomeRaw, LiveProgress},
     },
     choose::{self, Notes},
-    client::{ComfyClient, failed},
+    client::{ComfyClient, Queued, failed},
     files, graph, names,
     offers::Offers,
 };
 use crate::media::decode::MAX_FILE_BYTES;
 
 /// Most pictures of one run that are kept.
-const MAX_PICTURES: usize = 64;
+pub(super) const MAX_PICTURES: usize = 64;
 /// Inputs by which a node makes another picture each time.
 const SEEDS: &[&str] = &["seed", "noise_seed"];
 
@@ -76,7 +76,13 @@ impl ComfyClient {
         let offers = self.offers().await.map_err(failed)?;
         let prompt = Uuid::new_v4().to_string();
         let filled = fill(workflow, request, &offers, &prompt).map_err(failed)?;
-        let entry = self.run(&filled.graph, prompt, cancel, on_progress).await?;
+        let queued = Queued {
+            graph: &filled.graph,
+            prompt,
+            own: true,
+            substitutions: &filled.substitutions,
+        };
+        let entry = self.run(queued, cancel, on_progress).await?;
         let ready = started.elapsed();
         let files = files::of(&entry, None, MAX_PICTURES);
         let pictures = self.fetched(&files, MAX_FILE_BYTES, cancel).await?;

@@ -1,8 +1,15 @@
 //! Test generations on Forge: one request, followed, interruptible, never repeated.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use forgekeeper_domain::{
+    Timestamp,
     error::{ErrorCode, ErrorInfo},
     generation::{GenerationRequest, GenerationVerdict, lora},
 };
@@ -11,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{
+        errand::{Errand, Ticket},
         failure::{self, Failure},
         http::{Ask, Http, HttpAnswer, HttpError, Target},
         judge,
@@ -21,7 +29,8 @@ use super::{
     answer,
     follow::{Follower, Sign, Whose},
     offers::Dialect,
-    options, wire,
+    options::{self, Borrowed},
+    wire,
 };
 use crate::{media::decode::MAX_FILE_BYTES, secrets::Credentials};
 
@@ -45,7 +54,9 @@ pub(super) fn answer_limit(request: &GenerationRequest) -> usize {
 pub struct ForgeClient {
     pub(super) http: Http,
     pub(super) target: Target,
-    patience: Patience,
+    pub(super) patience: Patience,
+    pub(in crate::clients) errand: Errand,
+    lends: Arc<AtomicBool>,
 }
 
 /// What has to be known before a request is sent.
@@ -70,7 +81,21 @@ impl ForgeClient {
             http,
             target,
             patience: Patience::default(),
+            errand: Errand::default(),
+            lends: Arc::default(),
         })
+    }
+
+    /// Keeps a ticket before a request is sent, or finds a generation by one.
+    #[must_use]
+    pub fn with_errand(mut self, errand: Errand) -> Self {
+        self.errand = errand;
+        self
+    }
+
+    /// When a generation that was looked for ended, by the server's word.
+    pub(crate) fn ended_at(&self) -> Option<Timestamp> {
+        self.errand.ended_at()
     }
 
     /// Sets other deadlines.
@@ -90,6 +115,9 @@ impl ForgeClient {
         cancel: &CancellationToken,
         mut on_progress: impl FnMut(LiveProgress) + Send,
     ) -> GenerationOutcomeRaw {
+        if let Errand::Again(again) = &self.errand {
+            return self.find(again, request, cancel, &mut on_progress).await;
+        }
         let started = Instant::now();
         let failed = |failure| GenerationOutcomeRaw::failed(failure, started.elapsed());
         let plan = match self.plan(request).await {
@@ -103,6 +131,12 @@ impl ForgeClient {
         }
         let body = wire::txt2img(request, &task, plan.dialect, &plan.options);
         if plan.dialect != Some(Dialect::Image) || plan.options.is_empty() {
+            self.errand
+                .keep(Ticket::Forge {
+                    task: task.clone(),
+                    borrowed: None,
+                })
+                .await;
             return self
                 .run(request, &body, follower, cancel, &mut on_progress)
                 .await;
@@ -115,16 +149,31 @@ impl ForgeClient {
             Ok(borrowed) => borrowed,
             Err(failure) => return failed(failure),
         };
+        let lent = borrowed.as_ref().map(Borrowed::to_keep);
+        self.lends.store(lent.is_some(), Ordering::Relaxed);
+        self.errand
+            .keep(Ticket::Forge {
+                task: task.clone(),
+                borrowed: lent,
+            })
+            .await;
         let outcome = if cancel.is_cancelled() {
             failed(before_sent())
         } else {
             self.run(request, &body, follower, cancel, &mut on_progress)
                 .await
         };
-        match borrowed {
+        let outcome = match borrowed {
             Some(borrowed) => borrowed.put_back(outcome).await,
             None => outcome,
-        }
+        };
+        self.lends.store(false, Ordering::Relaxed);
+        outcome
+    }
+
+    /// Whether options are set for everybody now, until a generation ends.
+    pub(crate) fn lends(&self) -> bool {
+        self.lends.load(Ordering::Relaxed)
     }
 
     /// Refuses what the server would pass over in silence, and finds out how it takes the rest.
@@ -239,7 +288,7 @@ impl ForgeClient {
     }
 
     /// Asks the server to stop what runs now; whether it took the order.
-    async fn interrupt(&self) -> bool {
+    pub(super) async fn interrupt(&self) -> bool {
         let ask = Ask::post(
             "/sdapi/v1/interrupt",
             &serde_json::json!({}),
@@ -254,7 +303,7 @@ impl ForgeClient {
 
 /// Watches for signs of life.
 #[derive(Debug)]
-struct Life {
+pub(super) struct Life {
     patience: Patience,
     last: Instant,
     sign: Option<Sign>,
@@ -263,7 +312,7 @@ struct Life {
 }
 
 impl Life {
-    fn new(patience: Patience) -> Self {
+    pub(super) fn new(patience: Patience) -> Self {
         Self {
             patience,
             last: Instant::now(),
@@ -273,12 +322,12 @@ impl Life {
         }
     }
 
-    fn interrupted(&mut self) {
+    pub(super) fn interrupted(&mut self) {
         self.interrupted = true;
         self.last = Instant::now();
     }
 
-    fn saw(
+    pub(super) fn saw(
         &mut self,
         sign: Sign,
         whose: Whose,
@@ -297,7 +346,7 @@ impl Life {
         }
     }
 
-    fn too_long(&self) -> Option<Duration> {
+    pub(super) fn too_long(&self) -> Option<Duration> {
         let allowed = if self.interrupted {
             self.patience.interrupt
         } else {
@@ -326,7 +375,7 @@ fn busy() -> Failure {
 }
 
 /// Cancelled, and nothing could be interrupted without the risk of hitting another's work.
-fn left_alone(whose: Whose) -> Failure {
+pub(super) fn left_alone(whose: Whose) -> Failure {
     let message = match whose {
         Whose::Queued => {
             "Cancelled while the request waits in the server's queue: the server will still make the picture."
@@ -345,7 +394,7 @@ fn left_alone(whose: Whose) -> Failure {
     )
 }
 
-fn silence(silent: Duration, interrupted: bool) -> Failure {
+pub(super) fn silence(silent: Duration, interrupted: bool) -> Failure {
     let seconds = silent.as_secs();
     let (code, message) = if interrupted {
         (

@@ -16,7 +16,7 @@ use super::{
 use crate::media::decode;
 
 /// Largest preview in bytes.
-const PREVIEW_LIMIT: usize = 8 * 1024 * 1024;
+pub(super) const PREVIEW_LIMIT: usize = 8 * 1024 * 1024;
 /// Without the page's route a preview is fetched with every second look.
 const PREVIEW_EVERY: u32 = 2;
 
@@ -219,7 +219,7 @@ impl<'a> Follower<'a> {
         Some(self.ours(&progress, preview))
     }
 
-    fn ours(&mut self, progress: &Progress, preview: Option<Bytes>) -> Look {
+    pub(super) fn ours(&mut self, progress: &Progress, preview: Option<Bytes>) -> Look {
         self.seen_running = true;
         let step = (progress.has_steps() && progress.state.sampling_steps > 0)
             .then(|| u32::try_from(progress.state.sampling_step).ok())
@@ -284,7 +284,7 @@ fn waiting(whose: Whose, stage: GenerationStage) -> Look {
 }
 
 /// A preview as it comes: bare base64 or a `data:` address. An unreadable one is left out.
-fn preview(text: &str) -> Option<Bytes> {
+pub(super) fn preview(text: &str) -> Option<Bytes> {
     if text.is_empty() || text.len() > 2 * PREVIEW_LIMIT {
         return None;
     }

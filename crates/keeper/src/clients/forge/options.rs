@@ -189,7 +189,21 @@ impl ForgeClient {
     }
 }
 
-impl Borrowed<'_> {
+impl<'a> Borrowed<'a> {
+    /// What [`Borrowed::kept`] needs: ours, and the former ones.
+    pub(super) fn to_keep(&self) -> [Map<String, Value>; 2] {
+        [self.ours.clone(), self.former.clone()]
+    }
+
+    /// Options that an earlier run of this program set.
+    pub(super) fn kept(client: &'a ForgeClient, [ours, former]: [Map<String, Value>; 2]) -> Self {
+        Self {
+            client,
+            ours,
+            former,
+        }
+    }
+
     /// Puts the former options back, and says in the outcome when that fails.
     pub(super) async fn put_back(self, mut outcome: GenerationOutcomeRaw) -> GenerationOutcomeRaw {
         let mut last = None;
