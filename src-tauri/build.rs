@@ -21,6 +21,7 @@ const COMMANDS: &[&str] = &[
     "gallery_list",
     "gallery_forget",
     "gallery_use",
+    "parameters_read",
     "gpu_history",
     "gpu_table_save",
     "gpu_picture_save",

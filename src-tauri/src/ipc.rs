@@ -42,6 +42,7 @@ pub fn builder() -> Builder<tauri::Wry> {
             gallery::gallery_list,
             gallery::gallery_forget,
             gallery::gallery_use,
+            gallery::parameters_read,
             gpus::gpu_history,
             gpus::gpu_table_save,
             gpus::gpu_picture_save,

@@ -10,9 +10,11 @@ use crate::{
 
 pub mod blank;
 mod card;
+pub mod from_graph;
 pub mod infotext;
 pub mod lora;
 pub mod presets;
+pub mod read;
 pub mod request;
 pub mod samplers;
 pub mod timing;
@@ -21,6 +23,7 @@ pub mod workflow;
 
 pub use card::{CardWatch, Whereabouts};
 pub use presets::{PRESETS, Preset};
+pub use read::{ParameterSource, ReadParameters};
 pub use request::{GenerationRequest, Hires, RequestProblem, Seed, Variation};
 pub use timing::{CardUse, GenerationTiming, StageClock};
 

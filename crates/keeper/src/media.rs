@@ -3,6 +3,8 @@
 
 pub mod decode;
 pub mod likeness;
+pub mod exif;
+pub mod parameters;
 pub mod pictures;
 pub mod png_text;
 pub mod preview;

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use forgekeeper_domain::{
-    error::ErrorInfo,
+    error::{ErrorCode, ErrorInfo},
     gallery::{GalleryPage, GalleryQuery, GalleryUse},
+    generation::ReadParameters,
     ids::JobId,
 };
+use forgekeeper_keeper::media::decode;
 use tauri::State;
 
 use crate::session::Session;
@@ -36,4 +38,19 @@ pub(super) async fn gallery_forget(
 #[specta::specta]
 pub(super) async fn gallery_use(session: State<'_, Arc<Session>>) -> Result<GalleryUse, ErrorInfo> {
     session.keeper().await?.gallery_use().await
+}
+
+/// Reads the parameters inside a picture that was dropped on the page (its bytes in base64, at most
+/// 64 MiB), as a request. The page names no path.
+#[tauri::command]
+#[specta::specta]
+pub(super) async fn parameters_read(
+    session: State<'_, Arc<Session>>,
+    file: String,
+) -> Result<ReadParameters, ErrorInfo> {
+    let file = decode::base64(&file).map_err(|problem| {
+        ErrorInfo::new(ErrorCode::BadPicture, "The file could not be taken over.")
+            .detail(problem.to_string())
+    })?;
+    session.keeper().await?.read_parameters(file).await
 }

@@ -46,6 +46,11 @@ export const commands = {
 	galleryForget: (ids: JobId[]) => typedError<number, ErrorInfo_Serialize>(__TAURI_INVOKE("gallery_forget", { ids })),
 	/**  What the kept pictures take. */
 	galleryUse: () => typedError<GalleryUse, ErrorInfo_Serialize>(__TAURI_INVOKE("gallery_use")),
+	/**
+	 *  Reads the parameters inside a picture that was dropped on the page (its bytes in base64, at most
+	 *  64 MiB), as a request. The page names no path.
+	 */
+	parametersRead: (file: string) => typedError<ReadParameters_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("parameters_read", { file })),
 	/**  The past of a host's cards. */
 	gpuHistory: (query: GpuHistoryQuery) => typedError<GpuHistory_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("gpu_history", { query })),
 	/**
@@ -3035,6 +3040,13 @@ export type OwnRule_Serialize = {
 	sample: string,
 };
 
+/**  Who wrote the parameters. */
+export type ParameterSource = 
+/**  The parameter text of A1111, Forge and their forks. */
+"a1111" | 
+/**  A graph of ComfyUI. */
+"comfyui";
+
 /**  A PCI Express link: as it is, and what card and slot could do together. */
 export type PcieLink = PcieLink_Serialize | PcieLink_Deserialize;
 
@@ -3240,6 +3252,35 @@ export type Proved_Serialize = {
 	rounds: number,
 	/**  Why it is not believed any more; a faded proof proves nothing. */
 	faded: Fading | null,
+};
+
+/**  The parameters of a picture as a request. */
+export type ReadParameters = ReadParameters_Serialize | ReadParameters_Deserialize;
+
+/**  The parameters of a picture as a request. */
+export type ReadParameters_Deserialize = {
+	/**
+	 *  What they ask for; the founding request's values where they are silent. It may be out of the
+	 *  limits of a request.
+	 */
+	request: GenerationRequest_Deserialize,
+	/**  Who wrote them. */
+	source: ParameterSource,
+	/**  Settings and nodes that are not in the request, as they call themselves. */
+	missing: string[],
+};
+
+/**  The parameters of a picture as a request. */
+export type ReadParameters_Serialize = {
+	/**
+	 *  What they ask for; the founding request's values where they are silent. It may be out of the
+	 *  limits of a request.
+	 */
+	request: GenerationRequest_Serialize,
+	/**  Who wrote them. */
+	source: ParameterSource,
+	/**  Settings and nodes that are not in the request, as they call themselves. */
+	missing: string[],
 };
 
 /**  Why an action is not done. Decided on facts; `force` overrides only what it may. */

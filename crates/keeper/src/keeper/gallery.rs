@@ -2,14 +2,20 @@
 
 use std::{collections::HashSet, sync::Arc};
 
+use bytes::Bytes;
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
     gallery::{GalleryPage, GalleryQuery, GalleryUse},
+    generation::ReadParameters,
     ids::JobId,
 };
 
 use super::{KeeperHandle, handle::Inner, history};
-use crate::{media::pictures::PictureFile, store::generations::Removed, watch::facts::Report};
+use crate::{
+    media::{parameters, pictures::PictureFile},
+    store::generations::Removed,
+    watch::facts::Report,
+};
 
 /// Longest text that is looked for, in bytes: a whole prompt.
 const LONGEST_TEXT: usize = 20_000;
@@ -44,6 +50,19 @@ impl KeeperHandle {
         let count = removed.generations;
         tell_removed(&self.inner, removed).await;
         Ok(count)
+    }
+
+    /// Reads the parameters inside a PNG, JPEG or WebP file as a request, without unpacking its pixels.
+    /// `BadPicture` when it is no such file or larger than 64 MiB, `BadRequest` when it has none.
+    pub async fn read_parameters(&self, file: Bytes) -> Result<ReadParameters, ErrorInfo> {
+        let read = tokio::task::spawn_blocking(move || parameters::read(&file));
+        read.await.unwrap_or_else(|error| {
+            Err(ErrorInfo::new(
+                ErrorCode::Internal,
+                "Reading a picture's parameters failed.",
+            )
+            .detail(error.to_string()))
+        })
     }
 
     /// Walks once through the pictures, beside everything else.
