@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use forgekeeper_domain::generation::{GenerationRequest, Hires, Variation};
 use forgekeeper_keeper::{
-    clients::{Http, comfyui::ComfyClient},
+    clients::{Http, Reach, comfyui::ComfyClient},
     keeper::KeeperHandle,
 };
 use forgekeeper_standin::{DemoOptions, DemoSite, forge::Build};
@@ -95,7 +95,8 @@ fn shapes() -> Vec<(&'static str, GenerationRequest)> {
 async fn every_graph_is_one_that_comfyui_takes_and_makes() {
     let site = site(60.0).await;
     let api = site.api_url(COMFYUI).expect("a service of it");
-    let client = ComfyClient::new(Http::new().expect("a client"), &api, None).expect("an address");
+    let reach = Reach::new(Http::new().expect("a client"), &api, None).expect("an address");
+    let client = ComfyClient::new(reach);
     let (_, known) = get(&format!("{api}/object_info")).await.expect("an answer");
     let known: Value = serde_json::from_str(&known).expect("JSON");
     for (what, request) in shapes() {

@@ -10,6 +10,7 @@ mod outcome;
 mod painter;
 mod patience;
 pub mod probe;
+mod reach;
 #[cfg(test)]
 pub(crate) mod scripted;
 
@@ -19,3 +20,4 @@ pub use painter::Painter;
 pub(crate) use painter::no_graph;
 pub use patience::Patience;
 pub use probe::{ProbeMemory, probe};
+pub use reach::Reach;

@@ -2,8 +2,8 @@
 //! their thumbnails, live previews.
 
 pub mod decode;
-pub mod likeness;
 pub mod exif;
+pub mod likeness;
 pub mod parameters;
 pub mod pictures;
 pub mod png_text;

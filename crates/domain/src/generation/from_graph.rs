@@ -403,7 +403,7 @@ impl<'g> Graph<'g> {
         }
         if !tags.is_empty() {
             let prompt = &mut read.request.prompt;
-            *prompt = format!("{prompt} {tags}").trim_start().to_owned();
+            format!("{prompt} {tags}").trim_start().clone_into(prompt);
         }
     }
 

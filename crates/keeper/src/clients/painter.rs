@@ -1,6 +1,6 @@
 //! A service of either kind that makes pictures.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use forgekeeper_domain::{
     Timestamp,
@@ -20,6 +20,7 @@ use super::{
     forge::ForgeClient,
     outcome::{GenerationOutcomeRaw, LiveProgress},
     patience::Patience,
+    reach::Reach,
 };
 
 /// Makes pictures.
@@ -32,46 +33,47 @@ pub enum Painter {
 }
 
 impl Painter {
+    fn reach(&self) -> &Reach {
+        match self {
+            Self::Forge(client) => &client.reach,
+            Self::Comfyui(client) => &client.reach,
+        }
+    }
+
+    fn reach_mut(&mut self) -> &mut Reach {
+        match self {
+            Self::Forge(client) => &mut client.reach,
+            Self::Comfyui(client) => &mut client.reach,
+        }
+    }
+
     /// Sets other deadlines.
     #[must_use]
-    pub fn with_patience(self, patience: Patience) -> Self {
-        match self {
-            Self::Forge(client) => Self::Forge(client.with_patience(patience)),
-            Self::Comfyui(client) => Self::Comfyui(client.with_patience(patience)),
-        }
+    pub fn with_patience(mut self, patience: Patience) -> Self {
+        self.reach_mut().patience = patience;
+        self
     }
 
     /// Keeps a ticket before a request is sent, or finds a generation by one.
     #[must_use]
-    pub fn with_errand(self, errand: Errand) -> Self {
-        match self {
-            Self::Forge(client) => Self::Forge(client.with_errand(errand)),
-            Self::Comfyui(client) => Self::Comfyui(client.with_errand(errand)),
-        }
+    pub fn with_errand(mut self, errand: Errand) -> Self {
+        self.reach_mut().errand = errand;
+        self
     }
 
     /// Whether a server's options are changed for everybody until the generation ends.
     pub(crate) fn lends(&self) -> bool {
-        match self {
-            Self::Forge(client) => client.lends(),
-            Self::Comfyui(_) => false,
-        }
+        self.reach().lends.load(Ordering::Relaxed)
     }
 
     /// Whether it looks for a generation that was sent before, instead of sending one.
     pub(crate) fn finds(&self) -> bool {
-        match self {
-            Self::Forge(client) => client.errand.finds(),
-            Self::Comfyui(client) => client.errand.finds(),
-        }
+        self.reach().errand.finds()
     }
 
     /// When a generation that was looked for ended, by the server's word.
     pub(crate) fn ended_at(&self) -> Option<Timestamp> {
-        match self {
-            Self::Forge(client) => client.ended_at(),
-            Self::Comfyui(client) => client.ended_at(),
-        }
+        self.reach().errand.ended_at()
     }
 
     /// Names the service offers.

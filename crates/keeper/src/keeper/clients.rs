@@ -9,7 +9,7 @@ use forgekeeper_domain::{
 
 use super::KeeperHandle;
 use crate::{
-    clients::{Painter, comfyui::ComfyClient, forge::ForgeClient},
+    clients::{Painter, Reach, comfyui::ComfyClient, forge::ForgeClient},
     jobs::generate::Easel,
     settings::ServiceSettings,
     state::KeeperState,
@@ -21,10 +21,10 @@ impl KeeperHandle {
         let watch = self.watch(id)?;
         let api = api_of(&watch.settings)?;
         let credentials = self.inner.secrets.get(id).await;
-        let http = self.inner.http.clone();
+        let reach = Reach::new(self.inner.http.clone(), api, credentials)?;
         Ok(match watch.settings.kind {
-            KindId::Forge => Painter::Forge(ForgeClient::new(http, api, credentials)?),
-            KindId::Comfyui => Painter::Comfyui(ComfyClient::new(http, api, credentials)?),
+            KindId::Forge => Painter::Forge(ForgeClient::new(reach)),
+            KindId::Comfyui => Painter::Comfyui(ComfyClient::new(reach)),
         })
     }
 

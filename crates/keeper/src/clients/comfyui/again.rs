@@ -48,7 +48,7 @@ impl ComfyClient {
             return GenerationOutcomeRaw::failed(another_kind(), started.elapsed());
         };
         let found = async {
-            let socket = Socket::open(&self.target, client).await;
+            let socket = Socket::open(&self.reach.target, client).await;
             let following = Following::new(self, prompt, Course::of(sent), socket);
             let entry = following.follow(cancel, on_progress).await?;
             if let Some(at) = ended_at(&entry) {

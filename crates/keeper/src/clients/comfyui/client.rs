@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use forgekeeper_domain::{
-    Timestamp,
     error::{ErrorCode, ErrorInfo},
     generation::{
         GenerationChoices, GenerationRequest, GenerationStage, GenerationVerdict, Seed,
@@ -20,11 +19,11 @@ use super::{
     super::{
         errand::{Errand, Ticket},
         failure::{self, Failure},
-        http::{Ask, Http, HttpAnswer, HttpError, Target},
+        http::{Ask, HttpAnswer, HttpError},
         judge,
         outcome::{GenerationOutcomeRaw, LiveProgress},
-        patience::Patience,
         probe::PROBE_DEADLINE,
+        reach::Reach,
     },
     choose,
     course::Course,
@@ -36,7 +35,6 @@ use super::{
     run::Following,
     socket::Socket,
 };
-use crate::secrets::Credentials;
 
 /// Queueing validates the whole graph, which reads folders of models.
 const QUEUE_DEADLINE: Duration = Duration::from_secs(30);
@@ -46,10 +44,7 @@ const FILE_DEADLINE: Duration = Duration::from_mins(2);
 /// A ComfyUI service.
 #[derive(Debug, Clone)]
 pub struct ComfyClient {
-    http: Http,
-    pub(super) target: Target,
-    pub(super) patience: Patience,
-    pub(in crate::clients) errand: Errand,
+    pub(in crate::clients) reach: Reach,
 }
 
 /// What is to be queued.
@@ -64,39 +59,9 @@ pub(super) struct Queued<'a> {
 }
 
 impl ComfyClient {
-    /// The service at an address.
-    pub fn new(
-        http: Http,
-        base_url: &str,
-        credentials: Option<Credentials>,
-    ) -> Result<Self, ErrorInfo> {
-        let target =
-            Target::new(base_url, credentials).map_err(|error| failure::unanswered(&error).1)?;
-        Ok(Self {
-            http,
-            target,
-            patience: Patience::default(),
-            errand: Errand::default(),
-        })
-    }
-
-    /// Keeps a ticket before a request is sent, or finds a generation by one.
-    #[must_use]
-    pub fn with_errand(mut self, errand: Errand) -> Self {
-        self.errand = errand;
-        self
-    }
-
-    /// When a generation that was looked for ended, by the server's word.
-    pub(crate) fn ended_at(&self) -> Option<Timestamp> {
-        self.errand.ended_at()
-    }
-
-    /// Sets other deadlines.
-    #[must_use]
-    pub fn with_patience(mut self, patience: Patience) -> Self {
-        self.patience = patience;
-        self
+    /// The service that is reached so.
+    pub fn new(reach: Reach) -> Self {
+        Self { reach }
     }
 
     /// Names the service offers: models, what its `KSampler` takes, and what stands beside a model.
@@ -155,7 +120,7 @@ impl ComfyClient {
         cancel: &CancellationToken,
         mut on_progress: impl FnMut(LiveProgress) + Send,
     ) -> GenerationOutcomeRaw {
-        if let Errand::Again(again) = &self.errand {
+        if let Errand::Again(again) = &self.reach.errand {
             return self.find(again, request, cancel, &mut on_progress).await;
         }
         let started = Instant::now();
@@ -266,7 +231,7 @@ impl ComfyClient {
         let client = Uuid::new_v4().simple().to_string();
         let body = json!({ "prompt": graph, "prompt_id": prompt, "client_id": client });
         // Before the prompt: what is said earlier is not repeated.
-        let socket = Socket::open(&self.target, &client).await;
+        let socket = Socket::open(&self.reach.target, &client).await;
         if cancel.is_cancelled() {
             return Err(interrupted("The picture was cancelled before it was sent."));
         }
@@ -277,10 +242,10 @@ impl ComfyClient {
             own,
             substitutions: substitutions.to_vec(),
         };
-        self.errand.keep(ticket(&prompt)).await;
+        self.reach.errand.keep(ticket(&prompt)).await;
         let prompt = match self.send(&body).await? {
             Some(own) if own != prompt => {
-                self.errand.keep(ticket(&own)).await;
+                self.reach.errand.keep(ticket(&own)).await;
                 own
             }
             _ => prompt,
@@ -293,13 +258,16 @@ impl ComfyClient {
     /// An answer that did not come whole leaves open whether it was queued: the queue will tell.
     async fn send(&self, body: &Value) -> Result<Option<String>, Failure> {
         let ask = Ask::post("/prompt", body, QUEUE_DEADLINE);
-        let answer = match self.http.send(&self.target, &ask).await {
+        let answer = match self.reach.http.send(&self.reach.target, &ask).await {
             Ok(answer) => answer,
             Err(HttpError::TimedOut { .. } | HttpError::Reset(_)) => return Ok(None),
             Err(error) => return Err(failure::unanswered(&error)),
         };
         if answer.status != 200 {
-            return Err(errors::refused(&answer, self.target.has_credentials()));
+            return Err(errors::refused(
+                &answer,
+                self.reach.target.has_credentials(),
+            ));
         }
         let accepted = judge::json(&answer).ok();
         let id = accepted.as_ref().and_then(|a| a.get("prompt_id")?.as_str());
@@ -368,12 +336,12 @@ impl ComfyClient {
 
     /// Sends, and takes nothing but a 200.
     async fn good(&self, ask: &Ask<'_>) -> Result<HttpAnswer, Failure> {
-        let answer = self.http.send(&self.target, ask).await;
+        let answer = self.reach.http.send(&self.reach.target, ask).await;
         let answer = answer.map_err(|error| failure::unanswered(&error))?;
         if answer.status == 200 {
             return Ok(answer);
         }
-        let sent_credentials = self.target.has_credentials();
+        let sent_credentials = self.reach.target.has_credentials();
         Err(errors::unwell(ask.path(), &answer, sent_credentials))
     }
 }

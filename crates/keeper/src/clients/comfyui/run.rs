@@ -105,7 +105,7 @@ impl<'a> Following<'a> {
         on_progress: &mut (impl FnMut(LiveProgress) + Send),
     ) -> Result<Value, Failure> {
         self.tell(None, on_progress);
-        let mut looks = tokio::time::interval(self.client.patience.poll);
+        let mut looks = tokio::time::interval(self.client.reach.patience.poll);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let look = tokio::select! {
@@ -282,7 +282,7 @@ impl<'a> Following<'a> {
     }
 
     fn check_patience(&self) -> Result<(), Failure> {
-        let patience = self.client.patience;
+        let patience = self.client.reach.patience;
         if let Some(stop) = &self.stop {
             let waited = stop.asked_at.elapsed();
             if waited > patience.interrupt {

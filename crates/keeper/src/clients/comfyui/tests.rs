@@ -17,6 +17,7 @@ use super::{
         failure::Failure,
         http::Http,
         patience::Patience,
+        reach::Reach,
         scripted::{self, Reply, Request, Server},
     },
     *,
@@ -126,8 +127,8 @@ fn client(url: &str) -> ComfyClient {
         loading: Duration::from_millis(900),
         interrupt: Duration::from_secs(5),
     };
-    let client = ComfyClient::new(Http::new().expect("a client"), url, None);
-    client.expect("an address").with_patience(patience)
+    let reach = Reach::new(Http::new().expect("a client"), url, None);
+    ComfyClient::new(reach.expect("an address").with_patience(patience))
 }
 
 fn sphere() -> GenerationRequest {

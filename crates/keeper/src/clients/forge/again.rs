@@ -92,8 +92,9 @@ impl ForgeClient {
         cancel: &CancellationToken,
         on_progress: &mut (impl FnMut(LiveProgress) + Send),
     ) -> Failure {
-        let mut follower = Follower::start(&self.http, &self.target, task, request.steps).await;
-        let mut life = Life::new(self.patience);
+        let mut follower =
+            Follower::start(&self.reach.http, &self.reach.target, task, request.steps).await;
+        let mut life = Life::new(self.reach.patience);
         let (mut known_preview, mut gone, mut stuck) = (-1, 0, 0);
         let mut interrupted = false;
         let mut silent_since = None;
@@ -141,7 +142,7 @@ impl ForgeClient {
                     }
                     // A server that starts anew takes minutes until it answers again.
                     let since: Instant = *silent_since.get_or_insert_with(Instant::now);
-                    if since.elapsed() > self.patience.loading {
+                    if since.elapsed() > self.reach.patience.loading {
                         return failure;
                     }
                     self.pause(cancel, interrupted).await;
@@ -163,7 +164,7 @@ impl ForgeClient {
     /// Waits for the next look; who wants to end it does not wait.
     async fn pause(&self, cancel: &CancellationToken, interrupted: bool) {
         tokio::select! {
-            () = tokio::time::sleep(self.patience.poll) => {}
+            () = tokio::time::sleep(self.reach.patience.poll) => {}
             () = cancel.cancelled(), if !interrupted => {}
         }
     }
@@ -173,7 +174,7 @@ impl ForgeClient {
         let question = wire::task_question(task, *known_preview);
         let ask = Ask::post("/internal/progress", &question, ASIDE_DEADLINE)
             .limit(2 * follow::PREVIEW_LIMIT);
-        let answer = match self.http.send(&self.target, &ask).await {
+        let answer = match self.reach.http.send(&self.reach.target, &ask).await {
             Ok(answer) => answer,
             Err(error) => return Ok(Told::Silence(failure::unanswered(&error))),
         };
@@ -184,7 +185,7 @@ impl ForgeClient {
             _ => {
                 return Ok(Told::Silence(errors::refused(
                     &answer,
-                    self.target.has_credentials(),
+                    self.reach.target.has_credentials(),
                 )));
             }
         }
@@ -206,17 +207,19 @@ impl ForgeClient {
             *known_preview = task.id_live_preview.unwrap_or(*known_preview);
         }
         // One lock per process: while ours is active, the global state is ours as well.
-        Ok(match probe::progress(&self.http, &self.target).await {
-            Some(global) if !global.is_running() => Told::Stuck,
-            global => {
-                let global = global.unwrap_or_default();
-                let progress = Progress {
-                    progress: task.progress.unwrap_or(global.progress),
-                    ..global
-                };
-                Told::Active(progress, preview)
-            }
-        })
+        Ok(
+            match probe::progress(&self.reach.http, &self.reach.target).await {
+                Some(global) if !global.is_running() => Told::Stuck,
+                global => {
+                    let global = global.unwrap_or_default();
+                    let progress = Progress {
+                        progress: task.progress.unwrap_or(global.progress),
+                        ..global
+                    };
+                    Told::Active(progress, preview)
+                }
+            },
+        )
     }
 }
 

@@ -1,15 +1,11 @@
 //! Test generations on Forge: one request, followed, interruptible, never repeated.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
 use forgekeeper_domain::{
-    Timestamp,
     error::{ErrorCode, ErrorInfo},
     generation::{GenerationRequest, GenerationVerdict, lora},
 };
@@ -20,11 +16,12 @@ use super::{
     super::{
         errand::{Errand, Ticket},
         failure::{self, Failure},
-        http::{Ask, Http, HttpAnswer, HttpError, Target},
+        http::{Ask, HttpAnswer, HttpError},
         judge,
         outcome::{GenerationOutcomeRaw, LiveProgress},
         patience::Patience,
         probe::PROBE_DEADLINE,
+        reach::Reach,
     },
     answer,
     follow::{Follower, Sign, Whose},
@@ -32,7 +29,7 @@ use super::{
     options::{self, Borrowed},
     wire,
 };
-use crate::{media::decode::MAX_FILE_BYTES, secrets::Credentials};
+use crate::media::decode::MAX_FILE_BYTES;
 
 /// Room in an answer for what is no picture: parameters and texts.
 const BESIDE_PICTURES: usize = 16 * 1024 * 1024;
@@ -52,11 +49,7 @@ pub(super) fn answer_limit(request: &GenerationRequest) -> usize {
 /// A Forge service for test generations.
 #[derive(Debug, Clone)]
 pub struct ForgeClient {
-    pub(super) http: Http,
-    pub(super) target: Target,
-    pub(super) patience: Patience,
-    pub(in crate::clients) errand: Errand,
-    lends: Arc<AtomicBool>,
+    pub(in crate::clients) reach: Reach,
 }
 
 /// What has to be known before a request is sent.
@@ -69,40 +62,9 @@ struct Plan {
 }
 
 impl ForgeClient {
-    /// The service at an address.
-    pub fn new(
-        http: Http,
-        base_url: &str,
-        credentials: Option<Credentials>,
-    ) -> Result<Self, ErrorInfo> {
-        let target =
-            Target::new(base_url, credentials).map_err(|error| failure::unanswered(&error).1)?;
-        Ok(Self {
-            http,
-            target,
-            patience: Patience::default(),
-            errand: Errand::default(),
-            lends: Arc::default(),
-        })
-    }
-
-    /// Keeps a ticket before a request is sent, or finds a generation by one.
-    #[must_use]
-    pub fn with_errand(mut self, errand: Errand) -> Self {
-        self.errand = errand;
-        self
-    }
-
-    /// When a generation that was looked for ended, by the server's word.
-    pub(crate) fn ended_at(&self) -> Option<Timestamp> {
-        self.errand.ended_at()
-    }
-
-    /// Sets other deadlines.
-    #[must_use]
-    pub fn with_patience(mut self, patience: Patience) -> Self {
-        self.patience = patience;
-        self
+    /// The service that is reached so.
+    pub fn new(reach: Reach) -> Self {
+        Self { reach }
     }
 
     /// Makes one test generation. Sends the request once and never again; cancelling interrupts it
@@ -115,7 +77,7 @@ impl ForgeClient {
         cancel: &CancellationToken,
         mut on_progress: impl FnMut(LiveProgress) + Send,
     ) -> GenerationOutcomeRaw {
-        if let Errand::Again(again) = &self.errand {
+        if let Errand::Again(again) = &self.reach.errand {
             return self.find(again, request, cancel, &mut on_progress).await;
         }
         let started = Instant::now();
@@ -125,13 +87,15 @@ impl ForgeClient {
             Err(info) => return failed((GenerationVerdict::Failed, info)),
         };
         let task = format!("task(forgekeeper-{})", uuid::Uuid::new_v4().simple());
-        let follower = Follower::start(&self.http, &self.target, &task, request.steps).await;
+        let follower =
+            Follower::start(&self.reach.http, &self.reach.target, &task, request.steps).await;
         if cancel.is_cancelled() {
             return failed(before_sent());
         }
         let body = wire::txt2img(request, &task, plan.dialect, &plan.options);
         if plan.dialect != Some(Dialect::Image) || plan.options.is_empty() {
-            self.errand
+            self.reach
+                .errand
                 .keep(Ticket::Forge {
                     task: task.clone(),
                     borrowed: None,
@@ -150,8 +114,9 @@ impl ForgeClient {
             Err(failure) => return failed(failure),
         };
         let lent = borrowed.as_ref().map(Borrowed::to_keep);
-        self.lends.store(lent.is_some(), Ordering::Relaxed);
-        self.errand
+        self.reach.lends.store(lent.is_some(), Ordering::Relaxed);
+        self.reach
+            .errand
             .keep(Ticket::Forge {
                 task: task.clone(),
                 borrowed: lent,
@@ -167,13 +132,8 @@ impl ForgeClient {
             Some(borrowed) => borrowed.put_back(outcome).await,
             None => outcome,
         };
-        self.lends.store(false, Ordering::Relaxed);
+        self.reach.lends.store(false, Ordering::Relaxed);
         outcome
-    }
-
-    /// Whether options are set for everybody now, until a generation ends.
-    pub(crate) fn lends(&self) -> bool {
-        self.lends.load(Ordering::Relaxed)
     }
 
     /// Refuses what the server would pass over in silence, and finds out how it takes the rest.
@@ -226,11 +186,11 @@ impl ForgeClient {
         let ask = Ask::post("/sdapi/v1/txt2img", body, Duration::ZERO)
             .limit(answer_limit(request))
             .patient();
-        let work = self.http.send(&self.target, &ask);
+        let work = self.reach.http.send(&self.reach.target, &ask);
         tokio::pin!(work);
 
         let mut asked_to_stop = false;
-        let mut life = Life::new(self.patience);
+        let mut life = Life::new(self.reach.patience);
         loop {
             tokio::select! {
                 biased;
@@ -246,7 +206,7 @@ impl ForgeClient {
                         whose => return GenerationOutcomeRaw::failed(left_alone(whose), started.elapsed()),
                     }
                 }
-                () = tokio::time::sleep(self.patience.poll) => {
+                () = tokio::time::sleep(self.reach.patience.poll) => {
                     if let Some(look) = follower.look().await {
                         life.saw(look.sign, look.whose, look.live.progress.stage);
                         on_progress(look.live);
@@ -270,7 +230,7 @@ impl ForgeClient {
             Ok(answer) => answer,
             Err(error) => return GenerationOutcomeRaw::failed(failure::unanswered(&error), took),
         };
-        let sent_credentials = self.target.has_credentials();
+        let sent_credentials = self.reach.target.has_credentials();
         let request = request.clone();
         // Tens of megabytes of base64 and JSON would hold up the other tasks of this thread.
         let read = tokio::task::spawn_blocking(move || {
@@ -294,8 +254,9 @@ impl ForgeClient {
             &serde_json::json!({}),
             PROBE_DEADLINE,
         );
-        self.http
-            .send(&self.target, &ask)
+        self.reach
+            .http
+            .send(&self.reach.target, &ask)
             .await
             .is_ok_and(|answer| answer.status == 200)
     }

@@ -92,14 +92,15 @@ impl ForgeClient {
         key: &str,
     ) -> Result<Vec<String>, (u16, ErrorInfo)> {
         let answer = self
+            .reach
             .http
-            .send(&self.target, &Ask::get(path, PROBE_DEADLINE))
+            .send(&self.reach.target, &Ask::get(path, PROBE_DEADLINE))
             .await;
         let answer = answer.map_err(|error| (0, failure::unanswered(&error).1))?;
         if answer.status != 200 {
             return Err((
                 answer.status,
-                errors::refused(&answer, self.target.has_credentials()).1,
+                errors::refused(&answer, self.reach.target.has_credentials()).1,
             ));
         }
         let odd = |what: &str| {
@@ -149,8 +150,9 @@ impl ForgeClient {
         }
         let ask = Ask::get(path, PROBE_DEADLINE).limit(limit);
         let answer = self
+            .reach
             .http
-            .send(&self.target, &ask)
+            .send(&self.reach.target, &ask)
             .await
             .map_err(|_| 0_u16)?;
         if answer.status != 200 {
@@ -169,14 +171,14 @@ impl ForgeClient {
     /// Which program answers: by the description of its API, else by a route that only Forge has.
     pub(super) async fn dialect(&self) -> Result<Dialect, ErrorInfo> {
         let ask = Ask::get("/openapi.json", PROBE_DEADLINE).limit(OPENAPI_LIMIT);
-        let answer = self.http.send(&self.target, &ask).await;
+        let answer = self.reach.http.send(&self.reach.target, &ask).await;
         let answer = answer.map_err(|error| failure::unanswered(&error).1)?;
         let described = whole(&answer).filter(|_| answer.status == 200);
         if let Some(dialect) = described.and_then(by_description) {
             return Ok(dialect);
         }
         let modules = Ask::get("/sdapi/v1/sd-modules", PROBE_DEADLINE);
-        match self.http.send(&self.target, &modules).await {
+        match self.reach.http.send(&self.reach.target, &modules).await {
             Ok(answer) if answer.status == 404 => Ok(Dialect::A1111),
             Ok(_) => Err(ErrorInfo::new(
                 ErrorCode::Api,

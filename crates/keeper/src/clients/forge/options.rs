@@ -156,8 +156,9 @@ impl ForgeClient {
 
     async fn options(&self) -> Result<Map<String, Value>, ErrorInfo> {
         let answer = self
+            .reach
             .http
-            .send(&self.target, &Ask::get(OPTIONS, PROBE_DEADLINE))
+            .send(&self.reach.target, &Ask::get(OPTIONS, PROBE_DEADLINE))
             .await
             .map_err(|error| failure::unanswered(&error).1)?;
         let odd = |what: &str| {
@@ -165,7 +166,7 @@ impl ForgeClient {
                 .detail(what.to_owned())
         };
         if answer.status != 200 {
-            return Err(errors::refused(&answer, self.target.has_credentials()).1);
+            return Err(errors::refused(&answer, self.reach.target.has_credentials()).1);
         }
         if answer.cut.is_some() {
             return Err(odd("cut off or too large"));
@@ -180,12 +181,12 @@ impl ForgeClient {
     async fn write_options(&self, options: &Map<String, Value>) -> Result<(), ErrorInfo> {
         let body = Value::Object(options.clone());
         let ask = Ask::post(OPTIONS, &body, PROBE_DEADLINE);
-        let answer: Result<_, HttpError> = self.http.send(&self.target, &ask).await;
+        let answer: Result<_, HttpError> = self.reach.http.send(&self.reach.target, &ask).await;
         let answer = answer.map_err(|error| failure::unanswered(&error).1)?;
         if answer.status == 200 {
             return Ok(());
         }
-        Err(errors::refused(&answer, self.target.has_credentials()).1)
+        Err(errors::refused(&answer, self.reach.target.has_credentials()).1)
     }
 }
 

@@ -22,6 +22,7 @@ use super::{
         http::Http,
         outcome::{GenerationOutcomeRaw, LiveProgress},
         patience::Patience,
+        reach::Reach,
         scripted::{self, Reply, Request, Server},
     },
     *,
@@ -167,9 +168,8 @@ fn client(url: &str) -> ForgeClient {
         loading: Duration::from_secs(20),
         interrupt: Duration::from_secs(5),
     };
-    ForgeClient::new(Http::new().expect("a client"), url, None)
-        .expect("an address")
-        .with_patience(patience)
+    let reach = Reach::new(Http::new().expect("a client"), url, None);
+    ForgeClient::new(reach.expect("an address").with_patience(patience))
 }
 
 fn fox() -> GenerationRequest {

@@ -1,0 +1,50 @@
+//! Where a service is reached, and how long it may say nothing: what both kinds of client stand on.
+
+use std::sync::{Arc, atomic::AtomicBool};
+
+use forgekeeper_domain::error::ErrorInfo;
+
+use super::{
+    errand::Errand,
+    failure,
+    http::{Http, Target},
+    patience::Patience,
+};
+use crate::secrets::Credentials;
+
+/// A service's address with its credentials.
+#[derive(Debug, Clone)]
+pub struct Reach {
+    pub(super) http: Http,
+    pub(super) target: Target,
+    pub(super) patience: Patience,
+    /// How a generation begins.
+    pub(super) errand: Errand,
+    /// Whether the server's options are changed for everybody until a generation ends.
+    pub(super) lends: Arc<AtomicBool>,
+}
+
+impl Reach {
+    /// The service at an address.
+    pub fn new(
+        http: Http,
+        base_url: &str,
+        credentials: Option<Credentials>,
+    ) -> Result<Self, ErrorInfo> {
+        let target =
+            Target::new(base_url, credentials).map_err(|error| failure::unanswered(&error).1)?;
+        Ok(Self {
+            http,
+            target,
+            patience: Patience::default(),
+            errand: Errand::default(),
+            lends: Arc::default(),
+        })
+    }
+
+    /// Sets other deadlines.
+    #[must_use]
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
+    }
+}
