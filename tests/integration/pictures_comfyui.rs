@@ -184,8 +184,19 @@ async fn behind_anothers_prompt_it_waits_and_an_end_takes_it_from_the_queue_alon
             .is_some_and(|pending| pending.len() == 1)
     })
     .await;
-    interrupt(&child);
     let mut all = Vec::new();
+    let told = async {
+        while all
+            .last()
+            .is_none_or(|l: &Value| l["progress"]["queue_ahead"] != 1)
+        {
+            let line = lines.next_line().await.expect("UTF-8").expect("a line");
+            all.push(serde_json::from_str(&line).expect("JSON"));
+        }
+    };
+    let told = tokio::time::timeout(Duration::from_secs(10), told).await;
+    told.expect("that one is before it is told");
+    interrupt(&child);
     let reading = async {
         while let Ok(Some(line)) = lines.next_line().await {
             all.push(serde_json::from_str::<Value>(&line).expect("JSON"));

@@ -325,9 +325,14 @@ async fn cancelling_in_the_queue_says_that_the_picture_will_be_made() {
     let cancel = CancellationToken::new();
     let stop = cancel.clone();
     let request = fox();
+    let mut ahead = None;
     let outcome = client(&server.url)
-        .txt2img(&request, &cancel, |_| stop.cancel())
+        .txt2img(&request, &cancel, |live| {
+            ahead = live.progress.queue_ahead;
+            stop.cancel();
+        })
         .await;
+    assert_eq!(ahead, Some(2), "one waits before it and one runs");
     assert!(
         failure(&outcome).2.contains("will still make the picture"),
         "{outcome:?}"
