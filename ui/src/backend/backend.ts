@@ -5,9 +5,15 @@ import type {
   Candidate,
   Credentials,
   DiscoveryReport,
+  GalleryPage,
+  GalleryQuery,
+  GalleryUse,
   GenerationChoices,
   GenerationRecord,
   GenerationRequest,
+  GoldenComparison,
+  GoldenRun,
+  GoldenSet,
   GpuHistory,
   GpuHistoryQuery,
   HostSettings,
@@ -28,6 +34,7 @@ import type {
   ServiceSettings,
   SettingsView,
   Signature,
+  Vote,
 } from './types';
 
 /** Ends a subscription; calling it twice is harmless. */
@@ -52,6 +59,29 @@ export interface Preferences {
     extra: 'none' | 'memory_load' | 'clock' | 'fan';
   };
   bench: Partial<GenerationRequest> & { service?: string };
+  benchView: {
+    /** Whether the fields that most requests leave alone are shown. */
+    advanced: boolean;
+    /** Services after the first one that the same request goes to. */
+    also: string[];
+    /** One service begins when the one before it has ended; else all at once. */
+    inTurn: boolean;
+  };
+}
+
+/** What the parameters written into a picture's file ask for. */
+export interface ReadParameters {
+  request: GenerationRequest;
+  /** Who wrote them. */
+  source: 'a1111' | 'comfyui';
+  /** What stands there and could not be taken over. */
+  missing: string[];
+}
+
+/** A request kept under a name. */
+export interface Preset {
+  name: string;
+  request: GenerationRequest;
 }
 
 /** A file that is being written. */
@@ -87,6 +117,36 @@ export interface Backend {
   generations(limit: number): Promise<GenerationRecord[]>;
   /** Address of a picture: a hash, or a preview path from a job's progress. */
   pictureUrl(path: string): string;
+  /** Address of a picture in small. */
+  thumbUrl(hash: string): string;
+  /** The parameters that a picture's file carries. */
+  readParameters(bytes: Uint8Array): Promise<ReadParameters>;
+  /** The graph that a service would be sent for a request, as JSON text. */
+  generationGraph(service: string, request: GenerationRequest): Promise<string>;
+  presets(): Promise<Preset[]>;
+  savePreset(name: string, request: GenerationRequest): Promise<void>;
+  removePreset(name: string): Promise<void>;
+
+  /** Kept generations, newest first, page by page. */
+  gallery(query: GalleryQuery): Promise<GalleryPage>;
+  galleryUse(): Promise<GalleryUse>;
+  /** Deletes generations with their pictures; how many went. Those of golden runs stay. */
+  forgetGenerations(ids: string[]): Promise<number>;
+  /** One picture of many: the path it was saved to, or `null` when that was cancelled. */
+  saveContactSheet(ids: string[]): Promise<string | null>;
+
+  goldenSets(): Promise<GoldenSet[]>;
+  saveGoldenSet(set: GoldenSet): Promise<void>;
+  removeGoldenSet(name: string): Promise<void>;
+  /** Makes every picture of a set on a service; the job's id, which is the run's as well. */
+  runGolden(set: string, service: string): Promise<string>;
+  /** Runs of a set, newest first. */
+  goldenRuns(set: string): Promise<GoldenRun[]>;
+  removeGoldenRun(id: string): Promise<void>;
+  compareGolden(reference: string, candidate: string): Promise<GoldenComparison>;
+  voteGolden(reference: string, candidate: string, prompt: string, vote: Vote): Promise<void>;
+  /** A comparison as a table: the path it was saved to, or `null` when that was cancelled. */
+  saveGoldenTable(reference: string, candidate: string): Promise<string | null>;
 
   /** The past of a host's cards, in steps of one length. */
   gpuHistory(query: GpuHistoryQuery): Promise<GpuHistory>;

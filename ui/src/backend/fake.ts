@@ -1,9 +1,10 @@
 import type { Backend, KeeperListener, Preferences } from './backend';
 import { SIGNATURES } from './fake/signatures';
 import { discoveryReport } from './fake/discovery';
-import { actionJob, cancelGeneration, generationJob } from './fake/jobs';
+import { cancelGeneration } from './fake/generation';
+import { actionJob } from './fake/jobs';
 import type { FakeOptions } from './fake/life';
-import { FakeCards } from './fake/cards';
+import { FakeGolden } from './fake/golden';
 import { plan } from './fake/plan';
 import { countGroups } from './fake/groups';
 import { settingsOf } from './fake/site';
@@ -22,7 +23,7 @@ export { FAULTS, type Fault } from './fake/site';
 const DISK = 'forgekeeper.fake.preferences';
 
 /** A living site behind the one interface of the window. */
-export class FakeBackend extends FakeCards implements Backend {
+export class FakeBackend extends FakeGolden implements Backend {
   private readonly storage: Storage | null;
   private preferences: Partial<Preferences> = {};
 
@@ -75,38 +76,11 @@ export class FakeBackend extends FakeCards implements Backend {
 
   async cancel(job: string) {
     const running = this.jobs.find((j) => j.job.id === job);
-    if (running?.job.phase === 'running') cancelGeneration(running, this.now);
+    if (running?.job.phase === 'running') {
+      cancelGeneration(running, this.now);
+      running.cancelled?.();
+    }
     this.advance(0);
-  }
-
-  async generate(id: string, request: Parameters<Backend['generate']>[1]) {
-    this.calls.push(`generate ${id} ${JSON.stringify(request)}`);
-    const job = `job-${this.jobs.length + 1}`;
-    this.jobs.push(
-      generationJob(job, this.find(id), request, this.now, this.faults, this.pictures),
-    );
-    this.advance(0);
-    return job;
-  }
-
-  async choices(id: string) {
-    this.find(id);
-    return {
-      samplers: ['Euler', 'Euler a', 'DPM++ 2M', 'DPM++ SDE', 'LCM'],
-      schedulers: ['Automatic', 'Karras', 'Exponential', 'SGM Uniform', 'Turbo'],
-      models: ['juggernautXL_v9.safetensors [c9e3e68f89]', 'turboVision_v431.safetensors'],
-      upscalers: ['Latent', 'Latent (nearest)', 'R-ESRGAN 4x+'],
-      modules: ['ae.safetensors', 'clip_l.safetensors', 't5xxl_fp8_e4m3fn.safetensors'],
-      loras: ['detail_tweaker_xl', 'papercut'],
-    };
-  }
-
-  async generations(limit: number) {
-    return structuredClone(this.records.slice(0, limit));
-  }
-
-  pictureUrl(path: string) {
-    return this.pictures.get(path) ?? '';
   }
 
   async logs(...[id, query, receive]: Parameters<Backend['logs']>) {

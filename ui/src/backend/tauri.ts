@@ -9,6 +9,7 @@ import type {
   SavingLog,
 } from './bindings.gen';
 import { commands, events } from './bindings.gen';
+import { tauriBench } from './tauri-bench';
 import type {
   ErrorInfo,
   LogBatch,
@@ -94,6 +95,7 @@ export function tauriBackend(): Backend {
     choices: (service) => given(commands.generationChoices(service)),
     generations: (limit) => given(commands.generationList(limit)),
     pictureUrl: (path) => convertFileSrc(path, 'picture'),
+    ...tauriBench(),
 
     gpuHistory: (query) => given(commands.gpuHistory(query)),
     saveGpuTable: (query) => given(commands.gpuTableSave(query)),

@@ -2,6 +2,7 @@ import type { KeeperListener } from '../backend';
 import type { ErrorInfo, GenerationRecord, Incident, KeeperState, ServiceSettings } from '../types';
 import type { FakeJob } from './jobs';
 import { FakeLog } from './logs';
+import { FakePictures } from './generation';
 import { generator } from './pictures';
 import { cardOf } from './gpus';
 import { firstProof } from './placement';
@@ -29,7 +30,7 @@ export class FakeSite {
   protected readonly born: number;
   protected readonly random = generator('gpu');
   protected readonly listeners = new Set<KeeperListener>();
-  protected readonly pictures = new Map<string, string>();
+  protected readonly pictures = new FakePictures();
   protected readonly history = new Map<number, (number | null)[]>();
   protected services: FakeService[] = [];
   protected jobs: FakeJob[] = [];

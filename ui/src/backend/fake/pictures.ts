@@ -1,5 +1,12 @@
 /** Draws a picture from a text and a seed: the same for the same, different for each. */
-export function drawPicture(words: string, seed: string, width: number, height: number, blur = 0) {
+export function drawPicture(
+  words: string,
+  seed: string,
+  width: number,
+  height: number,
+  blur = 0,
+  scale = 1,
+) {
   const random = generator(`${words}#${seed}`);
   const hue = Math.floor(random() * 360);
   const colour = (turn: number, light: number) => `hsl(${(hue + turn) % 360} 55% ${light}%)`;
@@ -10,7 +17,7 @@ export function drawPicture(words: string, seed: string, width: number, height: 
     return `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="${r.toFixed(1)}" fill="${colour(index * 23, 30 + random() * 40)}" opacity=".7"/>`;
   });
   const filter = blur > 0 ? `<filter id="b"><feGaussianBlur stdDeviation="${blur}"/></filter>` : '';
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"><defs>${filter}<linearGradient id="g" x2="0" y2="1"><stop stop-color="${colour(0, 22)}"/><stop offset="1" stop-color="${colour(60, 62)}"/></linearGradient></defs><rect width="100%" height="100%" fill="url(#g)"/><g${blur > 0 ? ' filter="url(#b)"' : ''}>${shapes.join('')}</g></svg>`;
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width * scale}" height="${height * scale}" viewBox="0 0 ${width} ${height}"><defs>${filter}<linearGradient id="g" x2="0" y2="1"><stop stop-color="${colour(0, 22)}"/><stop offset="1" stop-color="${colour(60, 62)}"/></linearGradient></defs><rect width="100%" height="100%" fill="url(#g)"/><g${blur > 0 ? ' filter="url(#b)"' : ''}>${shapes.join('')}</g></svg>`;
   return `data:image/svg+xml,${encodeURIComponent(svg)}`;
 }
 
