@@ -3,9 +3,10 @@ import { SvelteSet } from 'svelte/reactivity';
 
 import type { Backend, Preferences, Release } from '../backend/backend';
 import { asErrorInfo } from '../backend/errors';
-import type { ErrorInfo, GenerationRequest, Incident, KeeperState } from '../backend/types';
+import type { ErrorInfo, Incident, KeeperState } from '../backend/types';
 import { dayOf } from '../shared/format';
 import { language } from '../shared/i18n.svelte';
+import { Bench } from './bench.svelte';
 import { reuse } from './reuse';
 
 /** Without a word for so long, the window asks whether the keeper still lives. */
@@ -43,6 +44,7 @@ const DEFAULTS: Preferences = {
   logs: { wrap: true, times: 'local', keep: false, together: [] },
   gpus: { range: '1h', extra: 'none' },
   bench: {},
+  benchView: { advanced: false, also: [], inTurn: false },
 };
 
 /** Everything the pages share: the newest snapshot, where one is, what one prefers. */
@@ -64,10 +66,8 @@ export class App {
   logFilter = '';
   /** The line that the Logs page, when it opens, goes to once. */
   logAim: LogAim | null = null;
-  /** Service chosen on the test bench. */
-  benchService = $state<string | null>(null);
-  /** What the test bench's form holds, also while another page is shown. */
-  benchDraft = $state<GenerationRequest | null>(null);
+  /** What the test bench holds, also while another page is shown. */
+  readonly bench: Bench;
   preferences = $state.raw<Preferences>(structuredClone(DEFAULTS));
   /** What the dialog of rules is open for. */
   rulesAsk = $state.raw<RulesAsk | null>(null);
@@ -89,6 +89,7 @@ export class App {
 
   constructor(backend: Backend) {
     this.backend = backend;
+    this.bench = new Bench(backend);
     this.adoptPreferences(backend.earlyPreferences());
   }
 
@@ -173,7 +174,9 @@ export class App {
       this.state !== null &&
       state.revision < this.state.revision &&
       Date.parse(state.at) < Date.parse(this.state.at);
-    if (!old) this.state = reuse(this.state, state);
+    if (old) return;
+    this.state = reuse(this.state, state);
+    this.bench.follow(this.state);
   }
 
   private tick = (): void => {
@@ -197,7 +200,8 @@ export class App {
     const times: unknown = logs.times;
     if (typeof times === 'boolean') logs.times = times ? 'local' : 'off';
     const gpus = { ...DEFAULTS.gpus, ...kept.gpus };
-    const all = { ...structuredClone(DEFAULTS), ...kept, logs, gpus };
+    const benchView = { ...DEFAULTS.benchView, ...kept.benchView };
+    const all = { ...structuredClone(DEFAULTS), ...kept, logs, gpus, benchView };
     this.preferences = reuse(this.preferences, all);
     this.applyPreferences();
   }
@@ -248,7 +252,8 @@ export class App {
   }
 
   openBench(service: string): void {
-    this.benchService = service;
+    this.bench.services = [service];
+    this.bench.tab = 'make';
     this.page = 'bench';
   }
 

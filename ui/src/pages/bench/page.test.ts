@@ -16,7 +16,7 @@ test('a picture is made with what the form says, with progress and preview on th
   await pass(2_500);
   expect(backend.calls.at(-1)).toContain('"seed":"18446744073709551615"');
   expect(screen.getByTestId('bench-progress')).toHaveTextContent(/step \d+ \/ 20/);
-  expect(screen.getByTestId('bench-generate')).toBeDisabled();
+  expect(screen.getByTestId('bench-generate'), 'a second one waits').toHaveTextContent('Queue on');
   await pass(5_000);
   expect(screen.getByTestId('bench-picture')).toHaveAttribute(
     'src',
@@ -78,23 +78,21 @@ test('what the server replaced is said plainly', async () => {
 
 test('stop ends the picture of the chosen service and no other', async () => {
   const user = userEvent.setup();
-  const { app, backend, pass } = await open('bench');
+  const { backend, pass } = await open('bench');
   await user.click(screen.getByTestId('bench-generate'));
-  const first = app.preferences.bench.service;
-  const other = app.state?.services.find((s) => s.id !== first);
-  app.benchService = other?.id ?? null;
-  await settled();
+  await user.click(screen.getByTestId('bench-on-myia'));
+  await user.click(screen.getByTestId('bench-on-myia-turbo'));
   expect(screen.getByTestId('bench-progress'), 'what runs elsewhere is shown').toBeInTheDocument();
   expect(screen.getByTestId('bench-stop')).toBeDisabled();
   await fill('bench-steps', '90');
   await user.click(screen.getByTestId('bench-generate'));
   await pass(500);
-  expect(screen.getByTestId('bench-progress')).toHaveTextContent(other?.id ?? '');
+  expect(screen.getAllByTestId('bench-progress')).toHaveLength(2);
   await user.click(screen.getByTestId('bench-stop'));
   await settled();
   const phases = (await backend.state()).jobs.map((j) => `${j.service} ${j.phase}`);
-  expect(phases).toContain(`${other?.id} cancelled`);
-  expect(phases).toContain(`${first} running`);
+  expect(phases).toContain('myia cancelled');
+  expect(phases).toContain('myia-turbo running');
 });
 
 test('what was typed is there again after another page', async () => {
