@@ -6,6 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { launch, open } from './browser.js';
+import { BENCH } from './scenes-bench.js';
 import { serve } from './serve.js';
 
 const out = process.argv.includes('--out')
@@ -20,11 +21,6 @@ const WIDE = { width: 1280, height: 900 };
 const SMALL = { width: 1024, height: 640 };
 
 const go = (name) => (page) => page.getByTestId(`nav-${name}`).click();
-const generate = async (page) => {
-  await go('bench')(page);
-  await page.getByTestId('bench-prompt').fill('a lighthouse in a storm, oil painting');
-  await page.getByTestId('bench-generate').click();
-};
 const messages = async (page) => {
   await page.getByTestId('messages').waitFor();
   for (const one of ['message-myia-turbo-oom.torch', 'unknown-myia']) {
@@ -221,31 +217,7 @@ const SCENES = [
       await page.waitForTimeout(400);
     },
   ],
-  ['bench', '', go('bench')],
-  [
-    'bench-progress',
-    '',
-    async (page) => {
-      await generate(page);
-      await page.waitForTimeout(3200);
-    },
-  ],
-  [
-    'bench-picture',
-    '',
-    async (page) => {
-      await generate(page);
-      await page.getByTestId('bench-picture').waitFor({ timeout: 15000 });
-    },
-  ],
-  [
-    'bench-failed',
-    '?fault=generation-fails',
-    async (page) => {
-      await generate(page);
-      await page.getByTestId('bench-verdict').waitFor({ timeout: 15000 });
-    },
-  ],
+  ...BENCH,
   ['settings', '', go('settings')],
   [
     'settings-edit',

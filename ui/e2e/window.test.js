@@ -383,8 +383,16 @@ test('a picture is made, enlarged and kept in the history', async () => {
     assert.ok(await picture.evaluate((img) => img.naturalWidth > 0), 'it decodes');
     await picture.click();
     await page.getByRole('dialog').waitFor();
+    await page.keyboard.press('1');
+    await page
+      .getByTestId('zoom-percent')
+      .getByText(/^100.?%$/u)
+      .waitFor();
     await page.keyboard.press('+');
-    await page.getByText(/^125.?%$/u).waitFor();
+    await page
+      .getByTestId('zoom-percent')
+      .getByText(/^125.?%$/u)
+      .waitFor();
     await page.keyboard.press('Escape');
     assert.equal(await page.getByTestId('bench-history-item').count(), 1);
   });

@@ -91,6 +91,12 @@ export function seconds(ms: number): string {
   return `${number(value, value < 9.95 ? 1 : 0)}${NBSP}s`;
 }
 
+/** A part of a time: what is not nothing is never written as 0. */
+export function brief(ms: number): string {
+  if (ms >= 1000) return seconds(ms);
+  return ms > 0 && ms < 1 ? `<${number(1)}${NBSP}ms` : `${number(ms)}${NBSP}ms`;
+}
+
 /** How long ago something was; seconds by fives, so that it does not change all the time. */
 export function ago(iso: string, now: number): string {
   const ms = now - Date.parse(iso);
