@@ -33,6 +33,12 @@ async function twice(page) {
   }
 }
 
+const toGallery = async (page) => {
+  await toBench(page);
+  await page.getByTestId('tab-gallery').click();
+  await page.waitForTimeout(300);
+};
+
 export const BENCH = [
   ['bench', '', toBench],
   [
@@ -155,4 +161,52 @@ export const BENCH = [
       await page.getByTestId('bench-verdict').waitFor({ timeout: 15_000 });
     },
   ],
+  ['gallery', '?fault=gallery-many', toGallery],
+  [
+    'gallery-selected',
+    '?fault=gallery-many',
+    async (page) => {
+      await toGallery(page);
+      await page.getByTestId('gallery-item').nth(1).click();
+      await page
+        .getByTestId('gallery-item')
+        .nth(5)
+        .click({ modifiers: ['Shift'] });
+      await page.getByTestId('gallery-sheet').click();
+    },
+  ],
+  [
+    'gallery-no-match',
+    '?fault=gallery-many',
+    async (page) => {
+      await toGallery(page);
+      await page.getByTestId('gallery-search').fill('no such words');
+      await page.getByTestId('gallery-no-match').waitFor();
+    },
+  ],
+  [
+    'gallery-delete',
+    '?fault=gallery-many',
+    async (page) => {
+      await toGallery(page);
+      await page.getByTestId('gallery-item').nth(1).click();
+      await page
+        .getByTestId('gallery-item')
+        .nth(3)
+        .click({ modifiers: ['Shift'] });
+      await page.keyboard.press('Delete');
+      await page.getByTestId('gallery-delete-dialog').waitFor();
+    },
+  ],
+  [
+    'gallery-details',
+    '?fault=gallery-many',
+    async (page) => {
+      await toGallery(page);
+      await page.getByTestId('gallery-item').nth(1).dblclick();
+      await page.getByTestId('gallery-details').waitFor();
+    },
+  ],
+  ['gallery-empty', '', toGallery],
+  ['gallery-failed', '?fault=gallery-fails', toGallery],
 ];

@@ -54,6 +54,14 @@ export class Bench {
     this.backend = backend;
   }
 
+  /** Puts a request into the form and shows it. */
+  reuse(service: string, request: GenerationRequest) {
+    this.draft = request;
+    this.services = [service];
+    this.filled = null;
+    this.tab = 'make';
+  }
+
   /** Sends a request to services, or lets it wait for those that are at work. */
   ask(services: readonly string[], request: GenerationRequest, inTurn: boolean): Promise<void> {
     const turn = inTurn && services.length > 1 ? ++this.turns : null;

@@ -1,5 +1,5 @@
 import { PRESETS as keeperPresets } from '../../backend/constants';
-import type { GenerationRequest } from '../../backend/types';
+import type { GenerationRecord, GenerationRequest } from '../../backend/types';
 import type { MessageKey, Params } from '../../shared/i18n.svelte';
 
 /** What is asked when nothing was asked before: the founding document's test. */
@@ -181,3 +181,7 @@ export function restored(kept: object): GenerationRequest {
   }
   return request;
 }
+
+/** What has to be asked to make the same picture again: the seed that was drawn for it as well. */
+export const requestOf = ({ request, pictures }: GenerationRecord): GenerationRequest =>
+  restored({ ...request, seed: pictures[0]?.seed ?? request.seed });
