@@ -39,6 +39,12 @@ const toGallery = async (page) => {
   await page.waitForTimeout(300);
 };
 
+const toGolden = async (page) => {
+  await toBench(page);
+  await page.getByTestId('tab-golden').click();
+  await page.waitForTimeout(500);
+};
+
 export const BENCH = [
   ['bench', '', toBench],
   [
@@ -209,4 +215,62 @@ export const BENCH = [
   ],
   ['gallery-empty', '', toGallery],
   ['gallery-failed', '?fault=gallery-fails', toGallery],
+  ['golden', '?fault=golden-past', toGolden],
+  [
+    'golden-rows',
+    '?fault=golden-past',
+    async (page) => {
+      await toGolden(page);
+      await page.getByTestId('golden-rows').scrollIntoViewIfNeeded();
+      await page.locator('main').evaluate((main) => main.scrollTo(0, main.scrollHeight));
+    },
+  ],
+  [
+    'golden-running',
+    '?fault=golden-past',
+    async (page) => {
+      await toGolden(page);
+      await page.getByTestId('golden-run').click();
+      await page.waitForTimeout(3000);
+    },
+  ],
+  [
+    'golden-new',
+    '?fault=gallery-many',
+    async (page) => {
+      await toGallery(page);
+      await page.getByTestId('gallery-item').nth(1).click();
+      await page
+        .getByTestId('gallery-item')
+        .nth(4)
+        .click({ modifiers: ['Shift'] });
+      await page.getByTestId('gallery-golden').click();
+      await page.getByTestId('golden-prompt-name').first().fill('');
+    },
+  ],
+  [
+    'golden-blind',
+    '?fault=golden-past',
+    async (page) => {
+      await toGolden(page);
+      await page.getByTestId('golden-blind').click();
+      await page.keyboard.press('1');
+      await page.keyboard.press('2');
+      await page.waitForTimeout(300);
+    },
+  ],
+  [
+    'golden-blind-end',
+    '?fault=golden-past',
+    async (page) => {
+      await toGolden(page);
+      await page.getByTestId('golden-blind').click();
+      for (const key of ['1', '2', '=', '0', '1']) {
+        await page.keyboard.press(key);
+        await page.waitForTimeout(120);
+      }
+      await page.getByTestId('blind-end').waitFor();
+    },
+  ],
+  ['golden-empty', '', toGolden],
 ];

@@ -37,6 +37,8 @@ export class Bench {
   services = $state.raw<readonly string[] | null>(null);
   waiting = $state.raw<readonly Waiting[]>([]);
   filled = $state.raw<Filled | null>(null);
+  /** Name of the golden set that is shown. */
+  set = $state<string | null>(null);
   /** Jobs that the last request to one or several services became. */
   round = $state.raw<readonly string[]>([]);
   /** Jobs begun here whose failure was not put away. */

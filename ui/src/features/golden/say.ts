@@ -1,0 +1,35 @@
+import type { GenerationRecord, GoldenComparison, GoldenRow, Vote } from '../../backend/types';
+import { gigabytes, seconds } from '../../shared/format';
+import { number, t } from '../../shared/i18n.svelte';
+
+export const VOTES: readonly Vote[] = ['reference', 'candidate', 'equal', 'neither'];
+
+/** A time by another one, in words: which way it goes is never left to a number alone. */
+export function ratio(slower: number | null): string {
+  if (slower === null || !(slower > 0)) return t('golden.unknown');
+  if (Math.abs(slower - 1) < 0.03) return t('golden.as_fast');
+  return slower > 1
+    ? t('golden.slower', { by: number(slower, 2) })
+    : t('golden.faster', { by: number(1 / slower, 2) });
+}
+
+export const time = (ms: number | null): string =>
+  ms === null ? t('golden.unknown') : seconds(ms);
+export const memory = (bytes: number | null): string =>
+  bytes === null ? t('golden.unknown') : t('gallery.gigabytes', { size: gigabytes(bytes) });
+
+/** Whether a generation gave something to look at. */
+export const pictured = (record: GenerationRecord | null): record is GenerationRecord =>
+  (record?.pictures.length ?? 0) > 0;
+export const comparable = (row: GoldenRow) => pictured(row.reference) && pictured(row.candidate);
+
+/** How alike the pictures of a prompt are. */
+export function likeness({ likeness: found }: GoldenRow): string {
+  if (!found) return t('golden.unknown');
+  if (found.identical) return t('golden.identical');
+  return found.similarity === null ? t('golden.other_size') : number(found.similarity, 2);
+}
+
+/** How a run is called where two of them stand side by side. */
+export const sideName = (comparison: GoldenComparison, side: 0 | 1): string =>
+  `${side === 0 ? 'A' : 'B'} · ${comparison.services[side]}`;
