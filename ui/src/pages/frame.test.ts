@@ -107,3 +107,10 @@ test('incidents and results are announced to screen readers', async () => {
     true,
   );
 });
+
+test('a file dropped where nobody takes it does not replace the page', async () => {
+  await open('overview');
+  const dataTransfer = { types: ['Files'], files: [], dropEffect: 'copy' };
+  const taken = !(await fireEvent.drop(document.body, { dataTransfer }));
+  expect(taken).toBe(true);
+});

@@ -30,6 +30,7 @@ export const FAULTS = [
   'not-measured',
   'act-fails',
   'blank-picture',
+  'image-cpu',
   'generation-fails',
   'generation-queued',
   'generation-refused',

@@ -179,6 +179,7 @@ export function judge(
       }
       if (service.image === null) return outcome('unknown', 'image.not_since_restart', since, now);
       if (service.image.verdict === 'blank') return outcome('failing', 'image.blank', now, now);
+      if (faults.has('image-cpu')) return outcome('failing', 'image.cpu_fallback', now, now);
       if (service.image.verdict !== 'proved') return outcome('failing', 'image.failed', now, now);
       const at = Date.parse(service.image.started_at);
       return with_(outcome('ok', null, at, now), { took_ms: service.image.took_ms });

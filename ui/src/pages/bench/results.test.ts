@@ -53,6 +53,14 @@ test('a failure tells no times at all', async () => {
   expect(within(screen.getByTestId('bench-timing')).getAllByText('not told')).toHaveLength(5);
 });
 
+test('a picture that the processor made is not told as the card’s work', async () => {
+  const user = userEvent.setup();
+  const { pass } = await open('bench', { faults: ['image-cpu'] });
+  await user.click(screen.getByTestId('bench-generate'));
+  await pass(8_000);
+  expect(screen.getByTestId('bench-cpu')).toHaveTextContent('the card stayed idle');
+});
+
 test('a batch stands in a grid with its seeds, and each picture opens at its place', async () => {
   const user = userEvent.setup();
   const { pass } = await open('bench');
