@@ -54,6 +54,12 @@ export class Gallery {
     await this.ask(last.id);
   };
 
+  /** Once more what failed: the first page, or the one after what is there. */
+  again = async (): Promise<void> => {
+    this.error = null;
+    await (this.records.length > 0 && this.more ? this.next() : this.load());
+  };
+
   private async ask(after: string | null) {
     const turn = ++this.turn;
     this.busy = true;
@@ -92,7 +98,13 @@ export class Gallery {
   /** Deletes generations; how many went. */
   async forget(ids: string[]): Promise<number> {
     const gone = await this.backend.forgetGenerations(ids);
-    await this.load();
+    if (gone === ids.length && this.total !== null) {
+      // What one looks at stays where it is.
+      this.records = this.records.filter(({ id }) => !ids.includes(id));
+      this.total -= gone;
+      this.selection = among(this.selection, this.ids);
+      void this.use.again();
+    } else await this.load();
     return gone;
   }
 }

@@ -172,4 +172,7 @@ test('a preset of one’s own keeps every field and can be removed', async () =>
   await user.click(screen.getByRole('button', { name: 'Remove the preset Fern' }));
   await settled();
   expect(screen.queryByTestId('bench-own-preset')).toBeNull();
+  await user.click(screen.getByTestId('bench-preset-undo'));
+  await settled();
+  expect(screen.getByTestId('bench-own-preset'), 'a slip is undone').toHaveTextContent('Fern');
 });

@@ -111,6 +111,18 @@ test('deleting asks first, says what goes, and what a golden run holds stays', a
   expect(screen.getByTestId('gallery-note')).toHaveTextContent('0 generations deleted. 1 stayed');
 });
 
+test('what is left after deleting stays where it is', async () => {
+  const { user } = await gallery();
+  await user.click(item(1));
+  await user.click(screen.getByTestId('gallery-delete'));
+  await settled();
+  await user.click(screen.getByTestId('gallery-delete-confirm'));
+  await settled();
+  expect(screen.getByTestId('gallery-count')).toHaveTextContent('499 generations');
+  expect(screen.getByTestId('gallery-note')).toHaveTextContent('1 generation deleted.');
+  expect(screen.getByTestId('gallery-delete'), 'nothing is selected').toBeDisabled();
+});
+
 test('nothing yet, and a list that cannot be read, have their own words', async () => {
   const { user } = await gallery({});
   expect(screen.getByTestId('gallery-empty')).toHaveTextContent('No picture yet');

@@ -57,7 +57,7 @@ test('two runs are compared, and the failure among them is told', async () => {
   expect(tile('time')).toHaveTextContent(/1\.\d\d × slower/);
   expect(tile('failures')).toHaveTextContent('A 0 · B 1');
   expect(tile('similarity')).toHaveTextContent('a hint');
-  expect(tile('memory')).toHaveTextContent(/A \d+\.\d.GB · B \d.GB/);
+  expect(tile('memory')).toHaveTextContent(/\d+\.\d.GB → \d.GB/);
   expect(tile('votes')).toHaveTextContent('no vote');
   const row = screen.getByTestId('golden-row-Night market');
   expect(row).toHaveTextContent('B: out of memory');
