@@ -53,6 +53,59 @@ async fn a_request_out_of_range_is_refused_before_it_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_as_long_as_a_book_is_refused_with_a_remedy() {
+    let site = site(20.0).await;
+    let place = Place::with(&site.config_toml());
+    let book = "a cat, ".repeat(15_000);
+    for (prompt, negative, field) in [(&*book, "x", "prompt"), ("x", &*book, "negative")] {
+        let arguments = [
+            "generate",
+            "myia",
+            "--prompt",
+            prompt,
+            "--negative",
+            negative,
+            "--out",
+            "out",
+            "--json",
+        ];
+        let ran = place.ctl(&arguments).await.ends_with(2);
+        assert!(ran.stdout.len() < 4_000, "it is not told back");
+        let error = &ran.json()["error"];
+        assert_eq!(error["code"], "bad_request", "{error}");
+        let said = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
+        assert!(said("message").contains(field), "{error}");
+        assert!(said("hint").contains("to 20000 characters"), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preset_of_ones_own_is_used_and_what_is_given_counts_more() {
+    let site = site(20.0).await;
+    let place = Place::with(&site.config_toml());
+    let presets = "[Quick]\nprompt = \"theirs\"\nsteps = 3\nwidth = 128\nheight = 64\n\
+                   cfg_scale = 2.0\nseed = \"7\"\n";
+    std::fs::write(place.folder.path().join("presets.toml"), presets).expect("written");
+    let (ran, _) = generate(&place, "myia", &["--preset", "Quick", "--steps", "2"]).await;
+    let record = end(&ran.ends_with(0))["job"]["record"].clone();
+    let request = &record["request"];
+    for (field, value) in [("steps", 2), ("width", 128), ("height", 64), ("batch", 1)] {
+        assert_eq!(request[field], value, "{record}");
+    }
+    assert_eq!(
+        (&request["prompt"], &request["seed"]),
+        (&"a cat".into(), &"7".into())
+    );
+    let (ran, _) = generate(&place, "myia", &["--preset", "quick"]).await;
+    let error = &ran.ends_with(2).json()["error"];
+    let hint = error["hint"].as_str().unwrap_or_default();
+    assert!(
+        hint.contains("`smoke`") && hint.contains("`Quick`"),
+        "{error}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_good_picture_is_proved_and_kept_and_nothing_is_overwritten() {
     let site = site(3.0).await;
     let place = Place::with(&site.config_toml());

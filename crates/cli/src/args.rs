@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, builder::PossibleValuesParser};
-use forgekeeper_domain::{generation::PRESETS, ids::ServiceId};
+use clap::{Args, Parser, Subcommand};
+use forgekeeper_domain::ids::ServiceId;
 
 mod golden;
 
@@ -183,8 +183,9 @@ pub(crate) struct GenerateArgs {
     /// What it must not show
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub(crate) negative: String,
-    /// Steps, size and guidance by name; what is given beside it counts more
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(PRESETS.map(|p| p.name)))]
+    /// A preset by name (smoke, turbo, founding, sdxl, or one of your own); what is given beside it counts
+    /// more
+    #[arg(long, value_name = "NAME")]
     pub(crate) preset: Option<String>,
     /// Sampling steps, 1 to 150; 20 when left out
     #[arg(long)]
@@ -210,9 +211,9 @@ pub(crate) struct GenerateArgs {
     /// Model title as the server lists it
     #[arg(long, value_name = "NAME")]
     pub(crate) model: Option<String>,
-    /// Pictures, 1 to 8
-    #[arg(long, default_value_t = 1)]
-    pub(crate) batch: u32,
+    /// Pictures, 1 to 8; 1 when left out
+    #[arg(long)]
+    pub(crate) batch: Option<u32>,
     /// Guidance of distilled models such as Flux, 0 to 30; left out, the server's own
     #[arg(long, value_name = "X")]
     pub(crate) distilled_cfg: Option<f64>,

@@ -22,7 +22,7 @@ pub mod upscalers;
 pub mod workflow;
 
 pub use card::{CardWatch, Whereabouts};
-pub use presets::{PRESETS, Preset};
+pub use presets::{OwnPreset, PRESETS, Preset};
 pub use read::{ParameterSource, ReadParameters};
 pub use request::{GenerationRequest, Hires, RequestProblem, Seed, Variation};
 pub use timing::{CardUse, GenerationTiming, StageClock};

@@ -15,6 +15,7 @@ use crate::{
     jobs::Jobs,
     logs::{archive::Keeping, runtime},
     media::{pictures::PictureStore, preview::Previews},
+    presets::OwnPresets,
     rules::OwnRules,
     secrets::Secrets,
     settings::{SettingsFile, SettingsSnapshot},
@@ -28,6 +29,7 @@ use crate::{
 };
 
 mod clients;
+mod contact_sheet;
 mod doors;
 mod gallery;
 mod generations;
@@ -42,7 +44,7 @@ mod log_search;
 mod placement;
 mod roster;
 
-pub use crate::sys::paths::{Paths, RULES_FILE};
+pub use crate::sys::paths::{PRESETS_FILE, Paths, RULES_FILE};
 pub use handle::KeeperHandle;
 pub use log_groups::LogGroups;
 pub use log_save::{LogSave, LogToSave};
@@ -171,7 +173,8 @@ impl Keeper {
         let secrets = Secrets::open(options.secrets_in_memory);
         let (settings_file, settings, label) = open_settings(&options.settings, &tasks)?;
         let first = settings.borrow().clone();
-        let own_rules = OwnRules::new(rules_path(&options));
+        let own_rules = OwnRules::new(beside_settings(&options, RULES_FILE));
+        let own_presets = OwnPresets::new(beside_settings(&options, PRESETS_FILE));
         let rules = own_rules.watch(&tasks, clock::now);
         let rules_status = rules.borrow().status.clone();
 
@@ -242,6 +245,7 @@ impl Keeper {
             },
             settings,
             own_rules,
+            own_presets,
             presence: Presence::new(options.paths.data_dir.join("running")),
             data_dir: options.paths.data_dir,
         });
@@ -319,11 +323,11 @@ fn open_settings(source: &SettingsSource, tasks: &Tasks) -> Result<OpenSettings,
     }
 }
 
-/// The rules are beside the settings; those of the demo host are beside its history.
-fn rules_path(options: &KeeperOptions) -> PathBuf {
+/// The other files of the user are beside the settings; those of the demo host are beside its history.
+fn beside_settings(options: &KeeperOptions, name: &str) -> PathBuf {
     match &options.settings {
-        SettingsSource::File(path) => path.with_file_name(RULES_FILE),
-        SettingsSource::Text { .. } => options.paths.data_dir.join(RULES_FILE),
+        SettingsSource::File(path) => path.with_file_name(name),
+        SettingsSource::Text { .. } => options.paths.data_dir.join(name),
     }
 }
 

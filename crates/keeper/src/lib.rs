@@ -9,6 +9,7 @@ pub(crate) mod jobs;
 pub mod keeper;
 pub mod logs;
 pub mod media;
+pub mod presets;
 pub mod program;
 pub mod rules;
 pub mod secrets;

@@ -9,9 +9,9 @@ use forgekeeper_domain::{
     ids::JobId,
 };
 use forgekeeper_keeper::media::decode;
-use tauri::State;
+use tauri::{AppHandle, State};
 
-use crate::session::Session;
+use crate::{session::Session, windows};
 
 /// The kept generations that answer to a query, newest first.
 #[tauri::command]
@@ -53,4 +53,22 @@ pub(super) async fn parameters_read(
             .detail(problem.to_string())
     })?;
     session.keeper().await?.read_parameters(file).await
+}
+
+/// Saves the pictures of generations as one page (HTML) to a file that the system's own dialog asks
+/// for; the path, or `None` when that was cancelled. The page names no path.
+#[tauri::command]
+#[specta::specta]
+pub(super) async fn contact_sheet_save(
+    app: AppHandle,
+    session: State<'_, Arc<Session>>,
+    ids: Vec<JobId>,
+) -> Result<Option<String>, ErrorInfo> {
+    let keeper = session.keeper().await?;
+    let name = keeper.contact_sheet_name();
+    let Some(path) = windows::ask_where_to_save(&app, &name, "html").await? else {
+        return Ok(None);
+    };
+    keeper.contact_sheet(&ids, path.clone()).await?;
+    Ok(Some(path.display().to_string()))
 }

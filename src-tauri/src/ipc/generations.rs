@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use forgekeeper_domain::{
     error::ErrorInfo,
-    generation::{GenerationChoices, GenerationRecord, GenerationRequest},
+    generation::{GenerationChoices, GenerationRecord, GenerationRequest, OwnPreset},
     ids::{JobId, ServiceId},
 };
 use tauri::State;
@@ -47,4 +47,34 @@ pub(super) async fn generation_list(
         .await?
         .generations(limit.min(MOST_GENERATIONS))
         .await
+}
+
+/// Presets of one's own, by name.
+#[tauri::command]
+#[specta::specta]
+pub(super) async fn presets_list(
+    session: State<'_, Arc<Session>>,
+) -> Result<Vec<OwnPreset>, ErrorInfo> {
+    session.keeper().await?.presets()
+}
+
+/// Keeps a request as a preset, in place of the one of this name.
+#[tauri::command]
+#[specta::specta]
+pub(super) async fn preset_save(
+    session: State<'_, Arc<Session>>,
+    name: String,
+    request: GenerationRequest,
+) -> Result<(), ErrorInfo> {
+    session.keeper().await?.save_preset(&name, &request)
+}
+
+/// Takes a preset of one's own out.
+#[tauri::command]
+#[specta::specta]
+pub(super) async fn preset_remove(
+    session: State<'_, Arc<Session>>,
+    name: String,
+) -> Result<(), ErrorInfo> {
+    session.keeper().await?.remove_preset(&name)
 }

@@ -19,27 +19,12 @@ export const commands = {
 	generationChoices: (service: ServiceId) => typedError<GenerationChoices, ErrorInfo_Serialize>(__TAURI_INVOKE("generation_choices", { service })),
 	/**  The newest generations of all services. */
 	generationList: (limit: number) => typedError<GenerationRecord_Serialize[], ErrorInfo_Serialize>(__TAURI_INVOKE("generation_list", { limit })),
-	/**  All sets by name. */
-	goldenSets: () => typedError<GoldenSet_Serialize[], ErrorInfo_Serialize>(__TAURI_INVOKE("golden_sets")),
-	/**  Keeps a set; one that was run stays as it is. */
-	goldenSetSave: (set: GoldenSet_Deserialize) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_set_save", { set })),
-	/**  Removes a set; its runs stay. */
-	goldenSetRemove: (name: string) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_set_remove", { name })),
-	/**  Runs a set on a service; the job's id is that of the run. */
-	goldenRun: (set: string, service: ServiceId) => typedError<JobId, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_run", { set, service })),
-	/**  Runs of a set, newest first. */
-	goldenRuns: (set: string) => typedError<GoldenRun_Serialize[], ErrorInfo_Serialize>(__TAURI_INVOKE("golden_runs", { set })),
-	/**  Removes a run with its votes. */
-	goldenRunRemove: (id: JobId) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_run_remove", { id })),
-	/**  Compares two runs of one set. */
-	goldenCompare: (reference: JobId, candidate: JobId) => typedError<GoldenComparison_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_compare", { reference, candidate })),
-	/**  Keeps a vote on a prompt between two runs. */
-	goldenVote: (reference: JobId, candidate: JobId, prompt: string, vote: Vote) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_vote", { reference, candidate, prompt, vote })),
-	/**
-	 *  Saves a comparison as a table (CSV) to a file that the system's own dialog asks for; the path,
-	 *  or `None` when that was cancelled. The page names no path.
-	 */
-	goldenTableSave: (reference: JobId, candidate: JobId) => typedError<string | null, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_table_save", { reference, candidate })),
+	/**  Presets of one's own, by name. */
+	presetsList: () => typedError<OwnPreset_Serialize[], ErrorInfo_Serialize>(__TAURI_INVOKE("presets_list")),
+	/**  Keeps a request as a preset, in place of the one of this name. */
+	presetSave: (name: string, request: GenerationRequest_Deserialize) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("preset_save", { name, request })),
+	/**  Takes a preset of one's own out. */
+	presetRemove: (name: string) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("preset_remove", { name })),
 	/**  The kept generations that answer to a query, newest first. */
 	galleryList: (query: GalleryQuery_Deserialize) => typedError<GalleryPage_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("gallery_list", { query })),
 	/**  Removes generations, and the pictures that nothing else holds; how many generations there were. */
@@ -51,6 +36,11 @@ export const commands = {
 	 *  64 MiB), as a request. The page names no path.
 	 */
 	parametersRead: (file: string) => typedError<ReadParameters_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("parameters_read", { file })),
+	/**
+	 *  Saves the pictures of generations as one page (HTML) to a file that the system's own dialog asks
+	 *  for; the path, or `None` when that was cancelled. The page names no path.
+	 */
+	contactSheetSave: (ids: JobId[]) => typedError<string | null, ErrorInfo_Serialize>(__TAURI_INVOKE("contact_sheet_save", { ids })),
 	/**  The past of a host's cards. */
 	gpuHistory: (query: GpuHistoryQuery) => typedError<GpuHistory_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("gpu_history", { query })),
 	/**
@@ -333,7 +323,7 @@ export type CardUse_Deserialize = {
 	/**  Whose card. */
 	host: HostId,
 	/**  Its key. */
-	uuid: GpuUuid,
+	uuid: string,
 	/**  As the driver names it. */
 	name: string,
 	/**  Memory in use before the generation, bytes. */
@@ -351,7 +341,7 @@ export type CardUse_Serialize = {
 	/**  Whose card. */
 	host: HostId,
 	/**  Its key. */
-	uuid: GpuUuid,
+	uuid: string,
 	/**  As the driver names it. */
 	name: string,
 	/**  Memory in use before the generation, bytes. */
@@ -1270,8 +1260,6 @@ export type GenerationRecord_Deserialize = {
 	timing?: GenerationTiming_Deserialize | null,
 	/**  The card that did the work, where one was seen doing it. */
 	card?: CardUse_Deserialize | null,
-	/**  It is known that no card did: proved, or said by the service itself. */
-	on_cpu?: boolean,
 };
 
 /**  One generation from request to result, as kept in the history. */
@@ -1302,8 +1290,6 @@ export type GenerationRecord_Serialize = {
 	timing: GenerationTiming_Serialize | null,
 	/**  The card that did the work, where one was seen doing it. */
 	card: CardUse_Serialize | null,
-	/**  It is known that no card did: proved, or said by the service itself. */
-	on_cpu: boolean,
 };
 
 /**  A test generation. */
@@ -1500,22 +1486,6 @@ export type GoldenEntry_Serialize = {
 	record: GenerationRecord_Serialize,
 };
 
-/**  What the candidate is against the reference. */
-export type GoldenFinding = 
-/**  Nothing of the reference can be compared. */
-"nothing" | 
-/**  Every picture is the same to the pixel. */
-"same" | 
-/**  No picture differs by more than noise. */
-"alike" | 
-/**
- *  Every prompt gave a picture, and some look different: a regression of one service, and to be
- *  expected between two programs, where only eyes can tell.
- */
-"different" | 
-/**  A prompt that gave a picture in the reference gave none. */
-"worse";
-
 /**  How far a golden set is. */
 export type GoldenProgress = {
 	/**  Name of the set. */
@@ -1641,8 +1611,6 @@ export type GoldenSummary = GoldenSummary_Serialize | GoldenSummary_Deserialize;
 
 /**  What a comparison comes to. */
 export type GoldenSummary_Deserialize = {
-	/**  In a word. */
-	finding: GoldenFinding,
 	/**  The reference. */
 	reference: SideSummary_Deserialize,
 	/**  The candidate. */
@@ -1659,8 +1627,6 @@ export type GoldenSummary_Deserialize = {
 
 /**  What a comparison comes to. */
 export type GoldenSummary_Serialize = {
-	/**  In a word. */
-	finding: GoldenFinding,
 	/**  The reference. */
 	reference: SideSummary_Serialize,
 	/**  The candidate. */
@@ -3019,6 +2985,25 @@ export type Outcome_Serialize = {
 	checked_at: string | null,
 	/**  Expected to pass by itself within the usual time (a start): opens no incident. */
 	transient: boolean,
+};
+
+/**  A preset of one's own: a whole request by name. */
+export type OwnPreset = OwnPreset_Serialize | OwnPreset_Deserialize;
+
+/**  A preset of one's own: a whole request by name. */
+export type OwnPreset_Deserialize = {
+	/**  Its name; never one of [`PRESETS`]. */
+	name: string,
+	/**  What it asks for. */
+	request: GenerationRequest_Deserialize,
+};
+
+/**  A preset of one's own: a whole request by name. */
+export type OwnPreset_Serialize = {
+	/**  Its name; never one of [`PRESETS`]. */
+	name: string,
+	/**  What it asks for. */
+	request: GenerationRequest_Serialize,
 };
 
 /**  A rule of the user's own. */

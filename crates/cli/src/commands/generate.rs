@@ -8,7 +8,7 @@ use std::{
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
     generation::{
-        GenerationRecord, GenerationRequest, Hires, Preset, Seed, Substitution, Variation,
+        GenerationRecord, GenerationRequest, Hires, PRESETS, Preset, Seed, Substitution, Variation,
         workflow::{MAX_BYTES, Workflow, WorkflowProblem},
     },
     job::{Job, JobPhase},
@@ -35,13 +35,14 @@ pub(super) async fn run(
     json: bool,
     mut interrupt: Interrupt,
 ) -> Result<u8, ErrorInfo> {
+    let usual = usual(session, args.preset.as_deref())?;
+    let request = asked(args, usual);
     if let Some(verb) = args.golden.golden {
-        return golden::run(session, args, verb, json, interrupt).await;
+        return golden::run(session, args, verb, request, json, interrupt).await;
     }
-    let request = asked(args);
     request
         .check()
-        .map_err(|e| ErrorInfo::new(ErrorCode::BadRequest, e.to_string()))?;
+        .map_err(|e| ErrorInfo::new(ErrorCode::BadRequest, e.to_string()).hint(e.remedy()))?;
     let workflow = args.workflow.as_deref().map(read_workflow).transpose()?;
     let handle = session.handle();
     let Some(out) = args.out.as_deref().filter(|_| !args.print_graph) else {
@@ -82,37 +83,70 @@ pub(super) async fn run(
     finish(session, out, ended, json).await
 }
 
-/// The request: the founding document's, then the preset's, then what was given.
-pub(super) fn asked(args: &GenerateArgs) -> GenerationRequest {
+/// The founding document's request, or what a preset makes of it: a built-in one or the user's own.
+fn usual(session: &Session, preset: Option<&str>) -> Result<GenerationRequest, ErrorInfo> {
     let mut usual = GenerationRequest::default();
-    if let Some(preset) = args.preset.as_deref().and_then(Preset::of) {
+    let Some(name) = preset else {
+        return Ok(usual);
+    };
+    if let Some(preset) = Preset::of(name) {
         preset.apply(&mut usual);
+        return Ok(usual);
     }
+    let own = session.handle().presets()?;
+    if let Some(preset) = own.iter().find(|preset| preset.name == name) {
+        return Ok(preset.request.clone());
+    }
+    let known: Vec<String> = PRESETS
+        .iter()
+        .map(|preset| preset.name)
+        .chain(own.iter().map(|preset| preset.name.as_str()))
+        .map(|name| format!("`{}`", printable(name)))
+        .collect();
+    Err(ErrorInfo::new(
+        ErrorCode::BadRequest,
+        format!("there is no preset `{}`", printable(name)),
+    )
+    .hint(format!("Known presets: {}.", known.join(", "))))
+}
+
+/// The usual request with what was given.
+fn asked(args: &GenerateArgs, usual: GenerationRequest) -> GenerationRequest {
+    let variation = args.subseed_strength.map(|strength| Variation {
+        seed: args.subseed.map(Seed),
+        strength,
+    });
+    let hires = args.hires_scale.map(|scale| Hires {
+        scale,
+        steps: args.hires_steps,
+        denoise: args.hires_denoise.unwrap_or(USUAL_DENOISE),
+        upscaler: args.hires_upscaler.clone(),
+    });
     GenerationRequest {
         prompt: args.prompt.clone().unwrap_or_default(),
-        negative_prompt: args.negative.clone(),
+        negative_prompt: if args.negative.is_empty() {
+            usual.negative_prompt
+        } else {
+            args.negative.clone()
+        },
         steps: args.steps.unwrap_or(usual.steps),
         width: args.width.unwrap_or(usual.width),
         height: args.height.unwrap_or(usual.height),
         cfg_scale: args.cfg.unwrap_or(usual.cfg_scale),
-        seed: args.seed.map(Seed),
-        sampler: args.sampler.clone(),
-        scheduler: args.scheduler.clone(),
-        model: args.model.clone(),
-        batch: args.batch,
-        distilled_cfg: args.distilled_cfg,
-        clip_skip: args.clip_skip,
-        variation: args.subseed_strength.map(|strength| Variation {
-            seed: args.subseed.map(Seed),
-            strength,
-        }),
-        hires: args.hires_scale.map(|scale| Hires {
-            scale,
-            steps: args.hires_steps,
-            denoise: args.hires_denoise.unwrap_or(USUAL_DENOISE),
-            upscaler: args.hires_upscaler.clone(),
-        }),
-        modules: args.modules.clone(),
+        seed: args.seed.map(Seed).or(usual.seed),
+        sampler: args.sampler.clone().or(usual.sampler),
+        scheduler: args.scheduler.clone().or(usual.scheduler),
+        model: args.model.clone().or(usual.model),
+        batch: args.batch.unwrap_or(usual.batch),
+        distilled_cfg: args.distilled_cfg.or(usual.distilled_cfg),
+        clip_skip: args.clip_skip.or(usual.clip_skip),
+        variation: variation.or(usual.variation),
+        hires: hires.or(usual.hires),
+        modules: if args.modules.is_empty() {
+            usual.modules
+        } else {
+            args.modules.clone()
+        },
     }
 }
 
@@ -196,7 +230,7 @@ fn write(
     let seed = record.pictures[number]
         .seed
         .map_or_else(|| "seed".to_owned(), |s| s.to_string());
-    let stem = format!("{}-{seed}-{}", record.service, number + 1);
+    let stem = stem(record.service.as_str(), &seed, number + 1);
     let ending = ending(&file.mime);
     for n in 1..=MAX_NAMES {
         let path = folder.join(match n {
@@ -217,6 +251,27 @@ fn write(
         ),
     )
     .hint("Choose another folder with --out."))
+}
+
+/// A name without its ending. Windows takes a file for a device when the part before its first point is
+/// called like one.
+fn stem(service: &str, seed: &str, number: usize) -> String {
+    const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
+    let stem = format!("{service}-{seed}-{number}");
+    let first = stem
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let port = ["com", "lpt"].iter().any(|port| {
+        first
+            .strip_prefix(port)
+            .is_some_and(|rest| rest.len() == 1 && rest.bytes().all(|b| b.is_ascii_digit()))
+    });
+    if port || DEVICES.contains(&first.as_str()) {
+        return format!("_{stem}");
+    }
+    stem
 }
 
 /// The server chooses the format by its own settings.
@@ -240,6 +295,32 @@ pub(super) fn io(path: &Path, error: &std::io::Error) -> ErrorInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_a_file_everywhere() {
+        for (service, expected) in [
+            ("myia-turbo", "myia-turbo-5-1"),
+            ("con", "con-5-1"),
+            ("CON.x", "_CON.x-5-1"),
+            ("nul.", "_nul.-5-1"),
+            ("com1.gpu", "_com1.gpu-5-1"),
+            ("lpt9.gpu", "_lpt9.gpu-5-1"),
+            ("com12.gpu", "com12.gpu-5-1"),
+            (".com1", ".com1-5-1"),
+        ] {
+            assert_eq!(stem(service, "5", 1), expected);
+        }
+        // The longest name of all stays far below what file systems take.
+        let longest = stem(&"x".repeat(128), &u64::MAX.to_string(), 9_999);
+        assert!(
+            longest.len() + " (9999).webp".len() < 255,
+            "{}",
+            longest.len()
+        );
+        // Nothing of a prompt is in it: services are letters, digits, points, `_` and `-` alone.
+        assert!(forgekeeper_domain::ids::ServiceId::new("a/b").is_err());
+        assert!(forgekeeper_domain::ids::ServiceId::new("a:b").is_err());
+    }
 
     #[test]
     fn the_ending_is_that_of_the_format() {

@@ -13,7 +13,7 @@ use forgekeeper_domain::{
 };
 use forgekeeper_keeper::sys::files;
 
-use super::generate::{asked, io};
+use super::generate::io;
 use crate::{
     args::{GenerateArgs, GoldenVerb},
     exit,
@@ -29,6 +29,7 @@ pub(super) async fn run(
     session: &Session,
     args: &GenerateArgs,
     verb: GoldenVerb,
+    usual: GenerationRequest,
     json: bool,
     mut interrupt: Interrupt,
 ) -> Result<u8, ErrorInfo> {
@@ -36,7 +37,7 @@ pub(super) async fn run(
     // The parser asks for it.
     let set = args.golden.set.clone().unwrap_or_default();
     if let Some(path) = &args.golden.prompts {
-        handle.save_golden_set(read_set(args, &set, path)?).await?;
+        handle.save_golden_set(read_set(usual, &set, path)?).await?;
     }
     interrupt.unless(session.service(&args.service)).await?;
     // Chosen before the run, which would be the newest itself.
@@ -85,7 +86,7 @@ pub(super) async fn run(
 }
 
 /// A set of the lines of a file, with the other options for all of them.
-fn read_set(args: &GenerateArgs, name: &str, path: &Path) -> Result<GoldenSet, ErrorInfo> {
+fn read_set(usual: GenerationRequest, name: &str, path: &Path) -> Result<GoldenSet, ErrorInfo> {
     let bytes = files::read_limited(path, MAX_FILE_BYTES).map_err(|error| {
         ErrorInfo::new(
             ErrorCode::BadRequest,
@@ -96,7 +97,6 @@ fn read_set(args: &GenerateArgs, name: &str, path: &Path) -> Result<GoldenSet, E
     let bad = |text: String| ErrorInfo::new(ErrorCode::BadRequest, text);
     let text = std::str::from_utf8(&bytes)
         .map_err(|error| bad(format!("{}: no UTF-8: {error}", path.display())))?;
-    let usual = asked(args);
     let first = usual.seed.map_or(1, |seed| seed.0);
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let prompts = lines

@@ -403,7 +403,8 @@ impl<'g> Graph<'g> {
         }
         if !tags.is_empty() {
             let prompt = &mut read.request.prompt;
-            format!("{prompt} {tags}").trim_start().clone_into(prompt);
+            let tagged = format!("{prompt} {tags}");
+            tagged.trim_start().clone_into(prompt);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Requests that are asked for again and again, by name: one table for the window and the command
 //! line.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::GenerationRequest;
 
@@ -17,6 +17,16 @@ pub struct Preset {
     pub side: Option<u32>,
     /// Guidance.
     pub cfg_scale: Option<f64>,
+}
+
+/// A preset of one's own: a whole request by name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct OwnPreset {
+    /// Its name; never one of [`PRESETS`].
+    pub name: String,
+    /// What it asks for.
+    pub request: GenerationRequest,
 }
 
 /// All presets, smallest first.

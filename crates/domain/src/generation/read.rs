@@ -220,7 +220,8 @@ mod tests {
         assert_eq!(read.request.steps, GenerationRequest::default().steps);
         assert_eq!(read.request.seed, None);
         assert_eq!(read.missing, ["Steps", "Seed", "Denoising strength"]);
-        let many = "Odd: x, ".repeat(500);
+        let many: Vec<String> = (0..500).map(|n| format!("Odd {n}: x, ")).collect();
+        let many = many.concat();
         let read = from_infotext(&parse(&format!("p\n{many}")));
         assert_eq!(read.missing.len(), MOST_MISSING);
     }

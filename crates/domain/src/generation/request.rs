@@ -175,6 +175,26 @@ pub enum RequestProblem {
     },
 }
 
+impl RequestProblem {
+    /// What to do about it.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Range {
+                field, min, max, ..
+            } => format!("Choose a value from {min} to {max} for {field}."),
+            Self::Multiple { value, .. } => format!(
+                "The nearest are {} and {}.",
+                value / 8 * 8,
+                value.saturating_add(7) / 8 * 8
+            ),
+            Self::Length { field, max } => {
+                format!("Shorten the {field} to {max} characters.")
+            }
+            Self::Many { field, max } => format!("Leave at most {max} {field}."),
+        }
+    }
+}
+
 /// Longest prompt in characters; the longest seen in practice are a tenth of this.
 const MAX_PROMPT_CHARS: usize = 20_000;
 /// Longest sampler, scheduler or model name.

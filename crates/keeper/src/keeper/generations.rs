@@ -6,7 +6,9 @@ use std::{sync::Arc, time::Duration};
 use forgekeeper_domain::{
     Timestamp,
     error::{ErrorCode, ErrorInfo},
-    generation::{GenerationChoices, GenerationRequest, workflow::Workflow},
+    generation::{
+        GenerationChoices, GenerationRequest, OwnPreset, RequestProblem, workflow::Workflow,
+    },
     ids::{JobId, ServiceId},
     job::{Job, JobKind},
     ladder::Rung,
@@ -37,6 +39,11 @@ const LOOK_FOR_LEFT: Duration = Duration::from_secs(30);
 /// How long to wait for the end of another generation on the same service.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
+/// A request that may not be sent.
+fn refused(problem: &RequestProblem) -> ErrorInfo {
+    ErrorInfo::new(ErrorCode::BadRequest, problem.to_string()).hint(problem.remedy())
+}
+
 fn bad(problem: &impl ToString) -> ErrorInfo {
     ErrorInfo::new(ErrorCode::BadRequest, problem.to_string())
 }
@@ -54,7 +61,7 @@ impl KeeperHandle {
         id: &ServiceId,
         request: &GenerationRequest,
     ) -> Result<String, ErrorInfo> {
-        request.check().map_err(|problem| bad(&problem))?;
+        request.check().map_err(|problem| refused(&problem))?;
         let painter = self.painter(id).await?;
         // Many questions at once make a large future.
         let graph = Box::pin(painter.graph(request)).await?;
@@ -72,7 +79,7 @@ impl KeeperHandle {
         id: &ServiceId,
         request: GenerationRequest,
     ) -> Result<JobId, ErrorInfo> {
-        request.check().map_err(|problem| bad(&problem))?;
+        request.check().map_err(|problem| refused(&problem))?;
         self.begin_generation(id, Order::plain(request)).await
     }
 
@@ -84,7 +91,7 @@ impl KeeperHandle {
         request: GenerationRequest,
         workflow: &str,
     ) -> Result<JobId, ErrorInfo> {
-        request.check().map_err(|problem| bad(&problem))?;
+        request.check().map_err(|problem| refused(&problem))?;
         let workflow = Some(Workflow::parse(workflow).map_err(|problem| bad(&problem))?);
         let painter = self.painter(id).await?;
         painter.takes_workflows()?;
@@ -105,6 +112,22 @@ impl KeeperHandle {
         run.show().await;
         self.spawn_generation(run, easel.with_errand(errand), order);
         Ok(job)
+    }
+
+    /// Presets of one's own, by name. `Settings` when their file cannot be read.
+    pub fn presets(&self) -> Result<Vec<OwnPreset>, ErrorInfo> {
+        self.inner.own_presets.list()
+    }
+
+    /// Keeps a request as a preset, in place of the one of this name. `BadRequest` for a name that cannot
+    /// be used or is built in, and for a request that may not be sent.
+    pub fn save_preset(&self, name: &str, request: &GenerationRequest) -> Result<(), ErrorInfo> {
+        self.inner.own_presets.save(name, request)
+    }
+
+    /// Takes a preset of one's own out. `BadRequest` when there is none of this name.
+    pub fn remove_preset(&self, name: &str) -> Result<(), ErrorInfo> {
+        self.inner.own_presets.remove(name)
     }
 
     fn spawn_generation(&self, run: JobRun, easel: Easel, order: Order) {

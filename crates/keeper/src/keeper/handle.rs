@@ -32,6 +32,7 @@ use crate::{
         pictures::{PictureFile, PictureStore},
         preview::Previews,
     },
+    presets::OwnPresets,
     rules::OwnRules,
     secrets::Secrets,
     settings::{SettingsFile, SettingsSnapshot},
@@ -69,6 +70,7 @@ pub(super) struct Inner {
     pub(super) fixed_text: String,
     pub(super) settings: watch::Receiver<SettingsSnapshot>,
     pub(super) own_rules: OwnRules,
+    pub(super) own_presets: OwnPresets,
     pub(super) data_dir: PathBuf,
     /// Tells other programs that what this one follows is not theirs to take up.
     pub(super) presence: Presence,

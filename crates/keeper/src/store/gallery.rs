@@ -3,6 +3,7 @@
 use forgekeeper_domain::{
     gallery::{GalleryPage, GalleryQuery},
     generation::{GenerationRecord, GenerationVerdict},
+    ids::ServiceId,
 };
 use memchr::memmem::Finder;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
@@ -56,10 +57,7 @@ impl Store {
                  ON i.generation = g.id WHERE {CONDITIONS} ORDER BY g.at_ns DESC, g.id DESC"
             ))?;
             let model = Some(lower(query.model.trim())).filter(|model| !model.is_empty());
-            let service = query
-                .service
-                .as_ref()
-                .map(forgekeeper_domain::ids::ServiceId::as_str);
+            let service = query.service.as_ref().map(ServiceId::as_str);
             let mut rows = statement.query(params![service, verdict, model, since, until])?;
             let mut page = GalleryPage::default();
             let mut found: Vec<i64> = Vec::new();

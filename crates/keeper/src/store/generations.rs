@@ -101,6 +101,24 @@ impl Store {
         .await
     }
 
+    /// Generations by their ids, in their order; those that are not known are left out.
+    pub async fn generations_of(
+        &self,
+        ids: Vec<JobId>,
+    ) -> Result<Vec<GenerationRecord>, StoreError> {
+        self.run(move |connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT record FROM generations WHERE job = ?")?;
+            let mut rows = Vec::new();
+            for id in ids {
+                let row = statement.query_row([id.as_str()], |row| row.get::<_, String>(0));
+                rows.extend(row.optional()?);
+            }
+            super::readable(rows.into_iter().map(Ok))
+        })
+        .await
+    }
+
     /// The newest generation of one service.
     pub async fn newest_generation(
         &self,

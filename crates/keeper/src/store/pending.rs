@@ -113,7 +113,7 @@ mod tests {
         };
         store.put_pending(again.clone()).await.unwrap();
         let kept = store.pending_generations().await.unwrap();
-        assert_eq!(kept.as_slice(), std::slice::from_ref(&again));
+        assert_eq!(kept, std::slice::from_ref(&again));
         assert!(store.take_pending(again.clone(), "a").await.unwrap());
         assert!(!store.take_pending(again.clone(), "b").await.unwrap());
         assert_eq!(store.pending_generations().await.unwrap()[0].owner, "a");

@@ -6,6 +6,8 @@ use std::{ffi::OsString, path::PathBuf};
 pub const SETTINGS_FILE: &str = "forgekeeper.toml";
 /// Name of the file of own rules for logs, beside the settings file.
 pub const RULES_FILE: &str = "rules.toml";
+/// The presets of one's own, beside the settings.
+pub const PRESETS_FILE: &str = "presets.toml";
 /// Environment variable that names the settings file.
 pub const CONFIG_VARIABLE: &str = "FORGEKEEPER_CONFIG";
 /// Environment variable that names the data folder.

@@ -257,3 +257,97 @@ async fn names_that_are_no_hash_find_nothing() {
         assert_eq!(error.code, ErrorCode::PictureMissing, "{name}");
     }
 }
+
+#[tokio::test]
+async fn unusual_pictures_are_pictures() {
+    let deep = image::ImageBuffer::from_fn(64, 64, |x, y| {
+        let [red, green, blue] = pattern(x, y).map(|level| u16::from(level) * 257);
+        Rgb([red, green, blue])
+    });
+    let mut sixteen = Vec::new();
+    DynamicImage::ImageRgb16(deep)
+        .write_to(&mut Cursor::new(&mut sixteen), ImageFormat::Png)
+        .expect("encodes");
+    let (_folder, store) = store().await;
+    for (what, file) in [("16 bits", sixteen), ("animated", animated(64, 64))] {
+        let proof = prove(&asked(), raw(vec![file.into()]), &store).await;
+        assert_eq!(
+            proof.verdict,
+            GenerationVerdict::Proved,
+            "{what}: {proof:?}"
+        );
+        let small = store.thumbnail(&proof.pictures[0].hash).await;
+        assert!(small.is_ok(), "{what}");
+    }
+}
+
+/// An animated PNG of two frames.
+fn animated(width: u32, height: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_animated(2, 0).expect("animated");
+    let mut writer = encoder.write_header().expect("header");
+    for frame in 0..2 {
+        let pixels: Vec<u8> = (0..width * height)
+            .flat_map(|at| pattern(at % width + frame, at / width))
+            .collect();
+        writer.write_image_data(&pixels).expect("a frame");
+    }
+    writer.finish().expect("ends");
+    bytes
+}
+
+/// A small PNG whose header claims this size, with a right checksum.
+fn claiming(width: u32, height: u32) -> Vec<u8> {
+    let mut file = real().to_vec();
+    file[16..20].copy_from_slice(&width.to_be_bytes());
+    file[20..24].copy_from_slice(&height.to_be_bytes());
+    let mut crc = flate2::Crc::new();
+    crc.update(&file[12..29]);
+    file[29..33].copy_from_slice(&crc.sum().to_be_bytes());
+    file
+}
+
+#[tokio::test]
+async fn a_header_that_claims_billions_of_pixels_is_refused_and_nothing_is_kept() {
+    let (folder, store) = store().await;
+    for (width, height) in [(50_000, 50_000), (1, 50_000)] {
+        let file = claiming(width, height);
+        let proof = prove(&asked(), raw(vec![file.into()]), &store).await;
+        assert_eq!(proof.verdict, GenerationVerdict::Undecodable);
+        let error = proof.error.expect("a reason");
+        assert_eq!(error.code, ErrorCode::BadPicture);
+        assert!(
+            error
+                .detail
+                .as_deref()
+                .is_some_and(|d| d.contains("without unpacking")),
+            "{error:?}"
+        );
+    }
+    let kept = std::fs::read_dir(folder.path().join("pictures")).expect("a folder");
+    assert_eq!(kept.count(), 0);
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_lost_answer_is_kept_as_unfinished() {
+    let (_folder, store) = store().await;
+    let lost = ErrorInfo::new(ErrorCode::NotProved, "lost");
+    let with = |pictures| GenerationOutcomeRaw {
+        failure: Some((GenerationVerdict::Interrupted, lost.clone())),
+        ..raw(pictures)
+    };
+    let proof = prove(
+        &asked(),
+        with(vec![real(), Bytes::from_static(b"no picture")]),
+        &store,
+    )
+    .await;
+    assert_eq!(proof.verdict, GenerationVerdict::Interrupted);
+    assert_eq!(proof.pictures.len(), 1);
+    assert_eq!(
+        proof.pictures[0].seed, None,
+        "it is not that seed's picture"
+    );
+}

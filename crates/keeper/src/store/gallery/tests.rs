@@ -3,7 +3,7 @@ use std::{path::Path, time::Instant};
 use forgekeeper_domain::{
     Timestamp,
     generation::{GenerationRequest, Picture},
-    ids::{JobId, ServiceId},
+    ids::JobId,
 };
 
 use super::*;
