@@ -46,14 +46,13 @@ pub struct Settings {
     /// Services, in file order.
     #[serde(default)]
     pub services: Vec<ServiceSettings>,
-    /// What is kept of everything that was tested.
-    #[serde(default)]
+    /// What is kept of everything that was tested. Not on the wire: what is kept says it there.
+    #[serde(skip)]
     pub gallery: GallerySettings,
 }
 
 /// What is kept of everything that was tested.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GallerySettings {
     /// Most that pictures and thumbnails take on disk, MiB.
     pub budget_mib: u32,

@@ -1154,12 +1154,6 @@ export type GalleryQuery_Serialize = {
 	limit: number,
 };
 
-/**  What is kept of everything that was tested. */
-export type GallerySettings = {
-	/**  Most that pictures and thumbnails take on disk, MiB. */
-	budget_mib: number,
-};
-
 /**  What the kept pictures take. */
 export type GalleryUse = {
 	/**  Generations. */
@@ -3915,8 +3909,6 @@ export type Settings_Deserialize = {
 	hosts?: HostSettings[],
 	/**  Services, in file order. */
 	services?: ServiceSettings_Deserialize[],
-	/**  What is kept of everything that was tested. */
-	gallery?: GallerySettings,
 };
 
 /**  What the file says, checked. */
@@ -3927,8 +3919,6 @@ export type Settings_Serialize = {
 	hosts: HostSettings[],
 	/**  Services, in file order. */
 	services: ServiceSettings_Serialize[],
-	/**  What is kept of everything that was tested. */
-	gallery: GallerySettings,
 };
 
 /**  How grave it is (`log-catalogue.md` §2). */
