@@ -67,7 +67,7 @@ export class App {
   /** The line that the Logs page, when it opens, goes to once. */
   logAim: LogAim | null = null;
   /** What the test bench holds, also while another page is shown. */
-  readonly bench: Bench;
+  readonly bench = new Bench();
   preferences = $state.raw<Preferences>(structuredClone(DEFAULTS));
   /** What the dialog of rules is open for. */
   rulesAsk = $state.raw<RulesAsk | null>(null);
@@ -89,7 +89,6 @@ export class App {
 
   constructor(backend: Backend) {
     this.backend = backend;
-    this.bench = new Bench(backend);
     this.adoptPreferences(backend.earlyPreferences());
   }
 
@@ -176,7 +175,7 @@ export class App {
       Date.parse(state.at) < Date.parse(this.state.at);
     if (old) return;
     this.state = reuse(this.state, state);
-    this.bench.follow(this.state);
+    this.bench.queue?.follow(this.state);
   }
 
   private tick = (): void => {
