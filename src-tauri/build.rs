@@ -8,6 +8,7 @@ const COMMANDS: &[&str] = &[
     "job_cancel",
     "generation_start",
     "generation_choices",
+    "generation_graph",
     "generation_list",
     "golden_sets",
     "golden_set_save",

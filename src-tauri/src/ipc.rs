@@ -18,10 +18,6 @@ mod window;
 pub fn builder() -> Builder<tauri::Wry> {
     Builder::<tauri::Wry>::new()
         .constant("PRESETS", forgekeeper_domain::generation::PRESETS)
-        .typ::<forgekeeper_domain::gallery::GalleryUse>()
-        .typ::<forgekeeper_domain::golden::GoldenSet>()
-        .typ::<forgekeeper_domain::golden::GoldenRun>()
-        .typ::<forgekeeper_domain::golden::GoldenComparison>()
         .commands(collect_commands![
             actions::keeper_state,
             actions::action_plan,
@@ -29,6 +25,7 @@ pub fn builder() -> Builder<tauri::Wry> {
             actions::job_cancel,
             generations::generation_start,
             generations::generation_choices,
+            generations::generation_graph,
             generations::generation_list,
             golden::golden_sets,
             golden::golden_set_save,

@@ -64,6 +64,8 @@ pub(crate) fn open_main(app: &App) -> tauri::Result<()> {
     let theme = preferred["theme"].as_str().unwrap_or_default();
     let background = if theme == "light" { LIGHT } else { DARK };
     let mut window = WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
+        // The page takes dropped files itself, as bytes: no path of theirs is needed.
+        .disable_drag_drop_handler()
         .title("Forgekeeper")
         .inner_size(1280.0, 900.0)
         .min_inner_size(1024.0, 640.0)

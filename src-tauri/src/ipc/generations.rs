@@ -35,6 +35,18 @@ pub(super) async fn generation_choices(
     session.keeper().await?.choices(&service).await
 }
 
+/// The graph that a request becomes on a service, for people to read.
+#[tauri::command]
+#[specta::specta]
+pub(super) async fn generation_graph(
+    session: State<'_, Arc<Session>>,
+    service: ServiceId,
+    request: GenerationRequest,
+) -> Result<String, ErrorInfo> {
+    let keeper = session.keeper().await?;
+    keeper.generation_graph(&service, &request).await
+}
+
 /// The newest generations of all services.
 #[tauri::command]
 #[specta::specta]

@@ -30,7 +30,7 @@ pub(super) async fn golden_set_save(
     session.keeper().await?.save_golden_set(set).await
 }
 
-/// Removes a set; its runs stay.
+/// Removes a set with its runs and votes.
 #[tauri::command]
 #[specta::specta]
 pub(super) async fn golden_set_remove(

@@ -17,8 +17,31 @@ export const commands = {
 	generationStart: (service: ServiceId, request: GenerationRequest_Deserialize) => typedError<JobId, ErrorInfo_Serialize>(__TAURI_INVOKE("generation_start", { service, request })),
 	/**  Samplers, schedulers and models the service offers. */
 	generationChoices: (service: ServiceId) => typedError<GenerationChoices, ErrorInfo_Serialize>(__TAURI_INVOKE("generation_choices", { service })),
+	/**  The graph that a request becomes on a service, for people to read. */
+	generationGraph: (service: ServiceId, request: GenerationRequest_Deserialize) => typedError<string, ErrorInfo_Serialize>(__TAURI_INVOKE("generation_graph", { service, request })),
 	/**  The newest generations of all services. */
 	generationList: (limit: number) => typedError<GenerationRecord_Serialize[], ErrorInfo_Serialize>(__TAURI_INVOKE("generation_list", { limit })),
+	/**  All sets by name. */
+	goldenSets: () => typedError<GoldenSet_Serialize[], ErrorInfo_Serialize>(__TAURI_INVOKE("golden_sets")),
+	/**  Keeps a set; one that was run stays as it is. */
+	goldenSetSave: (set: GoldenSet_Deserialize) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_set_save", { set })),
+	/**  Removes a set with its runs and votes. */
+	goldenSetRemove: (name: string) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_set_remove", { name })),
+	/**  Runs a set on a service; the job's id is that of the run. */
+	goldenRun: (set: string, service: ServiceId) => typedError<JobId, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_run", { set, service })),
+	/**  Runs of a set, newest first. */
+	goldenRuns: (set: string) => typedError<GoldenRun_Serialize[], ErrorInfo_Serialize>(__TAURI_INVOKE("golden_runs", { set })),
+	/**  Removes a run with its votes. */
+	goldenRunRemove: (id: JobId) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_run_remove", { id })),
+	/**  Compares two runs of one set. */
+	goldenCompare: (reference: JobId, candidate: JobId) => typedError<GoldenComparison_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_compare", { reference, candidate })),
+	/**  Keeps a vote on a prompt between two runs. */
+	goldenVote: (reference: JobId, candidate: JobId, prompt: string, vote: Vote) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_vote", { reference, candidate, prompt, vote })),
+	/**
+	 *  Saves a comparison as a table (CSV) to a file that the system's own dialog asks for; the path,
+	 *  or `None` when that was cancelled. The page names no path.
+	 */
+	goldenTableSave: (reference: JobId, candidate: JobId) => typedError<string | null, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_table_save", { reference, candidate })),
 	/**  Presets of one's own, by name. */
 	presetsList: () => typedError<OwnPreset_Serialize[], ErrorInfo_Serialize>(__TAURI_INVOKE("presets_list")),
 	/**  Keeps a request as a preset, in place of the one of this name. */
@@ -323,7 +346,7 @@ export type CardUse_Deserialize = {
 	/**  Whose card. */
 	host: HostId,
 	/**  Its key. */
-	uuid: string,
+	uuid: GpuUuid,
 	/**  As the driver names it. */
 	name: string,
 	/**  Memory in use before the generation, bytes. */
@@ -341,7 +364,7 @@ export type CardUse_Serialize = {
 	/**  Whose card. */
 	host: HostId,
 	/**  Its key. */
-	uuid: string,
+	uuid: GpuUuid,
 	/**  As the driver names it. */
 	name: string,
 	/**  Memory in use before the generation, bytes. */
@@ -1254,6 +1277,8 @@ export type GenerationRecord_Deserialize = {
 	timing?: GenerationTiming_Deserialize | null,
 	/**  The card that did the work, where one was seen doing it. */
 	card?: CardUse_Deserialize | null,
+	/**  It is known that no card did: proved, or said by the service itself. */
+	on_cpu?: boolean,
 };
 
 /**  One generation from request to result, as kept in the history. */
@@ -1284,6 +1309,8 @@ export type GenerationRecord_Serialize = {
 	timing: GenerationTiming_Serialize | null,
 	/**  The card that did the work, where one was seen doing it. */
 	card: CardUse_Serialize | null,
+	/**  It is known that no card did: proved, or said by the service itself. */
+	on_cpu: boolean,
 };
 
 /**  A test generation. */
@@ -1480,6 +1507,22 @@ export type GoldenEntry_Serialize = {
 	record: GenerationRecord_Serialize,
 };
 
+/**  What the candidate is against the reference. */
+export type GoldenFinding = 
+/**  Nothing of the reference can be compared. */
+"nothing" | 
+/**  Every picture is the same to the pixel. */
+"same" | 
+/**  No picture differs by more than noise. */
+"alike" | 
+/**
+ *  Every prompt gave a picture, and some look different: a regression of one service, and to be
+ *  expected between two programs, where only eyes can tell.
+ */
+"different" | 
+/**  A prompt that gave a picture in the reference gave none. */
+"worse";
+
 /**  How far a golden set is. */
 export type GoldenProgress = {
 	/**  Name of the set. */
@@ -1605,6 +1648,8 @@ export type GoldenSummary = GoldenSummary_Serialize | GoldenSummary_Deserialize;
 
 /**  What a comparison comes to. */
 export type GoldenSummary_Deserialize = {
+	/**  In a word. */
+	finding: GoldenFinding,
 	/**  The reference. */
 	reference: SideSummary_Deserialize,
 	/**  The candidate. */
@@ -1621,6 +1666,8 @@ export type GoldenSummary_Deserialize = {
 
 /**  What a comparison comes to. */
 export type GoldenSummary_Serialize = {
+	/**  In a word. */
+	finding: GoldenFinding,
 	/**  The reference. */
 	reference: SideSummary_Serialize,
 	/**  The candidate. */

@@ -1,6 +1,9 @@
-import { convertFileSrc, invoke } from '@tauri-apps/api/core';
+import { convertFileSrc } from '@tauri-apps/api/core';
 
+import { done, given } from './answer';
 import type { Backend } from './backend';
+import { commands, type GenerationRequest_Serialize } from './bindings.gen';
+import type { GenerationRequest } from './types';
 
 /** What the whole test bench asks of the shell: gallery, files, presets, golden prompts. */
 type Bench = Pick<
@@ -26,27 +29,51 @@ type Bench = Pick<
   | 'saveGoldenTable'
 >;
 
+/** More at once overflow the stack of a call. */
+const CHUNK = 0x8000;
+
+/** Bytes as a command takes them. */
+function base64(bytes: Uint8Array): string {
+  let text = '';
+  for (let at = 0; at < bytes.length; at += CHUNK) {
+    text += String.fromCharCode(...bytes.subarray(at, at + CHUNK));
+  }
+  return btoa(text);
+}
+
+/** The keeper sends no guidance that is no number; the generated types do not know that. */
+const whole = (request: GenerationRequest_Serialize): GenerationRequest => ({
+  ...request,
+  cfg_scale: request.cfg_scale ?? 0,
+});
+
 export const tauriBench = (): Bench => ({
   thumbUrl: (hash) => convertFileSrc(`thumb/${hash}`, 'picture'),
-  readParameters: (bytes) => invoke('parameters_read', { bytes: Array.from(bytes) }),
-  generationGraph: (service, request) => invoke('generation_graph', { service, request }),
-  presets: () => invoke('presets_list'),
-  savePreset: (name, request) => invoke('preset_save', { name, request }),
-  removePreset: (name) => invoke('preset_remove', { name }),
+  readParameters: async (bytes) => {
+    const read = await given(commands.parametersRead(base64(bytes)));
+    return { ...read, request: whole(read.request) };
+  },
+  generationGraph: (service, request) => given(commands.generationGraph(service, request)),
+  presets: async () => {
+    const own = await given(commands.presetsList());
+    return own.map(({ name, request }) => ({ name, request: whole(request) }));
+  },
+  savePreset: (name, request) => done(commands.presetSave(name, request)),
+  removePreset: (name) => done(commands.presetRemove(name)),
 
-  gallery: (query) => invoke('gallery_list', { query }),
-  galleryUse: () => invoke('gallery_use'),
-  forgetGenerations: (ids) => invoke('gallery_forget', { ids }),
-  saveContactSheet: (ids) => invoke('contact_sheet_save', { ids }),
+  gallery: (query) => given(commands.galleryList(query)),
+  galleryUse: () => given(commands.galleryUse()),
+  forgetGenerations: (ids) => given(commands.galleryForget(ids)),
+  saveContactSheet: (ids) => given(commands.contactSheetSave(ids)),
 
-  goldenSets: () => invoke('golden_sets'),
-  saveGoldenSet: (set) => invoke('golden_set_save', { set }),
-  removeGoldenSet: (name) => invoke('golden_set_remove', { name }),
-  runGolden: (set, service) => invoke('golden_run', { set, service }),
-  goldenRuns: (set) => invoke('golden_runs', { set }),
-  removeGoldenRun: (id) => invoke('golden_run_remove', { id }),
-  compareGolden: (reference, candidate) => invoke('golden_compare', { reference, candidate }),
+  goldenSets: () => given(commands.goldenSets()),
+  saveGoldenSet: (set) => done(commands.goldenSetSave(set)),
+  removeGoldenSet: (name) => done(commands.goldenSetRemove(name)),
+  runGolden: (set, service) => given(commands.goldenRun(set, service)),
+  goldenRuns: (set) => given(commands.goldenRuns(set)),
+  removeGoldenRun: (id) => done(commands.goldenRunRemove(id)),
+  compareGolden: (reference, candidate) => given(commands.goldenCompare(reference, candidate)),
   voteGolden: (reference, candidate, prompt, vote) =>
-    invoke('golden_vote', { reference, candidate, prompt, vote }),
-  saveGoldenTable: (reference, candidate) => invoke('golden_table_save', { reference, candidate }),
+    done(commands.goldenVote(reference, candidate, prompt, vote)),
+  saveGoldenTable: (reference, candidate) => given(commands.goldenTableSave(reference, candidate)),
 });

@@ -8,16 +8,10 @@ import type {
   LogSearchBatch_Deserialize,
   SavingLog,
 } from './bindings.gen';
+import { done, given, type Answer } from './answer';
 import { commands, events } from './bindings.gen';
 import { tauriBench } from './tauri-bench';
-import type {
-  ErrorInfo,
-  LogBatch,
-  LogGroupBatch,
-  LogSearchBatch,
-  SavedLog,
-  Signature,
-} from './types';
+import type { LogBatch, LogGroupBatch, LogSearchBatch, SavedLog, Signature } from './types';
 
 declare global {
   interface Window {
@@ -25,19 +19,6 @@ declare global {
     __FORGEKEEPER_PREFERENCES__?: Partial<Preferences>;
   }
 }
-
-type Answer<T> = { status: 'ok'; data: T } | { status: 'error'; error: ErrorInfo };
-
-/** The answer itself; an error is thrown as the `ErrorInfo` it is. */
-async function given<T>(answer: Promise<Answer<T>>): Promise<T> {
-  const got = await answer;
-  if (got.status === 'error') throw got.error;
-  return got.data;
-}
-
-const done = async (answer: Promise<Answer<null>>): Promise<void> => {
-  await given(answer);
-};
 
 /** Opens a stream with an owner, who ends it. */
 async function streamed<T>(

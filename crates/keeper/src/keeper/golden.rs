@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
     generation::GenerationRecord,
-    golden::{self, GoldenComparison, GoldenRun, GoldenSet, Likeness, Vote},
+    golden::{self, GoldenComparison, GoldenProgress, GoldenRun, GoldenSet, Likeness, Vote},
     ids::{JobId, ServiceId},
     job::{Job, JobKind},
 };
@@ -43,8 +43,18 @@ impl KeeperHandle {
         .hint("Keep the new one under another name."))
     }
 
-    /// Removes a set; its runs stay until they are removed.
+    /// Removes a set with its runs and votes; pictures that the history still has stay there.
     pub async fn remove_golden_set(&self, name: String) -> Result<(), ErrorInfo> {
+        loop {
+            // They are listed a part at a time.
+            let runs = self.inner.store.golden_runs(name.clone()).await?;
+            if runs.is_empty() {
+                break;
+            }
+            for run in runs {
+                self.remove_golden_run(run.id).await?;
+            }
+        }
         let unknown = no_set(&name);
         let gone = self.inner.store.remove_golden_set(name).await?;
         if gone { Ok(()) } else { Err(unknown) }
@@ -59,6 +69,12 @@ impl KeeperHandle {
         let run = self.inner.jobs.begin(
             Job {
                 cancellable: true,
+                golden: set.prompts.first().map(|first| GoldenProgress {
+                    set: set.name.clone(),
+                    prompt: first.name.clone(),
+                    done: 0,
+                    of: u32::try_from(set.prompts.len()).unwrap_or(u32::MAX),
+                }),
                 ..new_job(JobKind::Golden, service.clone(), None)?
             },
             self.inner.reports.clone(),

@@ -40,7 +40,7 @@ impl Store {
         .await
     }
 
-    /// Removes a set; its runs stay. False when there was none.
+    /// Removes a set, not its runs. False when there was none.
     pub async fn remove_golden_set(&self, name: String) -> Result<bool, StoreError> {
         self.run(move |connection| {
             let gone = connection.execute("DELETE FROM golden_sets WHERE name = ?", [name])?;

@@ -99,6 +99,7 @@ export function recordOf(
     error: null,
     timing: timingOf(service.settings.id, took, request.steps),
     card: cardUse(made.card, width),
+    on_cpu: made.card === null,
   };
 }
 

@@ -197,6 +197,11 @@ export class FakeGolden extends FakeGallery {
       services: [a.service, b.service],
       rows,
       summary: {
+        finding: rows.some((row) => row.candidate?.verdict !== 'proved')
+          ? 'worse'
+          : rows.every((row) => row.likeness?.identical)
+            ? 'same'
+            : 'different',
         reference: side(rows.map((row) => row.reference)),
         candidate: side(rows.map((row) => row.candidate)),
         identical: rows.filter((row) => row.likeness?.identical).length,
