@@ -171,6 +171,12 @@ export class Window {
     }
   }
 
+  /** A key pressed with no element in mind, such as Escape (`\uE00C`). */
+  press(key) {
+    const actions = ['keyDown', 'keyUp'].map((type) => ({ type, value: key }));
+    return this.#command('POST', '/actions', { actions: [{ type: 'key', id: 'keys', actions }] });
+  }
+
   async resize(width, height) {
     await this.#command('POST', '/window/rect', { x: 0, y: 0, width, height });
   }

@@ -27,11 +27,11 @@ const window = await Window.open({ binary: FORGEKEEPER_BIN, env: site.env });
 const delays = [];
 try {
   await (await window.get('nav-bench')).click();
-  await (await window.get('bench-service')).property('value');
+  await window.get('bench-on-myia');
   await window.script(`
-    const choice = document.querySelector('[data-testid="bench-service"]');
-    choice.value = 'myia';
-    choice.dispatchEvent(new Event('change', { bubbles: true }));
+    for (const box of document.querySelectorAll('[data-testid^="bench-on-"]')) {
+      if (box.checked !== (box.dataset.testid === 'bench-on-myia')) box.click();
+    }
     const steps = document.querySelector('[data-testid="bench-steps"]');
     steps.value = ${STEPS};
     steps.dispatchEvent(new Event('input', { bubbles: true }));

@@ -55,11 +55,11 @@ describe('the log room in trouble', () => {
   test('silent: the log stands still while the program works, and lines come from its file', async () => {
     await site.raise('log-silent', 'myia');
     await click('nav-bench');
-    await window.get('bench-service');
+    await window.get('bench-on-myia');
     await window.script(`
-      const choice = document.querySelector('[data-testid="bench-service"]');
-      choice.value = 'myia';
-      choice.dispatchEvent(new Event('change', { bubbles: true }));`);
+      for (const box of document.querySelectorAll('[data-testid^="bench-on-"]')) {
+        if (box.checked !== (box.dataset.testid === 'bench-on-myia')) box.click();
+      }`);
     await (await window.get('bench-prompt')).type('a lighthouse');
     await click('bench-generate');
     await window.get('bench-picture', 30_000);

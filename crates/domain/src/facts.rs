@@ -291,6 +291,8 @@ pub struct Busy {
 pub struct ImageFact {
     /// What it proved.
     pub verdict: GenerationVerdict,
+    /// No card did the work.
+    pub on_cpu: bool,
     /// Milliseconds from request to decoded picture.
     pub took_ms: u32,
     /// The server's error, when it failed.

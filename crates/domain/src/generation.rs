@@ -21,7 +21,7 @@ pub mod timing;
 pub mod upscalers;
 pub mod workflow;
 
-pub use card::{CardWatch, Whereabouts};
+pub use card::{CardWatch, Moment, Whereabouts};
 pub use presets::{OwnPreset, PRESETS, Preset};
 pub use read::{ParameterSource, ReadParameters};
 pub use request::{GenerationRequest, Hires, RequestProblem, Seed, Variation};

@@ -20,6 +20,7 @@ fn judge(facts: &Facts) -> Outcome {
     };
     let failing = |cause| Outcome::failing(cause, measured.at);
     let outcome = match measured.value.verdict {
+        GenerationVerdict::Proved if measured.value.on_cpu => failing(Cause::ImageCpuFallback),
         GenerationVerdict::Proved => Outcome::ok(measured.at),
         GenerationVerdict::Blank => failing(Cause::ImageBlank),
         GenerationVerdict::Undecodable => failing(Cause::ImageUndecodable),

@@ -567,10 +567,26 @@ fn a_service_without_an_address_is_as_good_as_what_can_be_measured() {
 }
 
 #[test]
+fn a_picture_that_the_cpu_computed_is_no_good_one() {
+    let mut facts = healthy();
+    for (on_cpu, cause) in [(false, None), (true, Some(Cause::ImageCpuFallback))] {
+        facts.image = now(crate::facts::ImageFact {
+            verdict: crate::generation::GenerationVerdict::Proved,
+            on_cpu,
+            took_ms: 90_000,
+            error: None,
+        });
+        let ladder = Ladder::climb(&facts, None);
+        assert_eq!(ladder.outcome(Rung::Image).expect("judged").cause, cause);
+    }
+}
+
+#[test]
 fn measurements_without_a_verdict_keep_their_time() {
     let mut interrupted = healthy();
     interrupted.image = now(crate::facts::ImageFact {
         verdict: crate::generation::GenerationVerdict::Interrupted,
+        on_cpu: false,
         took_ms: 5,
         error: None,
     });

@@ -12,10 +12,26 @@ const WORKS: f64 = 25.0;
 /// A card of less than this mean load rests.
 const RESTS: f64 = 10.0;
 
+/// Readings of each card, and milliseconds of work, from which on idle cards say that none of them
+/// works: a driver's load is a mean over up to a second.
+const SURE_READINGS: u32 = 8;
+const SURE_MS: u32 = 3_000;
+
 /// The cards of a host while a picture is made.
 #[derive(Debug, Clone, Default)]
 pub struct CardWatch {
     seen: Vec<Seen>,
+}
+
+/// When a card was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Before the request was sent: what is in use was in use already.
+    Before,
+    /// The service waits, or loads its model.
+    Underway,
+    /// It samples: whoever computes is busy.
+    Sampling,
 }
 
 #[derive(Debug, Clone)]
@@ -25,6 +41,7 @@ struct Seen {
     before: Option<u64>,
     peak: Option<u64>,
     loads: (u64, u32),
+    most: u32,
 }
 
 impl Seen {
@@ -78,8 +95,8 @@ impl Whereabouts {
 }
 
 impl CardWatch {
-    /// Takes in a reading of a card; those before the work began say what was in use already.
-    pub fn saw(&mut self, sample: &GpuSample, at_work: bool) {
+    /// Takes in a reading of a card.
+    pub fn saw(&mut self, sample: &GpuSample, moment: Moment) {
         let place = self.seen.iter().position(|seen| seen.uuid == sample.uuid);
         let place = place.unwrap_or_else(|| {
             self.seen.push(Seen {
@@ -88,17 +105,22 @@ impl CardWatch {
                 before: None,
                 peak: None,
                 loads: (0, 0),
+                most: 0,
             });
             self.seen.len() - 1
         });
         let seen = &mut self.seen[place];
-        if !at_work {
-            seen.before = sample.memory_used.or(seen.before);
-            return;
+        match moment {
+            Moment::Before => seen.before = sample.memory_used.or(seen.before),
+            Moment::Underway | Moment::Sampling => {
+                seen.peak = seen.peak.max(sample.memory_used);
+            }
         }
-        seen.peak = seen.peak.max(sample.memory_used);
-        if let Some(load) = sample.load_percent {
+        if moment == Moment::Sampling
+            && let Some(load) = sample.load_percent
+        {
             seen.loads = (seen.loads.0 + u64::from(load), seen.loads.1 + 1);
+            seen.most = seen.most.max(load);
         }
     }
 
@@ -123,6 +145,12 @@ impl CardWatch {
             load_percent: seen.load(),
             proved: known.proved().is_some(),
         })
+    }
+
+    /// Whether every card was seen idle all the while that the service worked, long enough to be sure.
+    pub fn all_idle(&self, worked_ms: u32) -> bool {
+        let idle = |seen: &Seen| seen.loads.1 >= SURE_READINGS && f64::from(seen.most) < RESTS;
+        worked_ms >= SURE_MS && !self.seen.is_empty() && self.seen.iter().all(idle)
     }
 
     fn only_worker(&self) -> Option<&Seen> {
@@ -159,9 +187,9 @@ mod tests {
     fn watched(loads: [Option<u32>; 2]) -> CardWatch {
         let mut watch = CardWatch::default();
         for (uuid, load) in [("GPU-a", loads[0]), ("GPU-b", loads[1])] {
-            watch.saw(&sample(uuid, Some(0), 1_000), false);
-            watch.saw(&sample(uuid, load, 8_000), true);
-            watch.saw(&sample(uuid, load, 5_000), true);
+            watch.saw(&sample(uuid, Some(0), 1_000), Moment::Before);
+            watch.saw(&sample(uuid, load, 8_000), Moment::Underway);
+            watch.saw(&sample(uuid, load, 5_000), Moment::Sampling);
         }
         watch
     }
@@ -186,6 +214,24 @@ mod tests {
         ] {
             assert_eq!(by(&watched(loads), &nothing).as_deref(), card, "{loads:?}");
         }
+    }
+
+    #[test]
+    fn idle_cards_say_so_only_after_long_enough() {
+        let watch = |load, readings| {
+            let mut watch = CardWatch::default();
+            for _ in 0..readings {
+                watch.saw(&sample("GPU-a", Some(1), 1_000), Moment::Sampling);
+                watch.saw(&sample("GPU-b", load, 1_000), Moment::Sampling);
+            }
+            watch
+        };
+        assert!(watch(Some(2), 8).all_idle(3_000));
+        assert!(!watch(Some(2), 8).all_idle(2_900));
+        assert!(!watch(Some(2), 7).all_idle(3_000));
+        assert!(!watch(Some(40), 8).all_idle(3_000));
+        assert!(!watch(None, 8).all_idle(3_000));
+        assert!(!CardWatch::default().all_idle(9_000));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
     generation::{
         CardUse, CardWatch, GenerationProgress, GenerationRecord, GenerationRequest,
-        GenerationStage, GenerationVerdict, StageClock, Whereabouts, workflow::Workflow,
+        GenerationStage, GenerationVerdict, Moment, StageClock, Whereabouts, workflow::Workflow,
     },
     ids::{HostId, JobId},
     job::JobPhase,
@@ -137,7 +137,7 @@ pub(super) async fn make(
                 let Some(live) = live.borrow_and_update().clone() else { continue };
                 let LiveProgress { progress, preview } = live;
                 stages.saw(milliseconds(since.elapsed()), progress.stage, progress.step);
-                cards.at_work |= progress.stage != GenerationStage::Waiting;
+                cards.tell(progress.stage);
                 let before = run.job.generation.take().and_then(|g| g.preview);
                 let preview = match preview {
                     Some(bytes) if put.as_ref() != Some(&bytes) => {
@@ -169,6 +169,7 @@ pub(super) async fn make(
     // Without pictures nothing is known to have been computed, and of one that was found again the
     // beginning was not seen.
     let seen = !proof.pictures.is_empty() && !painter.finds();
+    let on_cpu = seen && (known.on_cpu() || cards.watch.all_idle(cards.worked_ms()));
     GenerationRecord {
         id,
         service: run.job.service.clone(),
@@ -186,8 +187,8 @@ pub(super) async fn make(
         model: proof.model,
         error: proof.error,
         timing: seen.then(|| stages.end(ready, here)),
-        card: cards.made_by(&known).filter(|_| seen),
-        on_cpu: seen && known.on_cpu(),
+        card: cards.made_by(&known).filter(|_| seen && !on_cpu),
+        on_cpu,
     }
 }
 
@@ -204,7 +205,8 @@ struct Cards {
     host: Option<HostId>,
     look: Option<CloseLook>,
     watch: CardWatch,
-    at_work: bool,
+    /// Sampling was seen since then: what comes before keeps no card busy.
+    sampling: Option<Instant>,
 }
 
 impl Cards {
@@ -213,14 +215,14 @@ impl Cards {
         if let Some((_, gpus)) = cards {
             let view = gpus.view();
             for card in view.borrow().cards.iter().filter(|card| card.current) {
-                watch.saw(&card.latest, false);
+                watch.saw(&card.latest, Moment::Before);
             }
         }
         Self {
             host: cards.map(|(host, _)| host.clone()),
             look: cards.map(|(_, gpus)| gpus.look_closely()),
             watch,
-            at_work: false,
+            sampling: None,
         }
     }
 
@@ -232,12 +234,27 @@ impl Cards {
         };
         match reading {
             Some(reading) => {
+                let moment = match self.sampling {
+                    Some(_) => Moment::Sampling,
+                    None => Moment::Underway,
+                };
                 for sample in &reading.samples {
-                    self.watch.saw(sample, self.at_work);
+                    self.watch.saw(sample, moment);
                 }
             }
             None => self.look = None,
         }
+    }
+
+    fn tell(&mut self, stage: GenerationStage) {
+        if stage == GenerationStage::Sampling {
+            self.sampling.get_or_insert_with(Instant::now);
+        }
+    }
+
+    fn worked_ms(&self) -> u32 {
+        self.sampling
+            .map_or(0, |since| milliseconds(since.elapsed()))
     }
 
     fn made_by(&self, known: &Whereabouts) -> Option<CardUse> {

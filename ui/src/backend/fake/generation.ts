@@ -173,7 +173,7 @@ export function generationJob(
       service.generating = null;
       let record = recordOf(id, service, request, job.started_at, elapsed, {
         pictures,
-        card,
+        card: faults.has('image-cpu') ? null : card,
         seed,
       });
       if (faults.has('generation-fails')) record = outOfMemory(record);

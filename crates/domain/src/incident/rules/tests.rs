@@ -460,6 +460,7 @@ fn a_bad_picture_ends_with_the_run_that_made_it() {
     site.facts(0).image = Some(Measured::new(
         ImageFact {
             verdict: GenerationVerdict::CudaContextLost,
+            on_cpu: false,
             took_ms: 900,
             error: None,
         },

@@ -277,6 +277,7 @@ fn image_fact(record: &GenerationRecord) -> Measured<ImageFact> {
     Measured::new(
         ImageFact {
             verdict: record.verdict,
+            on_cpu: record.on_cpu,
             took_ms: record.took_ms,
             error,
         },

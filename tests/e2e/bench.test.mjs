@@ -1,0 +1,142 @@
+// The test bench in the real window: the form, a picture that appears, results of both kinds side by
+// side, the gallery, golden prompts, and what goes wrong. FORGEKEEPER_BIN names the program; the
+// stand-in lies beside it. With UPDATE_SCREENSHOTS=1 a picture of every state is taken, in both themes.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+
+import { Window } from './driver.mjs';
+import { picture } from './pictures.mjs';
+import { Site } from './site.mjs';
+
+describe('the test bench', () => {
+  /** @type {Site} */
+  let site;
+  /** @type {Window} */
+  let window;
+  const click = async (id) => (await window.get(id)).click();
+  const textOf = async (id) => (await window.get(id)).text();
+  /** The request goes to these services and no other. */
+  const only = (...ids) =>
+    window.script(
+      `for (const box of document.querySelectorAll('[data-testid^="bench-on-"]')) {
+        if (box.checked !== arguments[0].includes(box.dataset.testid.slice(9))) box.click();
+      }`,
+      ids,
+    );
+  const set = (id, value) =>
+    window.script(
+      `const field = document.querySelector('[data-testid="' + arguments[0] + '"]');
+      field.value = arguments[1];
+      field.dispatchEvent(new Event('input', { bubbles: true }));
+      field.dispatchEvent(new Event('change', { bubbles: true }));`,
+      id,
+      String(value),
+    );
+  const rest = () =>
+    window.until(
+      'the end of the work',
+      () => window.script(`return document.querySelector('[data-testid="bench-progress"]') === null`),
+      60_000,
+    );
+
+  before(async () => {
+    const binary = process.env.FORGEKEEPER_BIN;
+    assert.ok(binary, 'FORGEKEEPER_BIN must name the program');
+    site = await Site.start(binary, 2);
+    window = await Window.open({ binary, env: site.env });
+    await click('nav-bench');
+    await window.get('bench-on-myia');
+  });
+  after(async () => {
+    await window?.close();
+    await site?.stop();
+  });
+
+  test('the form says what is wrong before anything is sent', async () => {
+    await only('myia');
+    await set('bench-width', 513);
+    await window.until('the problem', async () => /8/.test(await textOf('bench-form')));
+    assert.equal(await (await window.get('bench-generate')).attribute('disabled'), 'true');
+    await set('bench-width', 512);
+    await window.script(`document.querySelector('[data-testid="bench-advanced"]').open = true`);
+    await picture(window, 'bench-form');
+    await window.script(`document.querySelector('[data-testid="bench-advanced"]').open = false`);
+  });
+
+  test('a picture of Forge appears while it is made, and its time is told apart', async () => {
+    await set('bench-prompt', 'a lighthouse at dusk');
+    await set('bench-seed', 7);
+    await set('bench-steps', 20);
+    await click('bench-generate');
+    await window.find('[data-testid="bench-progress"] img', 30_000);
+    await picture(window, 'bench-running');
+    await window.get('bench-picture', 60_000);
+    await rest();
+    assert.match(await textOf('bench-card'), /3080/);
+    await picture(window, 'bench-result');
+  });
+
+  test('the same request goes to ComfyUI, and both pictures stand side by side', async () => {
+    await only('comfyui');
+    await click('bench-generate');
+    await window.find('[data-testid="bench-progress"] img', 30_000);
+    await rest();
+    await window.until('the result', () =>
+      window.script(`return document.querySelector('[data-verdict] h3')?.textContent === 'comfyui'`), 30_000);
+    await click('bench-compare');
+    await window.get('compare');
+    await window.until('both pictures', () =>
+      window.script(`
+        const shown = [...document.querySelectorAll('[data-testid="compare"] img')];
+        return shown.length === 2 && shown.every((one) => one.complete && one.naturalWidth > 0)`));
+    await picture(window, 'bench-comparison');
+    await window.press('\uE00C');
+    await window.until('its end', () =>
+      window.script(`return document.querySelector('[data-testid="compare"]') === null`));
+  });
+
+  test('what fails says why in words', async () => {
+    await site.raise('image-oom', 'myia');
+    await only('myia');
+    await click('bench-generate');
+    await window.until('the reason', async () => /memory/i.test(await textOf('bench-verdict')), 60_000);
+    await picture(window, 'bench-error');
+    await site.clear('image-oom');
+  });
+
+  test('the gallery has everything, finds it by a word, and marks what is chosen', async () => {
+    await click('tab-gallery');
+    await window.until('three generations', async () => /3/.test(await textOf('gallery-count')));
+    await picture(window, 'bench-gallery');
+    await (await window.get('gallery-search')).type('no such words');
+    await window.get('gallery-no-match');
+    await (await window.get('gallery-search')).clear();
+    await window.get('gallery-item');
+  });
+
+  test('a golden set is recorded twice and compared', async () => {
+    await click('tab-make');
+    await only('myia');
+    await set('bench-steps', 4);
+    await click('tab-golden');
+    await window.get('golden-empty');
+    await click('golden-from-form');
+    await set('golden-name', 'Harbour');
+    await set('golden-prompt-name', 'lighthouse');
+    await click('golden-save');
+    await window.get('golden-set');
+    await set('golden-service', 'myia');
+    for (const runs of [1, 2]) {
+      await click('golden-run');
+      await window.until(`run ${runs}`, () =>
+        window.script(
+          `return document.querySelectorAll('[data-testid^="golden-run-"]').length === arguments[0]
+            && document.querySelector('[data-testid="golden-progress"]') === null
+            && document.querySelector('[data-testid="golden-run"]').disabled === false`,
+          runs,
+        ), 60_000);
+    }
+    await window.until('the comparison', async () => /1/.test(await textOf('golden-tile-identical')), 30_000);
+    await picture(window, 'bench-golden');
+  });
+});
