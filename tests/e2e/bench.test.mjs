@@ -59,7 +59,7 @@ describe('the test bench', () => {
     assert.equal(await (await window.get('bench-generate')).attribute('disabled'), 'true');
     await set('bench-width', 512);
     await window.script(`document.querySelector('[data-testid="bench-advanced"]').open = true`);
-    await picture(window, 'bench-form');
+    await picture(window, 'form', 'bench');
     await window.script(`document.querySelector('[data-testid="bench-advanced"]').open = false`);
   });
 
@@ -69,11 +69,11 @@ describe('the test bench', () => {
     await set('bench-steps', 20);
     await click('bench-generate');
     await window.find('[data-testid="bench-progress"] img', 30_000);
-    await picture(window, 'bench-running');
+    await picture(window, 'running', 'bench');
     await window.get('bench-picture', 60_000);
     await rest();
     assert.match(await textOf('bench-card'), /3080/);
-    await picture(window, 'bench-result');
+    await picture(window, 'result', 'bench');
   });
 
   test('the same request goes to ComfyUI, and both pictures stand side by side', async () => {
@@ -89,7 +89,7 @@ describe('the test bench', () => {
       window.script(`
         const shown = [...document.querySelectorAll('[data-testid="compare"] img')];
         return shown.length === 2 && shown.every((one) => one.complete && one.naturalWidth > 0)`));
-    await picture(window, 'bench-comparison');
+    await picture(window, 'comparison', 'bench');
     await window.press('\uE00C');
     await window.until('its end', () =>
       window.script(`return document.querySelector('[data-testid="compare"]') === null`));
@@ -100,14 +100,14 @@ describe('the test bench', () => {
     await only('myia');
     await click('bench-generate');
     await window.until('the reason', async () => /memory/i.test(await textOf('bench-verdict')), 60_000);
-    await picture(window, 'bench-error');
+    await picture(window, 'error', 'bench');
     await site.clear('image-oom');
   });
 
   test('the gallery has everything, finds it by a word, and marks what is chosen', async () => {
     await click('tab-gallery');
     await window.until('three generations', async () => /3/.test(await textOf('gallery-count')));
-    await picture(window, 'bench-gallery');
+    await picture(window, 'gallery', 'bench');
     await (await window.get('gallery-search')).type('no such words');
     await window.get('gallery-no-match');
     await (await window.get('gallery-search')).clear();
@@ -137,6 +137,6 @@ describe('the test bench', () => {
         ), 60_000);
     }
     await window.until('the comparison', async () => /1/.test(await textOf('golden-tile-identical')), 30_000);
-    await picture(window, 'bench-golden');
+    await picture(window, 'golden', 'bench');
   });
 });

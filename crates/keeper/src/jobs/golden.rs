@@ -32,7 +32,10 @@ pub(crate) type Keep = Box<dyn Fn(Made) -> BoxFuture<'static, Result<(), ErrorIn
 pub(crate) async fn run_set(mut run: JobRun, easel: &Easel, set: GoldenSet, keep: Keep) {
     match try_set(&mut run, easel, &set, &keep).await {
         Ok(()) => {
-            run.job.golden = None;
+            if let Some(golden) = &mut run.job.golden {
+                // It stays: an ended job still says which set it was.
+                golden.done = golden.of;
+            }
             run.end(JobPhase::Succeeded, None).await;
         }
         Err(error) => {
