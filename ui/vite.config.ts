@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 // `--mode fake` swaps the real keeper for a living fake; the constant lets the bundler drop
 // the fake from every other build.
 const ALWAYS_NEEDED =
-  /node_modules\/(svelte|esm-env|clsx|@tauri-apps)\/|\/src\/(state|backend(?!\/fake))\/|\/src\/shared\/(format|i18n)/;
+  /node_modules\/(svelte|esm-env|clsx|@tauri-apps)\/|\/src\/(state|backend)\/(?!fake|tauri-bench)|\/src\/shared\/(format|i18n)/;
 
 export default defineConfig(({ mode }) => ({
   plugins: [svelte()],

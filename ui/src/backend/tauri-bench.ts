@@ -1,14 +1,11 @@
-import { convertFileSrc } from '@tauri-apps/api/core';
-
 import { done, given } from './answer';
 import type { Backend } from './backend';
 import { commands, type GenerationRequest_Serialize } from './bindings.gen';
 import type { GenerationRequest } from './types';
 
 /** What the whole test bench asks of the shell: gallery, files, presets, golden prompts. */
-type Bench = Pick<
+export type TauriBench = Pick<
   Backend,
-  | 'thumbUrl'
   | 'readParameters'
   | 'generationGraph'
   | 'presets'
@@ -47,8 +44,7 @@ const whole = (request: GenerationRequest_Serialize): GenerationRequest => ({
   cfg_scale: request.cfg_scale ?? 0,
 });
 
-export const tauriBench = (): Bench => ({
-  thumbUrl: (hash) => convertFileSrc(`thumb/${hash}`, 'picture'),
+export const tauriBench: TauriBench = {
   readParameters: async (bytes) => {
     const read = await given(commands.parametersRead(base64(bytes)));
     return { ...read, request: whole(read.request) };
@@ -76,4 +72,4 @@ export const tauriBench = (): Bench => ({
   voteGolden: (reference, candidate, prompt, vote) =>
     done(commands.goldenVote(reference, candidate, prompt, vote)),
   saveGoldenTable: (reference, candidate) => given(commands.goldenTableSave(reference, candidate)),
-});
+};

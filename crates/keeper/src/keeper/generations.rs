@@ -15,6 +15,8 @@ use forgekeeper_domain::{
     outcome::Status,
 };
 
+use tokio_util::sync::CancellationToken;
+
 use super::{
     KeeperHandle, doors,
     handle::{Inner, new_job},
@@ -136,22 +138,9 @@ impl KeeperHandle {
         self.inner.tasks.spawn("generation", async move {
             let cancel = run.cancel.clone();
             let made = generate(run, &easel, order);
-            tokio::pin!(made);
-            let record = tokio::select! {
-                biased;
-                () = stop.cancelled() => {
-                    if !easel.painter.lends() {
-                        // The server goes on, and the ticket stays for the next start.
-                        return;
-                    }
-                    // What is lent must not stay so until then.
-                    cancel.cancel();
-                    match tokio::time::timeout(LEAVING, &mut made).await {
-                        Ok(record) => record,
-                        Err(_) => return,
-                    }
-                }
-                record = &mut made => record,
+            // The server goes on, and the ticket stays for the next start.
+            let Some(record) = in_order(&stop, &cancel, &easel, made).await else {
+                return;
             };
             doors::remember_generation(&inner, record).await;
         });
@@ -289,6 +278,27 @@ impl KeeperHandle {
         // A closed channel means shutdown, which ends this task.
         let _ = answers.await;
     }
+}
+
+/// Does a work until the keeper ends; `None` when that was first. What is lent meanwhile must not stay
+/// so until the next start: then the work is cancelled, and may put it back.
+pub(super) async fn in_order<T>(
+    stop: &CancellationToken,
+    cancel: &CancellationToken,
+    easel: &Easel,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    tokio::pin!(work);
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => {}
+        done = &mut work => return Some(done),
+    }
+    if !easel.painter.lends() {
+        return None;
+    }
+    cancel.cancel();
+    tokio::time::timeout(LEAVING, work).await.ok()
 }
 
 /// Lets go what this program would still follow: the next one may take it up.

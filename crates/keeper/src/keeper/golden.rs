@@ -13,6 +13,7 @@ use forgekeeper_domain::{
 use super::{
     doors::remember_generation,
     gallery::remove_pictures,
+    generations::in_order,
     gpu_past::write,
     handle::{KeeperHandle, new_job},
 };
@@ -93,11 +94,10 @@ impl KeeperHandle {
         let keep = self.keep_entries(id.clone());
         let stop = self.inner.tasks.token();
         self.inner.tasks.spawn("golden set", async move {
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => {}
-                () = run_set(run, &easel, set, keep) => {}
-            }
+            let cancel = run.cancel.clone();
+            let work = run_set(run, &easel, set, keep);
+            // What was made before is kept.
+            in_order(&stop, &cancel, &easel, work).await;
         });
         Ok(id)
     }
