@@ -14,7 +14,7 @@ use forgekeeper_domain::{
     ladder::Rung,
     outcome::Status,
 };
-
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -137,7 +137,7 @@ impl KeeperHandle {
         let stop = self.inner.tasks.token();
         self.inner.tasks.spawn("generation", async move {
             let cancel = run.cancel.clone();
-            let made = generate(run, &easel, order);
+            let made = Box::pin(generate(run, &easel, order));
             // The server goes on, and the ticket stays for the next start.
             let Some(record) = in_order(&stop, &cancel, &easel, made).await else {
                 return;
@@ -286,9 +286,8 @@ pub(super) async fn in_order<T>(
     stop: &CancellationToken,
     cancel: &CancellationToken,
     easel: &Easel,
-    work: impl Future<Output = T>,
+    mut work: BoxFuture<'_, T>,
 ) -> Option<T> {
-    tokio::pin!(work);
     tokio::select! {
         biased;
         () = stop.cancelled() => {}

@@ -95,7 +95,7 @@ impl KeeperHandle {
         let stop = self.inner.tasks.token();
         self.inner.tasks.spawn("golden set", async move {
             let cancel = run.cancel.clone();
-            let work = run_set(run, &easel, set, keep);
+            let work = Box::pin(run_set(run, &easel, set, keep));
             // What was made before is kept.
             in_order(&stop, &cancel, &easel, work).await;
         });
