@@ -100,6 +100,7 @@ describe('the test bench', () => {
     await only('myia');
     await click('bench-generate');
     await window.until('the reason', async () => /memory/i.test(await textOf('bench-verdict')), 60_000);
+    await picture(window, 'error', 'bench');
     await site.clear('image-oom');
   });
 

@@ -183,6 +183,14 @@ export class Window {
 
   /** PNG of the page as shown. */
   async screenshot(path) {
+    // WebKitGTK takes it with its next frame, for which a page that rests has no reason for a minute.
+    await this.script(`
+      let left = 40;
+      const stir = () => {
+        document.body.style.opacity = left % 2 ? '0.9999' : '';
+        if (left-- > 0) setTimeout(stir, 50);
+      };
+      stir();`);
     const bytes = Buffer.from(await this.#command('GET', '/screenshot'), 'base64');
     if (path) await writeFile(path, bytes);
     return bytes;
