@@ -43,6 +43,7 @@ mod log_save;
 mod log_search;
 mod placement;
 mod roster;
+mod save;
 
 pub use crate::sys::paths::{PRESETS_FILE, Paths, RULES_FILE};
 pub use handle::KeeperHandle;

@@ -82,6 +82,20 @@ impl Whereabouts {
         proved.card.as_ref().filter(|_| proved.faded.is_none())
     }
 
+    /// Whether one of the cards that are read is meant for it, or was seen to be used by it. What
+    /// computes elsewhere, on another machine or another maker's card, leaves these idle, too.
+    pub fn expects_card(&self) -> bool {
+        let told = self.placement.as_ref().is_some_and(|placement| {
+            placement.declared.card.is_some()
+                || !placement.declared.all.is_empty()
+                || placement
+                    .reported
+                    .as_ref()
+                    .is_some_and(|r| !r.cards.is_empty())
+        });
+        told || self.held.is_some() || self.proved().is_some()
+    }
+
     /// Whether it is known to compute on the CPU: proved, or said by itself.
     pub fn on_cpu(&self) -> bool {
         let Some(placement) = &self.placement else {
@@ -147,8 +161,12 @@ impl CardWatch {
         })
     }
 
-    /// Whether every card was seen idle all the while that the service worked, long enough to be sure.
-    pub fn all_idle(&self, worked_ms: u32) -> bool {
+    /// Whether every card was seen idle all the while that a service worked which should use one of
+    /// them, long enough to be sure.
+    pub fn all_idle(&self, known: &Whereabouts, worked_ms: u32) -> bool {
+        if !known.expects_card() {
+            return false;
+        }
         let idle = |seen: &Seen| seen.loads.1 >= SURE_READINGS && f64::from(seen.most) < RESTS;
         worked_ms >= SURE_MS && !self.seen.is_empty() && self.seen.iter().all(idle)
     }
@@ -226,12 +244,18 @@ mod tests {
             }
             watch
         };
-        assert!(watch(Some(2), 8).all_idle(3_000));
-        assert!(!watch(Some(2), 8).all_idle(2_900));
-        assert!(!watch(Some(2), 7).all_idle(3_000));
-        assert!(!watch(Some(40), 8).all_idle(3_000));
-        assert!(!watch(None, 8).all_idle(3_000));
-        assert!(!CardWatch::default().all_idle(9_000));
+        let known = Whereabouts {
+            held: Some(GpuUuid::new("GPU-b").unwrap()),
+            ..Whereabouts::default()
+        };
+        assert!(watch(Some(2), 8).all_idle(&known, 3_000));
+        assert!(!watch(Some(2), 8).all_idle(&known, 2_900));
+        assert!(!watch(Some(2), 7).all_idle(&known, 3_000));
+        assert!(!watch(Some(40), 8).all_idle(&known, 3_000));
+        assert!(!watch(None, 8).all_idle(&known, 3_000));
+        assert!(!CardWatch::default().all_idle(&known, 9_000));
+        // Nothing says that it should use one of these.
+        assert!(!watch(Some(2), 8).all_idle(&Whereabouts::default(), 3_000));
     }
 
     #[test]

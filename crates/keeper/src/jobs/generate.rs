@@ -169,7 +169,7 @@ pub(super) async fn make(
     // Without pictures nothing is known to have been computed, and of one that was found again the
     // beginning was not seen.
     let seen = !proof.pictures.is_empty() && !painter.finds();
-    let on_cpu = seen && (known.on_cpu() || cards.watch.all_idle(cards.worked_ms()));
+    let on_cpu = seen && (known.on_cpu() || cards.watch.all_idle(&known, cards.worked_ms()));
     GenerationRecord {
         id,
         service: run.job.service.clone(),

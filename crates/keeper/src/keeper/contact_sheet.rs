@@ -11,7 +11,7 @@ use forgekeeper_domain::{
 };
 use jiff::tz::TimeZone;
 
-use super::{KeeperHandle, gpu_past::write};
+use super::{KeeperHandle, save::save};
 use crate::{media::pictures::PictureFile, sys::clock};
 
 /// Most pictures of a sheet.
@@ -72,7 +72,7 @@ impl KeeperHandle {
             }
         }
         page.push_str(FOOT);
-        write(path, page.into_bytes()).await
+        save(path, page.into_bytes()).await
     }
 }
 

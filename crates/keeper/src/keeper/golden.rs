@@ -14,8 +14,8 @@ use super::{
     doors::remember_generation,
     gallery::remove_pictures,
     generations::in_order,
-    gpu_past::write,
     handle::{KeeperHandle, new_job},
+    save::save,
 };
 use crate::{
     jobs::golden::{Keep, Made, run_set},
@@ -220,7 +220,7 @@ impl KeeperHandle {
         path: PathBuf,
     ) -> Result<(), ErrorInfo> {
         let comparison = self.compare_golden(reference, candidate).await?;
-        write(path, golden::csv(&comparison).into_bytes()).await
+        save(path, golden::csv(&comparison).into_bytes()).await
     }
 }
 

@@ -17,10 +17,10 @@ use forgekeeper_domain::{
     ids::{HostId, ServiceId},
 };
 
-use super::KeeperHandle;
+use super::{KeeperHandle, save::save};
 use crate::{
     store::{StoreError, gpu_minutes::Steps},
-    sys::{clock, files},
+    sys::clock,
 };
 
 /// Largest picture of a chart that is saved, in bytes: four screens of noise.
@@ -144,7 +144,7 @@ impl KeeperHandle {
             // Half a table looks like a whole one.
             return Err(ErrorInfo::new(ErrorCode::Store, problem));
         }
-        write(path, table::csv(&history).into_bytes()).await
+        save(path, table::csv(&history).into_bytes()).await
     }
 
     /// A picture of the charts, drawn by the page (PNG in base64), written to a file.
@@ -159,7 +159,7 @@ impl KeeperHandle {
         if !bytes.starts_with(PNG_BEGINS) {
             return Err(bad("the picture of the charts is no PNG"));
         }
-        write(path, bytes).await
+        save(path, bytes).await
     }
 }
 
@@ -171,20 +171,4 @@ fn moment(second: i64) -> Result<Timestamp, ErrorInfo> {
         )
         .detail(error.to_string())
     })
-}
-
-/// Writes a file off the async threads.
-pub(super) async fn write(path: PathBuf, bytes: Vec<u8>) -> Result<(), ErrorInfo> {
-    let shown = path.display().to_string();
-    let written = tokio::task::spawn_blocking(move || files::write_atomic(&path, &bytes)).await;
-    let error = match written {
-        Ok(Ok(())) => return Ok(()),
-        Ok(Err(error)) => error.to_string(),
-        Err(error) => error.to_string(),
-    };
-    Err(
-        ErrorInfo::new(ErrorCode::Io, format!("`{shown}` cannot be written"))
-            .hint("Choose another folder, or make room on the disk.")
-            .detail(error),
-    )
 }
