@@ -12,7 +12,7 @@ use crate::{
 mod compare;
 mod table;
 
-pub use compare::{ALIKE, compare};
+pub use compare::{ALIKE, compare, reference};
 pub use table::csv;
 
 /// Most prompts of a set; a run of so many takes hours.

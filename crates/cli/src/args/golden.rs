@@ -27,7 +27,7 @@ pub(crate) struct GoldenArgs {
     /// seeds count up from --seed, 1 when left out
     #[arg(long, value_name = "FILE", requires = "golden")]
     pub(crate) prompts: Option<PathBuf>,
-    /// Compare with the newest run on this service, or with the run of this id
+    /// Compare with the first complete run on this service, or with the run of this id
     #[arg(long, value_name = "SERVICE|RUN", requires = "golden")]
     pub(crate) against: Option<String>,
     /// Also write the comparison as a table (CSV); never overwritten

@@ -129,29 +129,28 @@ fn newest_here(args: &GenerateArgs, runs: &[GoldenRun]) -> Result<JobId, ErrorIn
     })
 }
 
-/// The run to compare with: the one asked for, else the newest complete one on this service when
-/// it is run again, or on another when two are compared.
+/// The run to compare with: the one asked for, else the first complete one on this service when it
+/// is run again, or on another when two are compared.
 fn choose(
     args: &GenerateArgs,
     runs: &[GoldenRun],
     candidate: Option<&JobId>,
 ) -> Result<JobId, ErrorInfo> {
-    let mut all = runs
-        .iter()
-        .filter(|run| run.complete && Some(&run.id) != candidate);
-    if let Some(wanted) = &args.golden.against {
-        let found = all.find(|run| run.id.as_str() == wanted || run.service.as_str() == wanted);
-        return found.map(|run| run.id.clone()).ok_or_else(|| {
+    let other = |run: &GoldenRun| Some(&run.id) != candidate;
+    let found = if let Some(wanted) = &args.golden.against {
+        let is_it = |run: &GoldenRun| run.id.as_str() == wanted || run.service.as_str() == wanted;
+        golden::reference(runs, |run| other(run) && is_it(run)).ok_or_else(|| {
             missing(&format!(
                 "no complete run of the set is or is on `{wanted}`"
             ))
-        });
-    }
-    let here = |run: &&GoldenRun| (run.service == args.service) == candidate.is_none();
-    let found = all.clone().find(here).or_else(|| all.next());
-    found
-        .map(|run| run.id.clone())
-        .ok_or_else(|| missing("there is no complete run of the set to compare with"))
+        })
+    } else {
+        let here = |run: &GoldenRun| (run.service == args.service) == candidate.is_none();
+        golden::reference(runs, |run| other(run) && here(run))
+            .or_else(|| golden::reference(runs, other))
+            .ok_or_else(|| missing("there is no complete run of the set to compare with"))
+    };
+    found.map(|run| run.id.clone())
 }
 
 fn missing(text: &str) -> ErrorInfo {

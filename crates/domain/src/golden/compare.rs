@@ -13,6 +13,12 @@ use crate::generation::{GenerationRecord, GenerationVerdict};
 /// rounding noise stays above, another seed of the same prompt far below.
 pub const ALIKE: f64 = 0.95;
 
+/// The run that others are measured by, of runs listed newest first: the oldest complete one on a
+/// service, so that small changes do not add up unseen from run to run.
+pub fn reference(runs: &[GoldenRun], is_wanted: impl Fn(&GoldenRun) -> bool) -> Option<&GoldenRun> {
+    runs.iter().rfind(|run| run.complete && is_wanted(run))
+}
+
 /// Compares two runs of one set. `likeness` tells by prompt how alike the first pictures of the two
 /// records are, where both have one.
 pub fn compare(

@@ -142,6 +142,28 @@ fn one_service_must_make_the_same_pictures_another_all_of_them() {
 }
 
 #[test]
+fn the_reference_is_the_oldest_complete_run() {
+    let named = |id: &str, service: &str, complete| GoldenRun {
+        id: JobId::new(id).unwrap(),
+        complete,
+        ..run(service, &[])
+    };
+    let runs = [
+        named("newest", "myia", true),
+        named("first", "myia", true),
+        named("other", "comfyui", true),
+        named("cut-off", "myia", false),
+    ];
+    let of = |service: &str| {
+        let found = reference(&runs, |run| run.service.as_str() == service);
+        found.map(|run| run.id.as_str().to_owned())
+    };
+    assert_eq!(of("myia").as_deref(), Some("first"));
+    assert_eq!(of("comfyui").as_deref(), Some("other"));
+    assert_eq!(of("nobody"), None);
+}
+
+#[test]
 fn times_peaks_and_votes_are_summed_up() {
     let mut reference = run(
         "myia",
