@@ -75,7 +75,7 @@ groups="$(for row in "${chosen[@]}"; do field "$row" 3; done | tr ' ' '\n' | sor
 [ -z "${groups// /}" ] || ./scripts/packages.sh $groups
 
 total_passed=0 total_failed=0 total_skipped=0
-table=() reasons=()
+table=() reasons=() unsteady=()
 began=$SECONDS
 number=0
 for row in "${chosen[@]}"; do
@@ -96,6 +96,9 @@ for row in "${chosen[@]}"; do
     reasons+=("$id: ${reason#reason }")
     printf '   skipped: %s\n' "${reason#reason }"
   done < <(grep '^reason ' "$result" || true)
+  while IFS= read -r name; do
+    unsteady+=("$id: ${name#unsteady }")
+  done < <(grep '^unsteady ' "$result" || true)
   if [ "$failed" -gt 0 ]; then
     printf '   FAILED; the end of %s:\n' "$log"
     grep -nE '^(error|test .* FAILED|---- .* ----|not ok|✖)|panicked at|AssertionError' "$log" | head -n 40 | sed 's/^/   | /' || true
@@ -117,6 +120,10 @@ printf '  %s\n' "${table[@]}"
 if [ ${#reasons[@]} -gt 0 ]; then
   printf 'Skipped, and why:\n'
   printf '  %s\n' "${reasons[@]}"
+fi
+if [ ${#unsteady[@]} -gt 0 ]; then
+  printf 'Unsteady: failed, and passed when tried once more alone. Look at these:\n'
+  printf '  %s\n' "${unsteady[@]}"
 fi
 printf '%d passed, %d failed, %d skipped\n' "$total_passed" "$total_failed" "$total_skipped"
 [ "$total_failed" -eq 0 ]

@@ -10,7 +10,10 @@ must "pages" ui_dist
 must "programs" cargo build --locked --workspace --bins
 FORGEKEEPER_BIN="$CARGO_TARGET_DIR/debug/forgekeeper"
 export FORGEKEEPER_BIN
+window_test_again() { one_node_test "$1" "$2" scripts/with-screen.sh; }
+FK_SECOND_TRY=window_test_again
 step "window tests" scripts/with-screen.sh node --test --test-concurrency=1 --test-reporter=spec tests/e2e/*.test.mjs
+FK_SECOND_TRY=""
 
 if have gnome-keyring-daemon; then
   step "a real Secret Service" scripts/with-keyring.sh cargo test --locked --package forgekeeper-keeper --lib -- \

@@ -147,7 +147,11 @@ for (const [name, parts] of [
       const query = '?fault=gpu-hot,gpu-contradiction,gpu-processes';
       await story({ language: 'fr', size, query }, async (page) => {
         await page.getByTestId(`nav-${name}`).click();
-        await page.getByTestId('gpu-shares-1').waitFor();
+        // Both cards with all their parts: what holds a card's memory is told after its load.
+        await page.waitForFunction((selectors) => {
+          const cards = [...document.querySelectorAll('article:has([data-testid^=gpu-shares])')];
+          return cards.length === 2 && cards.every((card) => selectors.every((s) => card.querySelector(s)));
+        }, parts);
         // A very long legend, in one of the cards alone.
         await page.evaluate(() => {
           const legend = document.querySelector('[data-testid=gpu-shares-0]');
