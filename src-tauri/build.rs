@@ -9,6 +9,7 @@ const COMMANDS: &[&str] = &[
     "generation_start",
     "generation_choices",
     "generation_graph",
+    "generation_room",
     "generation_list",
     "golden_sets",
     "golden_set_save",

@@ -26,6 +26,7 @@ pub fn builder() -> Builder<tauri::Wry> {
             generations::generation_start,
             generations::generation_choices,
             generations::generation_graph,
+            generations::generation_room,
             generations::generation_list,
             golden::golden_sets,
             golden::golden_set_save,

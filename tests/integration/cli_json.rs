@@ -237,7 +237,9 @@ async fn a_generation() {
         .values_mut()
         .for_each(|value| *value = json!("[number or null]"));
     // Before the first reading of the cards nothing is known of what was in use.
-    record["card"]["memory_before_bytes"] = json!("[number or null]");
+    for key in ["memory_before_bytes", "held_before_bytes"] {
+        record["card"][key] = json!("[number or null]");
+    }
     record["card"]["memory_peak_bytes"] = kind(&record["card"]["memory_peak_bytes"]);
     let picture = &mut record["pictures"][0];
     for key in ["hash", "bytes"] {

@@ -356,6 +356,7 @@ async fn a_recreated_container_a_loud_or_silent_log_and_a_shy_card_are_no_incide
         stays_quiet(Some(Fault::LogReplay)),
         stays_quiet(Some(Fault::LogFlood)),
         stays_quiet(Some(Fault::GpuNa)),
+        stays_quiet(Some(Fault::GpuFull)),
         stays_quiet(Some(Fault::LogSilent)),
     );
     let state = replayed.handle().state().borrow().clone();

@@ -207,7 +207,7 @@ async fn of_forge_the_last_preview_is_left_and_the_record_says_so() {
             .any(|s| s.id.as_str() == "myia" && s.models.is_some())
     })
     .await;
-    let job = handle.generate(&id("myia"), asked(100)).await;
+    let job = handle.generate(&id("myia"), asked(100), false).await;
     let job = job.expect("accepted");
     steps_are_made(&handle).await;
     drop((handle, first));
@@ -248,7 +248,7 @@ async fn a_keeper_that_ends_in_order_leaves_it_to_the_next_and_one_beside_it_let
             .any(|s| s.id.as_str() == "comfyui" && s.models.is_some())
     })
     .await;
-    let job = handle.generate(&id("comfyui"), asked(120)).await;
+    let job = handle.generate(&id("comfyui"), asked(120), false).await;
     let job = job.expect("accepted");
     steps_are_made(&handle).await;
     let beside = keeper(&place, "keeper").await;

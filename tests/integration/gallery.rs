@@ -17,7 +17,7 @@ async fn made(handle: &KeeperHandle, prompt: &str, seed: u64) -> GenerationRecor
         seed: Some(Seed(seed)),
         ..GenerationRequest::default()
     };
-    let job = handle.generate(&id("myia-turbo"), request).await;
+    let job = handle.generate(&id("myia-turbo"), request, false).await;
     let ended = handle.wait(&job.expect("accepted")).await.expect("ended");
     let record = ended.record.expect("a record");
     holds("it is in the history", 10 * SECOND, async || {

@@ -30,7 +30,7 @@ async fn picture(handle: &KeeperHandle) {
         height: 64,
         ..GenerationRequest::default()
     };
-    let job = handle.generate(&id("myia"), request).await;
+    let job = handle.generate(&id("myia"), request, false).await;
     let ended = handle.wait(&job.expect("accepted")).await.expect("its end");
     assert_eq!(ended.phase, JobPhase::Succeeded, "{ended:?}");
 }

@@ -28,6 +28,7 @@ mod pictures_asked;
 mod pictures_comfyui;
 mod placement;
 mod rig;
+mod room;
 mod settings_change;
 mod shutdown;
 mod story;

@@ -394,7 +394,10 @@ async fn lent(handle: &KeeperHandle, site: &DemoSite) -> Value {
         }),
         ..GenerationRequest::default()
     };
-    handle.generate(&id(FORGE), request).await.expect("begun");
+    handle
+        .generate(&id(FORGE), request, false)
+        .await
+        .expect("begun");
     holds("the option is set", 10 * SECOND, async || {
         options(site).await["CLIP_stop_at_last_layers"] == 2
     })

@@ -139,7 +139,7 @@ async fn during_a_generation() {
         ..GenerationRequest::default()
     };
     let job = handle
-        .generate(&id("myia"), request)
+        .generate(&id("myia"), request, false)
         .await
         .expect("accepted");
     until(&handle, "steps", 15 * SECOND, |s| {

@@ -250,6 +250,9 @@ pub(crate) struct GenerateArgs {
     /// Folder for the pictures; made when missing, never overwritten into
     #[arg(long, value_name = "DIR", required_unless_present_any = ["golden", "print_graph"])]
     pub(crate) out: Option<PathBuf>,
+    /// Ask for it even when the card seems to have too little memory
+    #[arg(long)]
+    pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) golden: GoldenArgs,
 }

@@ -16,6 +16,7 @@ pub mod lora;
 pub mod presets;
 pub mod read;
 pub mod request;
+pub mod room;
 pub mod samplers;
 pub mod timing;
 pub mod upscalers;
@@ -25,6 +26,7 @@ pub use card::{CardWatch, Moment, Whereabouts};
 pub use presets::{OwnPreset, PRESETS, Preset};
 pub use read::{ParameterSource, ReadParameters};
 pub use request::{GenerationRequest, Hires, RequestProblem, Seed, Variation};
+pub use room::{Room, RoomBasis, RoomCard, RoomVerdict};
 pub use timing::{CardUse, GenerationTiming, StageClock};
 
 /// What a finished generation proved.

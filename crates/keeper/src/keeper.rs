@@ -42,6 +42,7 @@ mod log_rules;
 mod log_save;
 mod log_search;
 mod placement;
+mod room;
 mod roster;
 mod save;
 

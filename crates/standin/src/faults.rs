@@ -113,6 +113,7 @@ faults! {
     GpuHot "gpu-hot" Gpu "The card reports a temperature over its slowdown threshold."
     GpuDriver "gpu-driver" Gpu "nvidia-smi cannot reach the driver."
     GpuNeighbour "gpu-neighbour" Gpu "Another program computes on the card all the time, at about 20 %."
+    GpuFull "gpu-full" Gpu "Another program holds nearly all of the card's memory: generations run out of it."
     GpuThrottled "gpu-throttled" Gpu "Heat holds the card's clocks back."
     GpuNarrow "gpu-narrow" Gpu "The card's PCI Express link has one lane of sixteen."
     LogSilent "log-silent" Log "The container's log stops while the program works on."

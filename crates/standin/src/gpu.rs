@@ -117,6 +117,8 @@ pub(crate) const LANES: u32 = 16;
 const NEIGHBOUR_LOAD: f64 = 20.0;
 const NEIGHBOUR_SPREAD: f64 = 9.0;
 const NEIGHBOUR_MIB: u64 = 2_300;
+/// What is left free on a card that another program fills, MiB.
+const LEFT_MIB: u64 = 700;
 
 /// A noise between -1 and 1 that is another one with every reading.
 fn restless(card: usize, seconds: f64) -> f64 {
@@ -243,12 +245,15 @@ impl GpuBoard {
             load: (load * 96.0 + (1.0 - load) * (1.0 + sway).max(0.0) + sway * load + beside)
                 .clamp(0.0, 100.0),
             memory_load: (load * 71.0 + sway.abs()).clamp(0.0, 100.0),
-            used_mib: (612
-                + card as u64 * 148
-                + held
-                + if busy { 1_180 } else { 0 }
-                + if neighbour { NEIGHBOUR_MIB } else { 0 })
-            .min(spec.total_mib - 60),
+            used_mib: if self.suffers(card, Fault::GpuFull) {
+                spec.total_mib - LEFT_MIB
+            } else {
+                (612 + card as u64 * 148
+                    + held
+                    + if busy { 1_180 } else { 0 }
+                    + if neighbour { NEIGHBOUR_MIB } else { 0 })
+                .min(spec.total_mib - 60)
+            },
             temperature: if hot {
                 SLOWDOWN + 2.0 + sway
             } else {

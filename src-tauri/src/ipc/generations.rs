@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use forgekeeper_domain::{
     error::ErrorInfo,
-    generation::{GenerationChoices, GenerationRecord, GenerationRequest, OwnPreset},
+    generation::{GenerationChoices, GenerationRecord, GenerationRequest, OwnPreset, Room},
     ids::{JobId, ServiceId},
 };
 use tauri::State;
@@ -14,15 +14,28 @@ use crate::session::Session;
 /// Most generations a page may ask for.
 const MOST_GENERATIONS: u32 = 500;
 
-/// Starts a test generation.
+/// Starts a test generation; `force` accepts that the memory of the card may not suffice.
 #[tauri::command]
 #[specta::specta]
 pub(super) async fn generation_start(
     session: State<'_, Arc<Session>>,
     service: ServiceId,
     request: GenerationRequest,
+    force: bool,
 ) -> Result<JobId, ErrorInfo> {
-    session.keeper().await?.generate(&service, request).await
+    let keeper = session.keeper().await?;
+    keeper.generate(&service, request, force).await
+}
+
+/// What a generation needs on its card, and what is there.
+#[tauri::command]
+#[specta::specta]
+pub(super) async fn generation_room(
+    session: State<'_, Arc<Session>>,
+    service: ServiceId,
+    request: GenerationRequest,
+) -> Result<Room, ErrorInfo> {
+    session.keeper().await?.room(&service, &request).await
 }
 
 /// Samplers, schedulers and models the service offers.

@@ -40,15 +40,18 @@ pub(super) async fn golden_set_remove(
     session.keeper().await?.remove_golden_set(name).await
 }
 
-/// Runs a set on a service; the job's id is that of the run.
+/// Runs a set on a service; the job's id is that of the run. `force` accepts that the memory of the card
+/// may not suffice.
 #[tauri::command]
 #[specta::specta]
 pub(super) async fn golden_run(
     session: State<'_, Arc<Session>>,
     set: String,
     service: ServiceId,
+    force: bool,
 ) -> Result<JobId, ErrorInfo> {
-    session.keeper().await?.run_golden(&set, &service).await
+    let keeper = session.keeper().await?;
+    keeper.run_golden(&set, &service, force).await
 }
 
 /// Runs of a set, newest first.

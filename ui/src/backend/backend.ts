@@ -26,6 +26,7 @@ import type {
   Measurement,
   SavedLog,
   SaveFormat,
+  Room,
   RuleDraft,
   RuleLanguage,
   RulesView,
@@ -112,7 +113,10 @@ export interface Backend {
   act(service: string, action: Action, force: boolean): Promise<string>;
   cancel(job: string): Promise<void>;
 
-  generate(service: string, request: GenerationRequest): Promise<string>;
+  /** `force` accepts that the memory of the card may not suffice. */
+  generate(service: string, request: GenerationRequest, force: boolean): Promise<string>;
+  /** What a generation needs on its card, and what is there. */
+  generationRoom(service: string, request: GenerationRequest): Promise<Room>;
   choices(service: string): Promise<GenerationChoices>;
   generations(limit: number): Promise<GenerationRecord[]>;
   /** Address of a picture: a hash, or a preview path from a job's progress. */
@@ -139,7 +143,7 @@ export interface Backend {
   saveGoldenSet(set: GoldenSet): Promise<void>;
   removeGoldenSet(name: string): Promise<void>;
   /** Makes every picture of a set on a service; the job's id, which is the run's as well. */
-  runGolden(set: string, service: string): Promise<string>;
+  runGolden(set: string, service: string, force: boolean): Promise<string>;
   /** Runs of a set, newest first. */
   goldenRuns(set: string): Promise<GoldenRun[]>;
   removeGoldenRun(id: string): Promise<void>;

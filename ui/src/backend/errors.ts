@@ -37,6 +37,9 @@ export const ERRORS: Record<ErrorCode, Severity> = {
   internal: 'failure',
 };
 
+/** What a person may ask for all the same. */
+export const FORCIBLE: readonly ErrorCode[] = ['gpu_memory_low'];
+
 const isCode = (value: unknown): value is ErrorCode =>
   typeof value === 'string' && (ERROR_CODES as readonly string[]).includes(value);
 

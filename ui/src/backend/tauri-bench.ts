@@ -18,6 +18,7 @@ export type TauriBench = Pick<
   | 'goldenSets'
   | 'saveGoldenSet'
   | 'removeGoldenSet'
+  | 'generationRoom'
   | 'runGolden'
   | 'goldenRuns'
   | 'removeGoldenRun'
@@ -49,6 +50,10 @@ export const tauriBench: TauriBench = {
     const read = await given(commands.parametersRead(base64(bytes)));
     return { ...read, request: whole(read.request) };
   },
+  generationRoom: async (service, request) => {
+    const room = await given(commands.generationRoom(service, request));
+    return { ...room, needed_bytes: room.needed_bytes ?? 0 };
+  },
   generationGraph: (service, request) => given(commands.generationGraph(service, request)),
   presets: async () => {
     const own = await given(commands.presetsList());
@@ -65,7 +70,7 @@ export const tauriBench: TauriBench = {
   goldenSets: () => given(commands.goldenSets()),
   saveGoldenSet: (set) => done(commands.goldenSetSave(set)),
   removeGoldenSet: (name) => done(commands.goldenSetRemove(name)),
-  runGolden: (set, service) => given(commands.goldenRun(set, service)),
+  runGolden: (set, service, force) => given(commands.goldenRun(set, service, force)),
   goldenRuns: (set) => given(commands.goldenRuns(set)),
   removeGoldenRun: (id) => done(commands.goldenRunRemove(id)),
   compareGolden: (reference, candidate) => given(commands.goldenCompare(reference, candidate)),

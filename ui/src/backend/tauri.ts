@@ -79,7 +79,8 @@ export function tauriBackend(): Backend {
     act: (service, action, force) => given(commands.actionRun(service, action, force)),
     cancel: (job) => done(commands.jobCancel(job)),
 
-    generate: (service, request) => given(commands.generationStart(service, request)),
+    generate: (service, request, force) => given(commands.generationStart(service, request, force)),
+    generationRoom: late('generationRoom'),
     choices: (service) => given(commands.generationChoices(service)),
     generations: (limit) => given(commands.generationList(limit)),
     pictureUrl: (path) => convertFileSrc(path, 'picture'),

@@ -41,6 +41,9 @@ export type GenerationRecord = wire.GenerationRecord_Serialize;
 export type GenerationChoices = wire.GenerationChoices;
 export type GenerationTiming = wire.GenerationTiming_Serialize;
 export type CardUse = wire.CardUse_Serialize;
+export type RoomVerdict = wire.RoomVerdict;
+/** As the keeper sends it: what is needed is always a number. */
+export type Room = wire.Room_Serialize & { needed_bytes: number };
 export type GalleryQuery = wire.GalleryQuery_Serialize;
 export type GalleryPage = wire.GalleryPage_Serialize;
 export type GalleryUse = wire.GalleryUse;

@@ -58,7 +58,7 @@ pub(super) async fn run(
             let order = handle.generate_workflow(&args.service, request, text);
             order.await?
         }
-        None => handle.generate(&args.service, request).await?,
+        None => handle.generate(&args.service, request, args.force).await?,
     };
     let mut follow = handle.follow_job(&id)?;
     let mut told = false;

@@ -49,7 +49,7 @@ pub(super) async fn run(
     let (candidate, ended) = match verb {
         GoldenVerb::Compare => (newest_here(args, &before)?, None),
         GoldenVerb::Record | GoldenVerb::Replay => {
-            let id = handle.run_golden(&set, &args.service).await?;
+            let id = handle.run_golden(&set, &args.service, args.force).await?;
             let ended = follow(session, &id, json, interrupt).await?;
             (id, Some(ended))
         }

@@ -1,6 +1,6 @@
 //! Which card made a picture, from readings taken before and meanwhile.
 
-use super::CardUse;
+use super::{CardUse, room};
 use crate::{
     gpu::{GpuCard, sample::GpuSample},
     ids::{GpuUuid, HostId, ServiceId},
@@ -39,6 +39,8 @@ struct Seen {
     uuid: GpuUuid,
     name: String,
     before: Option<u64>,
+    /// What the service held of it, in bytes.
+    held: Option<f64>,
     peak: Option<u64>,
     loads: (u64, u32),
     most: u32,
@@ -59,6 +61,8 @@ pub struct Whereabouts {
     pub placement: Option<Placement>,
     /// The card where its memory is counted.
     pub held: Option<GpuUuid>,
+    /// What it holds of each card, bytes, where that is known.
+    pub holds: Vec<(GpuUuid, f64)>,
 }
 
 impl Whereabouts {
@@ -73,6 +77,10 @@ impl Whereabouts {
             placement: Some(placement.clone()),
             // Memory on two cards does not say which of them computes.
             held: held.filter(|_| holding.next().is_none()),
+            holds: cards
+                .iter()
+                .filter_map(|card| Some((card.latest.uuid.clone(), room::held_by(service, card)?)))
+                .collect(),
         }
     }
 
@@ -80,6 +88,12 @@ impl Whereabouts {
     fn proved(&self) -> Option<&GpuUuid> {
         let proved = self.placement.as_ref()?.proved.as_ref()?;
         proved.card.as_ref().filter(|_| proved.faded.is_none())
+    }
+
+    /// The card that it computes on: the proved one, else the one that holds its memory. What is only
+    /// declared may be wrong.
+    pub fn computes_on(&self) -> Option<&GpuUuid> {
+        self.proved().or(self.held.as_ref())
     }
 
     /// Whether one of the cards that are read is meant for it, or was seen to be used by it. What
@@ -117,6 +131,7 @@ impl CardWatch {
                 uuid: sample.uuid.clone(),
                 name: sample.name.clone(),
                 before: None,
+                held: None,
                 peak: None,
                 loads: (0, 0),
                 most: 0,
@@ -138,6 +153,14 @@ impl CardWatch {
         }
     }
 
+    /// Takes in what the service held before it began.
+    pub fn held_before(&mut self, known: &Whereabouts) {
+        for seen in &mut self.seen {
+            let held = known.holds.iter().find(|(card, _)| *card == seen.uuid);
+            seen.held = held.map(|(_, bytes)| *bytes);
+        }
+    }
+
     /// The card that did the work: the proved one, else the one that holds the service's memory,
     /// else the only one that worked while all others rested. `None` where that cannot be told.
     #[allow(clippy::cast_precision_loss)] // Bytes of a card.
@@ -155,6 +178,7 @@ impl CardWatch {
             uuid: seen.uuid.clone(),
             name: seen.name.clone(),
             memory_before_bytes: seen.before.map(|bytes| bytes as f64),
+            held_before_bytes: seen.held,
             memory_peak_bytes: seen.peak.map(|bytes| bytes as f64),
             load_percent: seen.load(),
             proved: known.proved().is_some(),

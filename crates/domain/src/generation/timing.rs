@@ -35,6 +35,9 @@ pub struct CardUse {
     pub name: String,
     /// Memory in use before the generation, bytes.
     pub memory_before_bytes: Option<f64>,
+    /// Of it what the service itself held, bytes; `None` when that was not known.
+    #[serde(default)]
+    pub held_before_bytes: Option<f64>,
     /// Most memory in use meanwhile, bytes.
     pub memory_peak_bytes: Option<f64>,
     /// Mean load meanwhile, percent.

@@ -128,6 +128,7 @@ pub(super) async fn make(
     };
     tokio::pin!(task);
     let mut cards = Cards::look_at(easel.cards.as_ref());
+    cards.watch.held_before(&(easel.whereabouts)());
     let mut put: Option<Bytes> = None;
     let mut raw = loop {
         tokio::select! {

@@ -75,13 +75,18 @@ impl KeeperHandle {
     }
 
     /// Starts a test generation. When this program ends in the middle of it, the server goes on, and
-    /// the next keeper that stays finds it again under the same job id.
+    /// the next keeper that stays finds it again under the same job id. `GpuMemoryLow` when its card has
+    /// too little room, which `force` passes over.
     pub async fn generate(
         &self,
         id: &ServiceId,
         request: GenerationRequest,
+        force: bool,
     ) -> Result<JobId, ErrorInfo> {
         request.check().map_err(|problem| refused(&problem))?;
+        if !force {
+            self.has_room(id, &request).await?;
+        }
         self.begin_generation(id, Order::plain(request)).await
     }
 

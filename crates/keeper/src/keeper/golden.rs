@@ -61,11 +61,22 @@ impl KeeperHandle {
         if gone { Ok(()) } else { Err(unknown) }
     }
 
-    /// Runs a set on a service; the job's id is that of the run.
-    pub async fn run_golden(&self, set: &str, service: &ServiceId) -> Result<JobId, ErrorInfo> {
+    /// Runs a set on a service; the job's id is that of the run. `GpuMemoryLow` when the card has too
+    /// little room for one of its prompts, which `force` passes over.
+    pub async fn run_golden(
+        &self,
+        set: &str,
+        service: &ServiceId,
+        force: bool,
+    ) -> Result<JobId, ErrorInfo> {
         let sets = self.inner.store.golden_sets().await?;
         let found = sets.into_iter().find(|known| known.name == set);
         let set = found.ok_or_else(|| no_set(set))?;
+        if !force {
+            for prompt in &set.prompts {
+                self.has_room(service, &prompt.request).await?;
+            }
+        }
         let easel = self.easel(service).await?;
         let run = self.inner.jobs.begin(
             Job {

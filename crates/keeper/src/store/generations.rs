@@ -124,14 +124,25 @@ impl Store {
         &self,
         service: &ServiceId,
     ) -> Result<Option<GenerationRecord>, StoreError> {
+        Ok(self.newest_generations(service, 1).await?.pop())
+    }
+
+    /// The newest generations of one service, newest first.
+    pub async fn newest_generations(
+        &self,
+        service: &ServiceId,
+        limit: u32,
+    ) -> Result<Vec<GenerationRecord>, StoreError> {
         let service = service.clone();
         self.run(move |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT record FROM generations WHERE service = ?
-                 ORDER BY at_ns DESC, id DESC LIMIT 1",
+                 ORDER BY at_ns DESC, id DESC LIMIT ?",
             )?;
-            let rows = statement.query_map([service.as_str()], |row| row.get::<_, String>(0))?;
-            Ok(super::readable(rows)?.pop())
+            let rows = statement.query_map(params![service.as_str(), limit], |row| {
+                row.get::<_, String>(0)
+            })?;
+            super::readable(rows)
         })
         .await
     }

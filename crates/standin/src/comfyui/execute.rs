@@ -104,7 +104,7 @@ impl Comfy {
             let text = "CUDA error: an illegal memory access was encountered";
             return Err(Self::fail(node, "RuntimeError", text));
         }
-        if self.is(Fault::ImageOom) {
+        if self.is(Fault::ImageOom) || self.is(Fault::GpuFull) {
             *lock(&self.loaded) = None;
             let text = "Allocation on device 0 would exceed allowed memory. (out of memory)\nThis error means you ran out of memory on your GPU.";
             return Err(Self::fail(node, "torch.OutOfMemoryError", text));

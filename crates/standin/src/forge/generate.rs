@@ -261,7 +261,7 @@ impl Forge {
         }
         let on_cpu = self.is(Fault::ImageCpuFallback);
         self.show_memory(!on_cpu);
-        if self.is(Fault::ImageOom) {
+        if self.is(Fault::ImageOom) || self.is(Fault::GpuFull) {
             self.pace.wait(400.0).await;
             return Err(self.out_of_memory());
         }

@@ -14,6 +14,7 @@ import type { FakeOptions } from './life';
 import { readA1111 } from './parameters';
 import { generator } from './pictures';
 import type { FakeService } from './site';
+import { room } from './room';
 import { iso } from './site';
 
 const PAST = 500;
@@ -101,9 +102,17 @@ export class FakeGallery extends FakeCards {
     }
   }
 
-  async generate(id: string, request: GenerationRequest) {
-    this.calls.push(`generate ${id} ${JSON.stringify(request)}`);
+  async generationRoom(id: string, request: Pick<GenerationRequest, 'width' | 'height' | 'batch'>) {
+    return room(this.studio(this.find(id)).card, request, this.faults.has('gpu-memory-low'));
+  }
+
+  async generate(id: string, request: GenerationRequest, force = false) {
+    this.calls.push(`generate ${id} ${JSON.stringify(request)}${force ? ' all the same' : ''}`);
     const service = this.find(id);
+    const { verdict } = await this.generationRoom(id, request);
+    if (verdict === 'too_little' && !force) {
+      throw thrown('gpu_memory_low', 'the picture needs about 5.1 GiB on its card');
+    }
     if (this.faults.has('generation-refused')) {
       throw thrown('service_busy', 'a placement proof is running on this service');
     }

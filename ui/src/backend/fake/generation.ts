@@ -55,6 +55,7 @@ export function cardUse(card: FakeCard | null, width: number): CardUse | null {
     uuid: card.uuid,
     name: card.name,
     memory_before_bytes: before,
+    held_before_bytes: 4.2 * GIB,
     memory_peak_bytes: before + (1.1 + width / 800) * GIB,
     load_percent: 91,
     proved: card.index === 1,

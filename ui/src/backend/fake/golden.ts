@@ -104,11 +104,15 @@ export class FakeGolden extends FakeGallery {
     this.runs = this.runs.filter((run) => run.set !== name);
   }
 
-  async runGolden(name: string, id: string) {
-    this.calls.push(`golden run ${name} on ${id}`);
+  async runGolden(name: string, id: string, force = false) {
+    this.calls.push(`golden run ${name} on ${id}${force ? ' all the same' : ''}`);
     const set = this.sets.find((one) => one.name === name);
     if (!set) throw thrown('bad_request', `there is no set \`${name}\``);
     const service = this.find(id);
+    for (const { request } of force ? [] : set.prompts) {
+      if ((await this.generationRoom(id, request)).verdict !== 'too_little') continue;
+      throw thrown('gpu_memory_low', 'the picture needs about 5.1 GiB on its card');
+    }
     const key = `job-${this.jobs.length + 1}`;
     const job: Job = newJob(key, { what: 'golden' }, service, this.now);
     const run: GoldenRun = {

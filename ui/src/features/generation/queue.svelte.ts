@@ -12,6 +12,8 @@ export interface Waiting {
   request: GenerationRequest;
   /** Those of one turn go one after the other, whichever services they are for. */
   turn: number | null;
+  /** Sent even when the memory of the card may not suffice: a person said so. */
+  force: boolean;
   /** Why it could not be sent; it waits for a person then. */
   error: ErrorInfo | null;
 }
@@ -47,7 +49,7 @@ export class Queue {
     this.round = [];
     const more = services
       .slice(0, MOST_WAITING - this.waiting.length)
-      .map((service) => ({ id: ++this.count, service, request, turn, error: null }));
+      .map((service) => ({ id: ++this.count, service, request, turn, force: false, error: null }));
     this.waiting = [...this.waiting, ...more];
     return this.pump();
   }
@@ -61,8 +63,8 @@ export class Queue {
     this.waiting = [];
   }
 
-  again(id: number) {
-    this.change(id, { error: null });
+  again(id: number, force = false) {
+    this.change(id, { error: null, force });
     void this.pump();
   }
 
@@ -114,7 +116,7 @@ export class Queue {
 
   private async begin(next: Waiting, place: number) {
     try {
-      const job = await this.backend.generate(next.service, next.request);
+      const job = await this.backend.generate(next.service, next.request, next.force);
       if (next.turn !== null) this.turnOf = [...this.turnOf, { job, turn: next.turn }];
       this.asked.add(job);
       this.round = [...this.round, job];

@@ -1,4 +1,4 @@
-import { fireEvent, screen, within } from '@testing-library/svelte';
+import { fireEvent, screen, waitFor, within } from '@testing-library/svelte';
 import userEvent from '@testing-library/user-event';
 import { expect, test } from 'vitest';
 
@@ -124,6 +124,23 @@ test('a request that was refused waits for a person', async () => {
   await user.click(within(waiting).getByRole('button', { name: 'Try again' }));
   await settled();
   expect(asked(backend.calls)).toHaveLength(2);
+});
+
+test('what a card has too little memory for is told before, and is sent when a person says so', async () => {
+  const user = userEvent.setup();
+  const { backend } = await open('bench', { faults: ['gpu-memory-low'] });
+  const room = screen.getByTestId('bench-room');
+  await waitFor(() => {
+    expect(room.textContent).toMatch(/Needs about .+ will probably not suffice/s);
+  });
+  await user.click(screen.getByTestId('bench-generate'));
+  await settled();
+  const waiting = screen.getByTestId('bench-queued');
+  expect(within(waiting).getByRole('alert').dataset['code']).toBe('gpu_memory_low');
+  await user.click(within(waiting).getByTestId('error-force'));
+  await settled();
+  expect(asked(backend.calls).at(-1)).toMatch(/ all the same$/);
+  expect(screen.queryByTestId('bench-queued')).toBeNull();
 });
 
 test('a dropped picture fills the form in, what could not be read is told, and undo goes back', async () => {

@@ -178,6 +178,7 @@ fn times_peaks_and_votes_are_summed_up() {
         uuid: GpuUuid::new("GPU-a").unwrap(),
         name: "RTX 3090".to_owned(),
         memory_before_bytes: None,
+        held_before_bytes: None,
         memory_peak_bytes: Some(8e9),
         load_percent: None,
         proved: false,
