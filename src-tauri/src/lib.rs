@@ -18,6 +18,9 @@ use session::Session;
 
 /// Starts the program; returns when its last window is closed.
 pub fn main() -> ExitCode {
+    if let Some(code) = forgekeeper_keeper::clients::courier::carry_if_asked(std::env::args_os()) {
+        return code;
+    }
     message::use_console();
     let args = match args::parse(std::env::args_os().skip(1)) {
         Ok(args) => args,

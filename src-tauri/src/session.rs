@@ -194,7 +194,7 @@ impl Session {
 
 async fn start(paths: &Paths, demo: bool) -> Result<Running, ErrorInfo> {
     if !demo {
-        let keeper = Keeper::start(KeeperOptions::for_file(paths.clone())).await?;
+        let keeper = Keeper::start(KeeperOptions::for_file(paths.clone()).with_couriers()).await?;
         return Ok(Running { keeper, demo: None });
     }
     let site = DemoSite::start(DemoOptions::default())

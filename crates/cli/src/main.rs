@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use forgekeeper_keeper::sys::tasks::Tasks;
+use forgekeeper_keeper::{clients::courier, sys::tasks::Tasks};
 
 mod args;
 mod commands;
@@ -15,6 +15,9 @@ mod text;
 use interrupt::Interrupt;
 
 fn main() -> ExitCode {
+    if let Some(code) = courier::carry_if_asked(std::env::args_os()) {
+        return code;
+    }
     let cli = match args::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -48,7 +48,8 @@ impl Session {
         let paths = Paths::default_for(cli.config.clone());
         if !cli.demo {
             refuse_missing_settings(cli, &paths)?;
-            let keeper = Keeper::start(KeeperOptions::for_file(paths).for_one_command()).await?;
+            let options = KeeperOptions::for_file(paths).with_couriers();
+            let keeper = Keeper::start(options.for_one_command()).await?;
             let session = Self {
                 keeper,
                 demo: None,

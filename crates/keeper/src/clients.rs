@@ -1,6 +1,7 @@
 //! Clients of the services' own APIs: the probe behind the `api` rung, and test generations.
 
 pub mod comfyui;
+pub mod courier;
 pub mod errand;
 pub mod failure;
 pub mod forge;

@@ -10,7 +10,7 @@ use forgekeeper_domain::{
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::{
-    clients::http::Http,
+    clients::{courier::Courier, http::Http},
     event::KeeperEvent,
     jobs::Jobs,
     logs::{archive::Keeping, runtime},
@@ -92,6 +92,10 @@ pub struct KeeperOptions {
     pub keeps_journal: bool,
     /// What becomes of the services' logs.
     pub logs: LogKeeping,
+    /// A program that calls [`carry_if_asked`](crate::clients::courier::carry_if_asked) first of all:
+    /// it carries what must be answered even when this program ends. Without one this program does so
+    /// itself, and the answer is lost with it.
+    pub courier: Option<PathBuf>,
 }
 
 /// What a keeper does with the logs that it follows.
@@ -116,6 +120,7 @@ impl KeeperOptions {
             secrets_in_memory: false,
             keeps_journal: true,
             logs: LogKeeping::Stored(Keeping::default()),
+            courier: None,
         }
     }
 
@@ -129,6 +134,19 @@ impl KeeperOptions {
         }
     }
 
+    /// The same with couriers: this very program, whose `main` lets them through first of all.
+    #[must_use]
+    pub fn with_couriers(self) -> Self {
+        let courier = match std::env::current_exe() {
+            Ok(program) => Some(program),
+            Err(error) => {
+                tracing::warn!(%error, "this program does not find itself: it sends no couriers");
+                None
+            }
+        };
+        Self { courier, ..self }
+    }
+
     /// A run over the demo host's settings, with its history in a folder of its own.
     pub fn for_demo(mut paths: Paths, label: String, text: String) -> Self {
         paths.data_dir = paths.data_dir.join("demo");
@@ -139,6 +157,8 @@ impl KeeperOptions {
             secrets_in_memory: true,
             keeps_journal: true,
             logs: LogKeeping::StoredAnew(Keeping::default()),
+            // The demo host ends with this program: nothing could be carried on.
+            courier: None,
         }
     }
 }
@@ -249,6 +269,10 @@ impl Keeper {
             own_rules,
             own_presets,
             presence: Presence::new(options.paths.data_dir.join("running")),
+            courier: Courier::new(
+                &options.paths.data_dir.join("courier"),
+                options.courier.as_deref(),
+            ),
             data_dir: options.paths.data_dir,
         });
         // One command does not tidy up after others.

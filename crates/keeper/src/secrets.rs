@@ -97,8 +97,8 @@ impl Credentials {
         Ok(())
     }
 
-    /// As kept in the keyring.
-    fn sealed(&self) -> String {
+    /// As kept in the keyring; it must go nowhere that others can read.
+    pub(crate) fn sealed(&self) -> String {
         match self {
             Credentials::Basic { user, password } => serde_json::json!({
                 "scheme": "basic", "user": user, "password": password.expose(),

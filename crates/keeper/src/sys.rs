@@ -3,6 +3,7 @@
 //! Nothing outside this folder reads the clock, spawns a task or writes a file.
 
 pub mod clock;
+pub(crate) mod detached;
 pub(crate) mod file_watch;
 pub mod files;
 pub(crate) mod kernel;

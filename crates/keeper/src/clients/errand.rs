@@ -20,6 +20,9 @@ pub enum Ticket {
         task: String,
         /// Options that were set for everybody, and their former values, to be put back.
         borrowed: Option<[Map<String, Value>; 2]>,
+        /// The courier that carries it, where one does.
+        #[serde(default)]
+        courier: Option<String>,
     },
     /// ComfyUI.
     Comfyui {
@@ -81,6 +84,11 @@ impl Errand {
             ticket,
             ended_at: Arc::default(),
         })
+    }
+
+    /// Whether a ticket is kept, so that what is sent can be found again.
+    pub(super) fn keeps(&self) -> bool {
+        matches!(self, Self::Ticketed(_))
     }
 
     /// Whether a generation is looked for.

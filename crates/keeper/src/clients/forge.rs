@@ -8,6 +8,7 @@ mod follow;
 mod memory;
 mod offers;
 mod options;
+mod post;
 pub(crate) mod probe;
 pub(crate) mod progress;
 mod wire;

@@ -14,7 +14,7 @@ use reqwest::{
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION},
     redirect::Policy,
 };
-
+use serde::{Deserialize, Serialize};
 use tokio_tungstenite::tungstenite::{
     client::IntoClientRequest as _, handshake::client::Request as Handshake,
 };
@@ -31,7 +31,8 @@ const POOL_IDLE: Duration = Duration::from_secs(15);
 const MAX_HEADER_BYTES: usize = 2048;
 
 /// How a request ended without an answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
 pub enum HttpError {
     /// Nothing listens there, or the network does not lead there.
     #[error("the connection was refused: {0}")]
@@ -60,7 +61,8 @@ pub enum HttpError {
 }
 
 /// Why a body is not whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Cut {
     /// Larger than allowed; the rest was not read.
     TooLarge {
@@ -120,9 +122,9 @@ impl HttpAnswer {
 pub struct Ask<'a> {
     method: Method,
     path: &'a str,
-    body: Option<Bytes>,
+    pub(super) body: Option<Bytes>,
     deadline: Option<Duration>,
-    limit: usize,
+    pub(super) limit: usize,
 }
 
 impl<'a> Ask<'a> {
@@ -139,11 +141,15 @@ impl<'a> Ask<'a> {
 
     /// A POST of a JSON document.
     pub fn post(path: &'a str, json: &serde_json::Value, deadline: Duration) -> Self {
-        let body = Some(Bytes::from(json.to_string()));
+        Self::post_text(path, json.to_string(), deadline)
+    }
+
+    /// The same, written already.
+    pub(super) fn post_text(path: &'a str, json: String, deadline: Duration) -> Self {
         Self {
             method: Method::POST,
             path,
-            body,
+            body: Some(Bytes::from(json)),
             deadline: Some(deadline),
             limit: PROBE_LIMIT,
         }
@@ -172,8 +178,8 @@ impl<'a> Ask<'a> {
 /// The address of a service with the credentials that go there and nowhere else.
 #[derive(Debug, Clone)]
 pub struct Target {
-    base: Url,
-    credentials: Option<Credentials>,
+    pub(super) base: Url,
+    pub(super) credentials: Option<Credentials>,
 }
 
 impl Target {

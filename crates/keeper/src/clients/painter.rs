@@ -76,6 +76,14 @@ impl Painter {
         self.reach().errand.ended_at()
     }
 
+    /// Removes what a courier left of the generation: nothing more is to be read of it.
+    pub(crate) fn forget_carried(&self) {
+        let reach = self.reach();
+        if let (Some(courier), Some(name)) = (&reach.courier, reach.carried_by.get()) {
+            courier.forget(name);
+        }
+    }
+
     /// Names the service offers.
     pub async fn choices(&self) -> Result<GenerationChoices, ErrorInfo> {
         match self {

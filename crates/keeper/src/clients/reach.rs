@@ -1,10 +1,11 @@
 //! Where a service is reached, and how long it may say nothing: what both kinds of client stand on.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::{Arc, OnceLock, atomic::AtomicBool};
 
 use forgekeeper_domain::error::ErrorInfo;
 
 use super::{
+    courier::Courier,
     errand::Errand,
     failure,
     http::{Http, Target},
@@ -22,6 +23,10 @@ pub struct Reach {
     pub(super) errand: Errand,
     /// Whether the server's options are changed for everybody until a generation ends.
     pub(super) lends: Arc<AtomicBool>,
+    /// Carries what must be answered even when this program ends.
+    pub(super) courier: Option<Courier>,
+    /// The courier that carries this generation.
+    pub(super) carried_by: Arc<OnceLock<String>>,
 }
 
 impl Reach {
@@ -39,6 +44,8 @@ impl Reach {
             patience: Patience::default(),
             errand: Errand::default(),
             lends: Arc::default(),
+            courier: None,
+            carried_by: Arc::default(),
         })
     }
 
@@ -46,5 +53,12 @@ impl Reach {
     #[must_use]
     pub fn with_patience(self, patience: Patience) -> Self {
         Self { patience, ..self }
+    }
+
+    /// Sends what a ticket is kept of by courier.
+    #[must_use]
+    pub fn with_courier(self, courier: Courier) -> Self {
+        let courier = Some(courier);
+        Self { courier, ..self }
     }
 }

@@ -21,7 +21,8 @@ impl KeeperHandle {
         let watch = self.watch(id)?;
         let api = api_of(&watch.settings)?;
         let credentials = self.inner.secrets.get(id).await;
-        let reach = Reach::new(self.inner.http.clone(), api, credentials)?;
+        let reach = Reach::new(self.inner.http.clone(), api, credentials)?
+            .with_courier(self.inner.courier.clone());
         Ok(match watch.settings.kind {
             KindId::Forge => Painter::Forge(ForgeClient::new(reach)),
             KindId::Comfyui => Painter::Comfyui(ComfyClient::new(reach)),

@@ -232,20 +232,25 @@ pub(super) async fn remember_action(inner: &Inner, plan: &ActionPlan, acted: Act
 }
 
 /// Writes a generation into the history and judges the image rung by it.
-pub(super) async fn remember_generation(inner: &Inner, record: GenerationRecord) {
-    match inner.store.insert_generation(record.clone()).await {
+pub(super) async fn remember_generation(inner: &Inner, record: GenerationRecord) -> bool {
+    let stored = match inner.store.insert_generation(record.clone()).await {
         Ok(free) => {
             inner.pictures.recorded(&record.pictures);
             gallery::remove_pictures(inner, free).await;
             let hashes = record.pictures.iter().map(|p| p.hash.clone()).collect();
             gallery::count(inner, hashes).await;
             gallery::fit(inner).await;
+            true
         }
         // Its pictures stay until a walk through the folder finds that nothing holds them.
-        Err(error) => tracing::error!(%error, "a generation could not be written to the history"),
-    }
+        Err(error) => {
+            tracing::error!(%error, "a generation could not be written to the history");
+            false
+        }
+    };
     let _ = inner
         .reports
         .send(Report::Generation(Box::new(record)))
         .await;
+    stored
 }

@@ -147,7 +147,10 @@ impl KeeperHandle {
             let Some(record) = in_order(&stop, &cancel, &easel, made).await else {
                 return;
             };
-            doors::remember_generation(&inner, record).await;
+            // A record that could not be written leaves the answer to the next start.
+            if doors::remember_generation(&inner, record).await {
+                easel.painter.forget_carried();
+            }
         });
     }
 
@@ -187,6 +190,7 @@ impl KeeperHandle {
         let handle = self.clone();
         let stop = self.inner.tasks.token();
         self.inner.tasks.spawn("left generations", async move {
+            handle.tidy_answers().await;
             let mut looks = tokio::time::interval(LOOK_FOR_LEFT);
             loop {
                 tokio::select! {
@@ -198,6 +202,15 @@ impl KeeperHandle {
                 }
             }
         });
+    }
+
+    /// Removes answers that couriers left long ago and that nobody waits for.
+    async fn tidy_answers(&self) {
+        // Without knowing what is waited for, nothing goes.
+        if let Ok(pending) = self.inner.store.pending_generations().await {
+            let awaited: Vec<String> = pending.into_iter().filter_map(carried_by).collect();
+            self.inner.courier.tidy(&awaited);
+        }
     }
 
     async fn take_up_left(&self) -> Result<(), ErrorInfo> {
@@ -236,8 +249,13 @@ impl KeeperHandle {
             ticket,
             ..
         } = pending;
+        // An answer that is here needs no server, unless something is to be put back there.
+        let mut is_here = matches!(&ticket, Ticket::Forge { courier: Some(name), borrowed: None, .. }
+            if self.inner.courier.has_answer(name));
         loop {
-            self.answers(&service).await;
+            if !std::mem::take(&mut is_here) {
+                self.answers(&service).await;
+            }
             let run = self.begin_again(&job, &service, started_at);
             let parts = match run {
                 Ok(run) => self.easel(&service).await.map(|easel| (run, easel)),
@@ -303,6 +321,14 @@ pub(super) async fn in_order<T>(
     }
     cancel.cancel();
     tokio::time::timeout(LEAVING, work).await.ok()
+}
+
+/// The courier of a generation, where one carries it.
+fn carried_by(pending: PendingGeneration) -> Option<String> {
+    match pending.ticket {
+        Ticket::Forge { courier, .. } => courier,
+        Ticket::Comfyui { .. } => None,
+    }
 }
 
 /// Lets go what this program would still follow: the next one may take it up.

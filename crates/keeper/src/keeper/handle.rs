@@ -24,7 +24,7 @@ use tokio::sync::{
 
 use super::roster::Roster;
 use crate::{
-    clients::http::Http,
+    clients::{courier::Courier, http::Http},
     event::KeeperEvent,
     jobs::{Jobs, act, new_id},
     logs::{LogReader, ServiceLog, archive::Archive},
@@ -74,6 +74,8 @@ pub(super) struct Inner {
     pub(super) data_dir: PathBuf,
     /// Tells other programs that what this one follows is not theirs to take up.
     pub(super) presence: Presence,
+    /// Carries what must be answered even when this program ends.
+    pub(super) courier: Courier,
 }
 
 /// Reads the state and asks for work. Clones share one keeper.

@@ -84,6 +84,18 @@ mod tests {
         *,
     };
 
+    #[test]
+    fn a_ticket_of_before_the_couriers_is_read() {
+        let old = serde_json::json!({"kind": "forge", "task": "t", "borrowed": null});
+        let ticket: Ticket = serde_json::from_value(old).unwrap();
+        let expected = Ticket::Forge {
+            task: "t".to_owned(),
+            borrowed: None,
+            courier: None,
+        };
+        assert_eq!(ticket, expected);
+    }
+
     #[tokio::test]
     async fn a_pending_generation_is_taken_by_one_and_goes_with_its_record() {
         let dir = tempfile::tempdir().unwrap();
@@ -97,6 +109,7 @@ mod tests {
             ticket: Ticket::Forge {
                 task: "t".to_owned(),
                 borrowed: None,
+                courier: None,
             },
             owner: "dead".to_owned(),
         };

@@ -22,6 +22,17 @@ pub fn ensure_dir(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 
+/// Makes a folder that its owner alone may look into, and those above it.
+pub fn ensure_private_dir(path: &Path) -> io::Result<()> {
+    ensure_dir(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
 /// Reads a regular file of at most `max` bytes; a larger one is an error (`FileTooLarge`), not a
 /// cut. A file that another program rewrites in place meanwhile is read again, so that the start
 /// of the old text is not taken for the whole of the new.

@@ -22,9 +22,14 @@ pub struct Presence {
 impl Presence {
     /// Nothing is written before [`Presence::claim`].
     pub fn new(folder: PathBuf) -> Self {
+        Self::named(folder, uuid::Uuid::new_v4().simple().to_string())
+    }
+
+    /// The same under a name that others know already; it must be letters and digits.
+    pub(crate) fn named(folder: PathBuf, name: String) -> Self {
         Self {
             folder,
-            name: uuid::Uuid::new_v4().simple().to_string(),
+            name,
             held: Mutex::new(None),
         }
     }
@@ -34,11 +39,14 @@ impl Presence {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if held.is_none() {
             files::ensure_dir(&self.folder)?;
-            let file = fs::OpenOptions::new()
-                .create(true)
-                .truncate(false)
-                .write(true)
-                .open(self.path(&self.name))?;
+            let mut options = fs::OpenOptions::new();
+            options.create(true).truncate(false).write(true);
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::OpenOptionsExt as _;
+                options.mode(0o600);
+            }
+            let file = options.open(self.path(&self.name))?;
             match file.try_lock() {
                 Ok(()) => {}
                 // A file system without locks: two programs may follow one generation there.

@@ -1,5 +1,6 @@
-//! A picture that an earlier run of this program asked for: followed to its end. The answer went to
-//! a connection that is gone, and the server keeps no copy: its last live preview is all there is.
+//! A picture that an earlier run of this program asked for: followed to its end. A courier may carry
+//! its answer, or have left it. Without one the answer went to a connection that is gone, and the server
+//! keeps no copy: its last live preview is all there is.
 
 use std::time::Instant;
 
@@ -54,33 +55,80 @@ impl ForgeClient {
         on_progress: &mut (impl FnMut(LiveProgress) + Send),
     ) -> GenerationOutcomeRaw {
         let started = Instant::now();
-        let mut last_preview = None;
-        let failure = match &again.ticket {
-            Ticket::Forge { task, .. } => {
-                let mut told = |live: LiveProgress| {
-                    if let Some(preview) = &live.preview {
-                        last_preview = Some(preview.clone());
-                    }
-                    on_progress(live);
-                };
-                self.follow_task(task, request, cancel, &mut told).await
+        let Ticket::Forge {
+            task,
+            borrowed,
+            courier,
+        } = &again.ticket
+        else {
+            return GenerationOutcomeRaw::failed(another_kind(), started.elapsed());
+        };
+        let carried = match courier {
+            Some(name) => {
+                let carried = self.carried((task, name), again, request, cancel, on_progress);
+                Box::pin(carried).await
             }
-            Ticket::Comfyui { .. } => another_kind(),
+            None => None,
         };
-        let outcome = GenerationOutcomeRaw {
-            pictures: last_preview.into_iter().collect(),
-            ..GenerationOutcomeRaw::failed(failure, started.elapsed())
+        let outcome = match carried {
+            Some(outcome) => outcome,
+            None => {
+                self.unheard(task, request, started, cancel, on_progress)
+                    .await
+            }
         };
-        match &again.ticket {
-            Ticket::Forge {
-                borrowed: Some(borrowed),
-                ..
-            } => {
+        match borrowed {
+            Some(borrowed) => {
                 Borrowed::kept(self, borrowed.clone())
                     .put_back(outcome)
                     .await
             }
-            _ => outcome,
+            None => outcome,
+        }
+    }
+
+    /// Follows a task whose answer a courier carries, as if it had been sent now; `None` where there is
+    /// neither a courier nor an answer.
+    async fn carried(
+        &self,
+        (task, name): (&str, &str),
+        again: &Again,
+        request: &GenerationRequest,
+        cancel: &CancellationToken,
+        on_progress: &mut (impl FnMut(LiveProgress) + Send),
+    ) -> Option<GenerationOutcomeRaw> {
+        // What it leaves goes with the record, also when it is of no use.
+        let name = self.reach.carried_by.get_or_init(|| name.to_owned());
+        let courier = self.reach.courier.as_ref().filter(|c| c.is_known(name))?;
+        let give_up = CancellationToken::new();
+        let answer = self.await_courier(courier, name, request, &again.ended_at, &give_up);
+        let follower =
+            Follower::start(&self.reach.http, &self.reach.target, task, request.steps).await;
+        let waiting = (answer, give_up.clone());
+        self.follow(request, waiting, follower, cancel, on_progress)
+            .await
+    }
+
+    /// Follows a task whose answer is lost. Its last live preview is all there is.
+    pub(super) async fn unheard(
+        &self,
+        task: &str,
+        request: &GenerationRequest,
+        started: Instant,
+        cancel: &CancellationToken,
+        on_progress: &mut (impl FnMut(LiveProgress) + Send),
+    ) -> GenerationOutcomeRaw {
+        let mut last_preview = None;
+        let mut told = |live: LiveProgress| {
+            if let Some(preview) = &live.preview {
+                last_preview = Some(preview.clone());
+            }
+            on_progress(live);
+        };
+        let failure = Box::pin(self.follow_task(task, request, cancel, &mut told)).await;
+        GenerationOutcomeRaw {
+            pictures: last_preview.into_iter().collect(),
+            ..GenerationOutcomeRaw::failed(failure, started.elapsed())
         }
     }
 

@@ -27,6 +27,7 @@ use super::{
     follow::{Follower, Sign, Whose},
     offers::Dialect,
     options::{self, Borrowed},
+    post::{Posted, Sent},
     wire,
 };
 use crate::media::decode::MAX_FILE_BYTES;
@@ -93,17 +94,21 @@ impl ForgeClient {
             return failed(before_sent());
         }
         let body = wire::txt2img(request, &task, plan.dialect, &plan.options);
+        let courier = self.courier_for_it();
+        let sent = Sent {
+            request,
+            task: &task,
+            body: &body,
+            courier: courier.as_deref(),
+        };
+        let ticket = |borrowed| Ticket::Forge {
+            task: task.clone(),
+            borrowed,
+            courier: courier.clone(),
+        };
         if plan.dialect != Some(Dialect::Image) || plan.options.is_empty() {
-            self.reach
-                .errand
-                .keep(Ticket::Forge {
-                    task: task.clone(),
-                    borrowed: None,
-                })
-                .await;
-            return self
-                .run(request, &body, follower, cancel, &mut on_progress)
-                .await;
+            self.reach.errand.keep(ticket(None)).await;
+            return Box::pin(self.run(sent, follower, cancel, &mut on_progress)).await;
         }
         // Set for everybody, the options would spoil what another waits for.
         if follower.was_busy() {
@@ -115,18 +120,11 @@ impl ForgeClient {
         };
         let lent = borrowed.as_ref().map(Borrowed::to_keep);
         self.reach.lends.store(lent.is_some(), Ordering::Relaxed);
-        self.reach
-            .errand
-            .keep(Ticket::Forge {
-                task: task.clone(),
-                borrowed: lent,
-            })
-            .await;
+        self.reach.errand.keep(ticket(lent)).await;
         let outcome = if cancel.is_cancelled() {
             failed(before_sent())
         } else {
-            self.run(request, &body, follower, cancel, &mut on_progress)
-                .await
+            Box::pin(self.run(sent, follower, cancel, &mut on_progress)).await
         };
         let outcome = match borrowed {
             Some(borrowed) => borrowed.put_back(outcome).await,
@@ -176,26 +174,58 @@ impl ForgeClient {
     /// Sends a request and follows it to its end.
     async fn run(
         &self,
-        request: &GenerationRequest,
-        body: &Value,
-        mut follower: Follower<'_>,
+        sent: Sent<'_>,
+        follower: Follower<'_>,
         cancel: &CancellationToken,
         on_progress: &mut (impl FnMut(LiveProgress) + Send),
     ) -> GenerationOutcomeRaw {
         let started = Instant::now();
-        let ask = Ask::post("/sdapi/v1/txt2img", body, Duration::ZERO)
-            .limit(answer_limit(request))
-            .patient();
-        let work = self.reach.http.send(&self.reach.target, &ask);
-        tokio::pin!(work);
+        let give_up = CancellationToken::new();
+        let answer = self.post(&sent, &give_up);
+        let request = sent.request;
+        match Box::pin(self.follow(
+            request,
+            (answer, give_up.clone()),
+            follower,
+            cancel,
+            on_progress,
+        ))
+        .await
+        {
+            Some(outcome) => outcome,
+            // The server may be at it all the same.
+            None => {
+                self.unheard(sent.task, request, started, cancel, on_progress)
+                    .await
+            }
+        }
+    }
+
+    /// Follows a request to its answer; `None` when it is lost. Who gives up says so to whoever waits
+    /// for the answer, and the connection ends.
+    pub(super) async fn follow(
+        &self,
+        request: &GenerationRequest,
+        (answer, give_up): (impl Future<Output = Posted>, CancellationToken),
+        mut follower: Follower<'_>,
+        cancel: &CancellationToken,
+        on_progress: &mut (impl FnMut(LiveProgress) + Send),
+    ) -> Option<GenerationOutcomeRaw> {
+        let started = Instant::now();
+        tokio::pin!(answer);
 
         let mut asked_to_stop = false;
         let mut life = Life::new(self.reach.patience);
-        loop {
+        let failure = loop {
             tokio::select! {
                 biased;
-                answer = &mut work => {
-                    return self.finish(request, answer, asked_to_stop, started.elapsed()).await;
+                posted = &mut answer => {
+                    return match posted {
+                        Posted::Told(answer) => {
+                            Some(self.finish(request, answer, asked_to_stop, started.elapsed()).await)
+                        }
+                        Posted::Lost => None,
+                    };
                 }
                 () = cancel.cancelled(), if !asked_to_stop => {
                     match follower.is_ours_now().await {
@@ -203,7 +233,7 @@ impl ForgeClient {
                             asked_to_stop = true;
                             life.interrupted();
                         }
-                        whose => return GenerationOutcomeRaw::failed(left_alone(whose), started.elapsed()),
+                        whose => break left_alone(whose),
                     }
                 }
                 () = tokio::time::sleep(self.reach.patience.poll) => {
@@ -212,11 +242,15 @@ impl ForgeClient {
                         on_progress(look.live);
                     }
                     if let Some(silent) = life.too_long() {
-                        return GenerationOutcomeRaw::failed(silence(silent, asked_to_stop), started.elapsed());
+                        break silence(silent, asked_to_stop);
                     }
                 }
             }
-        }
+        };
+        give_up.cancel();
+        // What it still says is not waited for any more.
+        answer.await;
+        Some(GenerationOutcomeRaw::failed(failure, started.elapsed()))
     }
 
     async fn finish(
