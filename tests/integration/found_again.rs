@@ -20,7 +20,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use crate::rig::{Place, SECOND, get, holds, id, post, site, tell, until};
 
 /// A keeper that stays, over the place's settings and a data folder.
-async fn keeper(place: &Place, data: &str) -> Keeper {
+pub(crate) async fn keeper(place: &Place, data: &str) -> Keeper {
     let options = KeeperOptions {
         secrets_in_memory: true,
         // Two of them stand side by side here, and logs have one writer.
@@ -33,7 +33,7 @@ async fn keeper(place: &Place, data: &str) -> Keeper {
     Keeper::start(options).await.expect("a keeper")
 }
 
-fn asked(steps: u32) -> GenerationRequest {
+pub(crate) fn asked(steps: u32) -> GenerationRequest {
     GenerationRequest {
         prompt: "a long one".to_owned(),
         steps,
@@ -42,7 +42,7 @@ fn asked(steps: u32) -> GenerationRequest {
     }
 }
 
-async fn steps_are_made(handle: &KeeperHandle) {
+pub(crate) async fn steps_are_made(handle: &KeeperHandle) {
     until(handle, "steps", 30 * SECOND, |s| {
         let live = s.jobs.iter().filter_map(|job| job.generation.as_ref());
         live.clone().any(|live| live.step > Some(2))
@@ -51,7 +51,7 @@ async fn steps_are_made(handle: &KeeperHandle) {
 }
 
 /// The one generation that is kept in the end.
-async fn record(handle: &KeeperHandle, deadline: Duration) -> GenerationRecord {
+pub(crate) async fn record(handle: &KeeperHandle, deadline: Duration) -> GenerationRecord {
     let kept = async || {
         let page = handle.gallery(GalleryQuery::default()).await;
         page.expect("a page").records.pop()
@@ -60,15 +60,15 @@ async fn record(handle: &KeeperHandle, deadline: Duration) -> GenerationRecord {
     kept().await.expect("it is there")
 }
 
-async fn nothing_is_pending(data: &Path) {
+pub(crate) async fn nothing_is_pending(data: &Path) {
     let (store, _) = Store::open(data).await.expect("a history");
     assert_eq!(store.pending_generations().await.expect("read"), []);
     store.close().await;
 }
 
 /// A command that is killed once the server works at its picture.
-async fn killed(place: &Place, service: &str, steps: &str) {
-    let arguments = [
+pub(crate) async fn killed(place: &Place, service: &str, steps: &str, more: &[&str]) {
+    let mut arguments = vec![
         "generate",
         service,
         "--prompt",
@@ -81,6 +81,7 @@ async fn killed(place: &Place, service: &str, steps: &str) {
         "out",
         "--json",
     ];
+    arguments.extend(more);
     let mut child = place
         .command(&arguments)
         .spawn()
@@ -105,7 +106,7 @@ async fn killed(place: &Place, service: &str, steps: &str) {
 async fn a_picture_of_comfyui_is_found_after_a_kill() {
     let site = site(1.0).await;
     let place = Place::with(&site.config_toml());
-    killed(&place, "comfyui", "100").await;
+    killed(&place, "comfyui", "100", &[]).await;
     let keeper = keeper(&place, "cli").await;
     let handle = keeper.handle();
     // As a job of this keeper, with its progress.
@@ -144,7 +145,7 @@ async fn a_picture_of_comfyui_is_found_after_a_kill() {
 async fn a_picture_that_comfyui_finished_meanwhile_took_as_long_as_it_took() {
     let site = site(2.0).await;
     let place = Place::with(&site.config_toml());
-    killed(&place, "comfyui", "40").await;
+    killed(&place, "comfyui", "40", &[]).await;
     let api = site.api_url("comfyui").expect("a service of it");
     holds("it is finished", 60 * SECOND, async || {
         let answer = get(&format!("{api}/history")).await;
@@ -164,7 +165,7 @@ async fn a_picture_that_comfyui_finished_meanwhile_took_as_long_as_it_took() {
     assert!(keeper.shutdown().await.is_empty());
 }
 
-async fn restart(site: &DemoSite, container: &str) {
+pub(crate) async fn restart(site: &DemoSite, container: &str) {
     let engine = site.engine_url().replace("tcp://", "http://");
     let order = format!("{engine}/containers/{container}/restart?t=0");
     post(&order, "").await.expect("restarted");
@@ -172,23 +173,29 @@ async fn restart(site: &DemoSite, container: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_restart_of_the_server_lost_is_said() {
-    for (service, container) in [
-        ("comfyui", "comfyui-candidate"),
-        ("myia", "myia-supervisor-1"),
+    for (service, container, words) in [
+        (
+            "comfyui",
+            "comfyui-candidate",
+            "does not know the picture any more",
+        ),
+        // Its courier was told so, as the program itself would have been.
+        (
+            "myia",
+            "myia-supervisor-1",
+            "closed the connection without an answer",
+        ),
     ] {
         let site = site(5.0).await;
         let place = Place::with(&site.config_toml());
-        killed(&place, service, "150").await;
+        killed(&place, service, "150", &[]).await;
         restart(&site, container).await;
         let keeper = keeper(&place, "cli").await;
         let found = record(&keeper.handle(), 120 * SECOND).await;
         assert_eq!(found.verdict, GenerationVerdict::Failed, "{found:#?}");
         let error = found.error.expect("a reason");
         assert_eq!(error.code, ErrorCode::Api);
-        assert!(
-            error.message.contains("does not know the picture any more"),
-            "{error:?}"
-        );
+        assert!(error.message.contains(words), "{error:?}");
         assert!(keeper.shutdown().await.is_empty());
         nothing_is_pending(&place.folder.path().join("cli")).await;
         site.shutdown().await;
@@ -196,7 +203,7 @@ async fn what_a_restart_of_the_server_lost_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_forge_the_last_preview_is_left_and_the_record_says_so() {
+async fn of_forge_without_a_courier_the_last_preview_is_left_and_the_record_says_so() {
     let site = site(1.0).await;
     let place = Place::with(&site.config_toml());
     let first = keeper(&place, "keeper").await;

@@ -6,6 +6,7 @@
 )]
 
 mod bad_input;
+mod carried;
 mod cli_json;
 mod docker_engine;
 mod docker_faults;

@@ -24,7 +24,7 @@ pub const SECOND: Duration = Duration::from_secs(1);
 const COMMAND: Duration = Duration::from_secs(90);
 
 /// `forgekeeperctl` as built beside this test, unless `FORGEKEEPER_TEST_CTL` names another.
-fn ctl() -> PathBuf {
+pub fn ctl() -> PathBuf {
     if let Some(path) = std::env::var_os("FORGEKEEPER_TEST_CTL") {
         return path.into();
     }
