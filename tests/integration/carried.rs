@@ -405,3 +405,19 @@ async fn options_that_a_forge_lends_go_back_after_a_kill_with_a_courier_or_witho
         site.shutdown().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_courier_is_no_command_for_people() {
+    let place = Place::new();
+    let help = place.ctl(&["--help"]).await.ends_with(0);
+    let script = place.ctl(&["completions", "bash"]).await.ends_with(0);
+    for text in [help.stdout, script.stdout] {
+        assert!(!text.contains("carry"), "{text}");
+    }
+    place.ctl(&[CARRY, "more"]).await.ends_with(2);
+    place.ctl(&["--json", CARRY]).await.ends_with(2);
+    let idle = place.ctl(&[CARRY]).await.ends_with(1);
+    assert_eq!((idle.stdout, idle.stderr), (String::new(), String::new()));
+    let files = std::fs::read_dir(place.folder.path()).expect("a folder");
+    assert_eq!(files.count(), 0);
+}

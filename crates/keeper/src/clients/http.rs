@@ -247,14 +247,27 @@ pub struct Http {
 impl Http {
     /// Builds the client and installs the TLS provider for the process, once.
     pub fn new() -> Result<Self, HttpError> {
-        static PROVIDER: Once = Once::new();
-        PROVIDER.call_once(|| {
-            // Err means that another part of the program installed one before: as good.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        });
+        install_provider();
         Ok(Self {
             client: build(builder)?,
             unpooled: Arc::default(),
+        })
+    }
+
+    /// The same for one request to one place: the system's certificates, which take their time, are
+    /// read only where they are needed.
+    pub(super) fn for_one(target: &Target) -> Result<Self, HttpError> {
+        install_provider();
+        let unpooled = || builder().pool_max_idle_per_host(0);
+        // No redirect is followed: what begins without encryption stays without.
+        let client = if target.base.scheme() == "https" {
+            build(unpooled)?
+        } else {
+            build(|| unpooled().tls_certs_only([]))?
+        };
+        Ok(Self {
+            unpooled: Arc::new(OnceLock::from(client.clone())),
+            client,
         })
     }
 
@@ -347,6 +360,14 @@ impl Http {
             ready,
         })
     }
+}
+
+fn install_provider() {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        // Err means that another part of the program installed one before: as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
 }
 
 fn build(builder: impl Fn() -> reqwest::ClientBuilder) -> Result<reqwest::Client, HttpError> {

@@ -161,7 +161,11 @@ mod tests {
         let long = dir.path().join("long");
         write(&long, &Ok(answer(b"12345"))).unwrap();
         assert!(read(&long, 4).is_err(), "larger than may be");
-        write(&long, &Ok(answer(&[b'x'; 2 * MOST_HEAD_BYTES]))).unwrap();
+        let large = HttpAnswer {
+            body: Bytes::from(vec![b'x'; 2 * MOST_HEAD_BYTES]),
+            ..answer(b"")
+        };
+        write(&long, &Ok(large)).unwrap();
         let refused = read(&long, 4).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::FileTooLarge);
     }

@@ -62,12 +62,125 @@ pub(super) fn carry(input: impl Read, folder: &Folder) -> io::Result<()> {
 
 async fn send(parcel: &Parcel) -> Result<HttpAnswer, HttpError> {
     let ask = Ask::post_text(&parcel.path, parcel.body.clone(), parcel.patience());
-    let http = Http::new()?;
-    http.send(&parcel.target()?, &ask.limit(parcel.limit)).await
+    let target = parcel.target()?;
+    let http = Http::for_one(&target)?;
+    http.send(&target, &ask.limit(parcel.limit)).await
 }
 
 async fn called_back(folder: &Folder, name: &str) {
     while !folder.is_called_back(name) {
         tokio::time::sleep(LOOK).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{path::Path, thread};
+
+    use serde_json::json;
+
+    use super::{
+        super::super::{
+            http::{Cut, Target},
+            scripted::{Reply, Server, nobody},
+        },
+        *,
+    };
+    use crate::secrets::{Credentials, Sensitive};
+
+    const LIMIT: usize = 1000;
+
+    fn packed(name: &str, url: &str, patience: Duration) -> Vec<u8> {
+        let credentials = Credentials::Bearer {
+            token: Sensitive::new("sesam".to_owned()),
+        };
+        let target = Target::new(url, Some(credentials)).unwrap();
+        let ask = Ask::post("/draw", &json!({"a": 1}), Duration::ZERO).limit(LIMIT);
+        let parcel = Parcel::of(name, &target, &ask, patience);
+        parcel.packed().unwrap()
+    }
+
+    fn told(folder: &Path, name: &str) -> Result<HttpAnswer, HttpError> {
+        answer::read(&folder.join(format!("{name}.answer")), LIMIT).unwrap()
+    }
+
+    #[test]
+    fn it_sends_once_and_leaves_what_came() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::new(dir.path().to_owned());
+        let server = Server::start(|_| Reply::Json(500, "{\"error\": \"x\"}".to_owned()));
+        let parcel = packed("a", &server.url, Duration::from_secs(9));
+        for length in 0..parcel.len() {
+            carry(&parcel[..length], &folder).unwrap_err();
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        carry(&*parcel, &folder).unwrap();
+        let answer = told(dir.path(), "a").unwrap();
+        assert_eq!((answer.status, answer.cut), (500, None));
+        assert_eq!(&*answer.body, b"{\"error\": \"x\"}");
+        assert!(folder.has_begun("a") && !folder.is_at_work("a"));
+        carry(&*parcel, &folder).unwrap_err();
+        assert_eq!(server.asked(), ["POST /draw"]);
+        let seen = server.seen.lock().unwrap()[0].clone();
+        assert_eq!(seen.body, "{\"a\":1}");
+        assert!(
+            seen.head
+                .to_lowercase()
+                .contains("authorization: bearer sesam")
+        );
+    }
+
+    #[test]
+    fn what_goes_wrong_is_told_in_the_answer() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::new(dir.path().to_owned());
+        let server = Server::start(|_| Reply::Endless);
+        let minute = Duration::from_mins(1);
+        carry(&*packed("a", &server.url, minute), &folder).unwrap();
+        let answer = told(dir.path(), "a").unwrap();
+        assert_eq!(answer.cut, Some(Cut::TooLarge { limit: LIMIT }));
+        assert_eq!(answer.body.len(), LIMIT);
+        let server = Server::start(|_| Reply::Reset);
+        carry(&*packed("b", &server.url, minute), &folder).unwrap();
+        assert!(matches!(told(dir.path(), "b"), Err(HttpError::Reset(_))));
+        carry(&*packed("c", &nobody(), minute), &folder).unwrap();
+        assert!(matches!(told(dir.path(), "c"), Err(HttpError::Refused(_))));
+        let server = Server::start(|_| Reply::Hang);
+        carry(&*packed("d", &server.url, Duration::from_secs(1)), &folder).unwrap();
+        let late = HttpError::TimedOut { deadline_ms: 1000 };
+        assert_eq!(told(dir.path(), "d"), Err(late));
+    }
+
+    #[test]
+    fn one_that_is_called_back_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::new(dir.path().to_owned());
+        let server = Server::start(|_| Reply::Hang);
+        let parcel = packed("a", &server.url, Duration::from_mins(1));
+        thread::scope(|scope| {
+            let courier = scope.spawn(|| carry(&*parcel, &folder));
+            while server.asked().is_empty() {
+                thread::sleep(Duration::from_millis(10));
+            }
+            assert!(folder.is_at_work("a"));
+            folder.call_back("a").unwrap();
+            courier.join().unwrap().unwrap();
+        });
+        assert!(!folder.is_at_work("a"));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn only_its_one_argument_makes_it_a_courier() {
+        for words in [
+            &["forgekeeper"][..],
+            &[],
+            &["forgekeeper", "status"],
+            &["forgekeeper", "status", CARRY],
+            &["forgekeeper", CARRY, "more"],
+            &[CARRY],
+        ] {
+            assert!(carry_if_asked(words.iter().map(OsString::from)).is_none());
+        }
     }
 }
