@@ -249,16 +249,16 @@ impl KeeperHandle {
             ticket,
             ..
         } = pending;
-        // An answer that is here needs no server, unless something is to be put back there.
-        let mut is_here = matches!(&ticket, Ticket::Forge { courier: Some(name), borrowed: None, .. }
-            if self.inner.courier.has_answer(name));
         loop {
-            if !std::mem::take(&mut is_here) {
-                self.answers(&service).await;
-            }
-            let run = self.begin_again(&job, &service, started_at);
-            let parts = match run {
-                Ok(run) => self.easel(&service).await.map(|easel| (run, easel)),
+            // An answer that is here needs no server, unless something is to be put back there.
+            let is_here = matches!(&ticket, Ticket::Forge { courier: Some(name), borrowed: None, .. }
+                if self.inner.courier.has_answer(name));
+            self.can_be_taken_up(&service, is_here).await;
+            let parts = match self.easel(&service).await {
+                Ok(easel) => {
+                    let run = self.begin_again(&job, &service, started_at);
+                    run.map(|run| (run, easel))
+                }
                 Err(error) => Err(error),
             };
             match parts {
@@ -290,13 +290,16 @@ impl KeeperHandle {
         self.inner.jobs.begin(job, self.inner.reports.clone())
     }
 
-    /// Waits until a service's API answers; for ever when the settings do not name it.
-    async fn answers(&self, id: &ServiceId) {
+    /// Waits until a service's API answers, or only until it is known where nothing is to be asked of it;
+    /// for ever when the settings do not name it.
+    async fn can_be_taken_up(&self, id: &ServiceId, is_here: bool) {
         let mut state = self.state();
         let answers = state.wait_for(|state| {
             let service = state.services.iter().find(|service| service.id == *id);
             let api = service.and_then(|service| service.ladder.outcome(Rung::Api));
-            api.is_some_and(|api| matches!(api.status, Status::Ok | Status::Degraded))
+            let answers =
+                api.is_some_and(|api| matches!(api.status, Status::Ok | Status::Degraded));
+            answers || is_here && service.is_some()
         });
         // A closed channel means shutdown, which ends this task.
         let _ = answers.await;
