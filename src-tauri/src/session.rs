@@ -194,7 +194,9 @@ impl Session {
 
 async fn start(paths: &Paths, demo: bool) -> Result<Running, ErrorInfo> {
     if !demo {
-        let keeper = Keeper::start(KeeperOptions::for_file(paths.clone()).with_couriers()).await?;
+        // It loads no libraries of a window, which take longer than all else that a courier does.
+        let options = KeeperOptions::for_file(paths.clone()).with_couriers(Some("forgekeeperctl"));
+        let keeper = Keeper::start(options).await?;
         return Ok(Running { keeper, demo: None });
     }
     let site = DemoSite::start(DemoOptions::default())

@@ -48,7 +48,7 @@ impl Session {
         let paths = Paths::default_for(cli.config.clone());
         if !cli.demo {
             refuse_missing_settings(cli, &paths)?;
-            let options = KeeperOptions::for_file(paths).with_couriers();
+            let options = KeeperOptions::for_file(paths).with_couriers(None);
             let keeper = Keeper::start(options.for_one_command()).await?;
             let session = Self {
                 keeper,

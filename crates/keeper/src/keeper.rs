@@ -134,11 +134,16 @@ impl KeeperOptions {
         }
     }
 
-    /// The same with couriers: this very program, whose `main` lets them through first of all.
+    /// The same with couriers: this very program, whose `main` lets them through first of all, or one of
+    /// this name beside it that does so, too, and is faster at it.
     #[must_use]
-    pub fn with_couriers(self) -> Self {
+    pub fn with_couriers(self, rather: Option<&str>) -> Self {
         let courier = match std::env::current_exe() {
-            Ok(program) => Some(program),
+            Ok(program) => {
+                let name = rather.map(|name| format!("{name}{}", std::env::consts::EXE_SUFFIX));
+                let beside = name.map(|name| program.with_file_name(name));
+                beside.filter(|path| path.is_file()).or(Some(program))
+            }
             Err(error) => {
                 tracing::warn!(%error, "this program does not find itself: it sends no couriers");
                 None

@@ -1,7 +1,10 @@
 //! How a request for a picture is sent: by courier where its answer must not be lost with this program,
 //! else over a connection of its own.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 use forgekeeper_domain::{Timestamp, generation::GenerationRequest};
 use serde_json::Value;
@@ -51,9 +54,12 @@ impl ForgeClient {
             .limit(limit)
             .patient();
         if let (Some(courier), Some(name)) = (&self.reach.courier, sent.courier) {
+            let since = Instant::now();
             match courier.send(name, &self.reach.target, &ask).await {
                 Ok(child) => match courier.end_of(name, child, limit, give_up).await {
-                    Carried::Told(answer, _) => return Posted::Told(answer),
+                    Carried::Told(answer, _) => {
+                        return Posted::Told(answer.map(|answer| since_asked(answer, since)));
+                    }
                     Carried::Lost => return Posted::Lost,
                     Carried::NotBegun => tracing::warn!("a courier ended before it began"),
                 },
@@ -88,5 +94,16 @@ impl ForgeClient {
             }
             Carried::NotBegun | Carried::Lost => Posted::Lost,
         }
+    }
+}
+
+/// An answer with its times counted from when it was asked for: a courier counts from when it sends, and
+/// takes a moment to get going.
+fn since_asked(answer: HttpAnswer, since: Instant) -> HttpAnswer {
+    let before = since.elapsed().saturating_sub(answer.took);
+    HttpAnswer {
+        took: answer.took + before,
+        ready: answer.ready + before,
+        ..answer
     }
 }
