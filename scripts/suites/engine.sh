@@ -1,38 +1,13 @@
-# Integration tests: stand-ins on real sockets, and a real Docker Engine. A running engine is used
-# only through names and labels of our own; without one, an engine with a private socket and data
-# folder is started and ended here.
+# Integration tests: stand-ins on real sockets, and a real Docker Engine.
 source "$(dirname "${BASH_SOURCE[0]}")/../suite.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../real-engine.sh"
 cd "$FK_ROOT"
-
-work="$(mktemp -d /tmp/forgekeeper-engine.XXXXXX)"
-clean_up() { "$FK_ROOT/scripts/engine.sh" remove "$work" || rm -rf "$work"; }
-trap clean_up EXIT
-
-must "static stand-in" "$FK_ROOT/scripts/static-standin.sh"
-FORGEKEEPER_TEST_STANDIN="$("$FK_ROOT/scripts/static-standin.sh" --path)"
-export FORGEKEEPER_TEST_STANDIN
-
-running_engine() {
-  local host
-  host="${DOCKER_HOST:-unix:///var/run/docker.sock}"
-  case "$host" in unix://*) ;; *) return 1 ;; esac
-  DOCKER_HOST="$host" timeout 5 docker version >/dev/null 2>&1 && say "$host"
-}
+real_engine
 
 # Tests that need an engine, or root for one of their own, are marked `ignored` with that reason.
 ignored=()
-if ! can_be_root || ! have dockerd; then
-  unset FORGEKEEPER_TEST_DOCKER
-  say "   no real engine: starting dockerd needs root, or sudo without a password" >&3
-else
+if [ -n "${FORGEKEEPER_TEST_DOCKER:-}" ]; then
   ignored=(--include-ignored)
-  if FORGEKEEPER_TEST_DOCKER="$(running_engine)"; then
-    say "   using the running engine at $FORGEKEEPER_TEST_DOCKER" >&3
-  else
-    must "an engine of our own" "$FK_ROOT/scripts/engine.sh" start "$work"
-    FORGEKEEPER_TEST_DOCKER="unix://$work/docker.sock"
-  fi
-  export FORGEKEEPER_TEST_DOCKER
   if [ "$(id -u)" -ne 0 ]; then
     host="$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')"
     export "CARGO_TARGET_${host}_RUNNER=sudo -n -E"

@@ -1,5 +1,6 @@
 # The real program in a real WebKitGTK window, driven through WebDriver on the demo host.
 source "$(dirname "${BASH_SOURCE[0]}")/../suite.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../real-engine.sh"
 cd "$FK_ROOT"
 [ "$(uname -s)" = Linux ] || skip "WebKitWebDriver drives the window on Linux only"
 for tool in WebKitWebDriver Xvfb dbus-run-session; do
@@ -8,6 +9,7 @@ done
 must "npm packages" npm_packages
 must "pages" ui_dist
 must "programs" cargo build --locked --workspace --bins
+real_engine
 FORGEKEEPER_BIN="$CARGO_TARGET_DIR/debug/forgekeeper"
 export FORGEKEEPER_BIN
 window_test_again() { one_node_test "$1" "$2" scripts/with-screen.sh; }

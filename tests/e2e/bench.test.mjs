@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
+import { Bench } from './bench.mjs';
 import { Window } from './driver.mjs';
 import { picture } from './pictures.mjs';
 import { Site } from './site.mjs';
@@ -15,35 +16,15 @@ describe('the test bench', () => {
   let window;
   const click = async (id) => (await window.get(id)).click();
   const textOf = async (id) => (await window.get(id)).text();
-  /** The request goes to these services and no other. */
-  const only = (...ids) =>
-    window.script(
-      `for (const box of document.querySelectorAll('[data-testid^="bench-on-"]')) {
-        if (box.checked !== arguments[0].includes(box.dataset.testid.slice(9))) box.click();
-      }`,
-      ids,
-    );
-  const set = (id, value) =>
-    window.script(
-      `const field = document.querySelector('[data-testid="' + arguments[0] + '"]');
-      field.value = arguments[1];
-      field.dispatchEvent(new Event('input', { bubbles: true }));
-      field.dispatchEvent(new Event('change', { bubbles: true }));`,
-      id,
-      String(value),
-    );
-  const rest = () =>
-    window.until(
-      'the end of the work',
-      () => window.script(`return document.querySelector('[data-testid="bench-progress"]') === null`),
-      60_000,
-    );
+  /** @type {Bench} */
+  let bench;
 
   before(async () => {
     const binary = process.env.FORGEKEEPER_BIN;
     assert.ok(binary, 'FORGEKEEPER_BIN must name the program');
     site = await Site.start(binary, 2);
     window = await Window.open({ binary, env: site.env });
+    bench = new Bench(window);
     await click('nav-bench');
     await window.get('bench-on-myia');
   });
@@ -53,34 +34,34 @@ describe('the test bench', () => {
   });
 
   test('the form says what is wrong before anything is sent', async () => {
-    await only('myia');
-    await set('bench-width', 513);
+    await bench.only('myia');
+    await bench.set('bench-width', 513);
     await window.until('the problem', async () => /8/.test(await textOf('bench-form')));
     assert.equal(await (await window.get('bench-generate')).attribute('disabled'), 'true');
-    await set('bench-width', 512);
+    await bench.set('bench-width', 512);
     await window.script(`document.querySelector('[data-testid="bench-advanced"]').open = true`);
     await picture(window, 'form', 'bench');
     await window.script(`document.querySelector('[data-testid="bench-advanced"]').open = false`);
   });
 
   test('a picture of Forge appears while it is made, and its time is told apart', async () => {
-    await set('bench-prompt', 'a lighthouse at dusk');
-    await set('bench-seed', 7);
-    await set('bench-steps', 20);
+    await bench.set('bench-prompt', 'a lighthouse at dusk');
+    await bench.set('bench-seed', 7);
+    await bench.set('bench-steps', 20);
     await click('bench-generate');
     await window.find('[data-testid="bench-progress"] img', 30_000);
     await picture(window, 'running', 'bench');
     await window.get('bench-picture', 60_000);
-    await rest();
+    await bench.rest();
     assert.match(await textOf('bench-card'), /3080/);
     await picture(window, 'result', 'bench');
   });
 
   test('the same request goes to ComfyUI, and both pictures stand side by side', async () => {
-    await only('comfyui');
+    await bench.only('comfyui');
     await click('bench-generate');
     await window.find('[data-testid="bench-progress"] img', 30_000);
-    await rest();
+    await bench.rest();
     await window.until('the result', () =>
       window.script(`return document.querySelector('[data-verdict] h3')?.textContent === 'comfyui'`), 30_000);
     await click('bench-compare');
@@ -97,7 +78,7 @@ describe('the test bench', () => {
 
   test('what fails says why in words', async () => {
     await site.raise('image-oom', 'myia');
-    await only('myia');
+    await bench.only('myia');
     await click('bench-generate');
     await window.until('the reason', async () => /memory/i.test(await textOf('bench-verdict')), 60_000);
     await picture(window, 'error', 'bench');
@@ -116,16 +97,16 @@ describe('the test bench', () => {
 
   test('a golden set is recorded twice and compared', async () => {
     await click('tab-make');
-    await only('myia');
-    await set('bench-steps', 4);
+    await bench.only('myia');
+    await bench.set('bench-steps', 4);
     await click('tab-golden');
     await window.get('golden-empty');
     await click('golden-from-form');
-    await set('golden-name', 'Harbour');
-    await set('golden-prompt-name', 'lighthouse');
+    await bench.set('golden-name', 'Harbour');
+    await bench.set('golden-prompt-name', 'lighthouse');
     await click('golden-save');
     await window.get('golden-set');
-    await set('golden-service', 'myia');
+    await bench.set('golden-service', 'myia');
     for (const runs of [1, 2]) {
       await click('golden-run');
       await window.until(`run ${runs}`, () =>

@@ -196,6 +196,13 @@ export class Window {
     return bytes;
   }
 
+  /** Ends the program as a crash does, without a word to it; then the window is gone. */
+  async kill() {
+    for (const pid of await childrenOf(this.#driver.pid)) process.kill(pid, 'SIGKILL');
+    this.#session = undefined;
+    await this.close();
+  }
+
   async close() {
     if (this.#session) {
       // A program that already ended has no session left to delete.

@@ -16,7 +16,7 @@ async function thumbnails() {
   const found = new Map();
   const folder = join(GALLERY_DATA, 'demo');
   for (const name of await readdir(folder, { recursive: true })) {
-    if (!/thumb/.test(name) || !/\.(webp|jpg|png)$/.test(name)) continue;
+    if (!name.endsWith('.thumb')) continue;
     found.set(name, (await stat(join(folder, name))).mtimeMs);
   }
   return found;

@@ -166,7 +166,7 @@ async fn a_keeper_that_ends_in_order_leaves_its_courier_at_work() {
     let place = Place::with(&site.config_toml());
     let first = sending(&place, &ctl()).await;
     let handle = first.handle();
-    let job = handle.generate(&id(FORGE), asked(80)).await;
+    let job = handle.generate(&id(FORGE), asked(80), false).await;
     let job = job.expect("accepted");
     steps_are_made(&handle).await;
     assert!(first.shutdown().await.is_empty());
@@ -204,7 +204,7 @@ async fn no_courier_lingers_whatever_becomes_of_its_picture() {
     let keeper = sending(&place, &ctl()).await;
     let handle = keeper.handle();
     let begin = async |steps| {
-        let job = handle.generate(&id(FORGE), asked(steps)).await;
+        let job = handle.generate(&id(FORGE), asked(steps), false).await;
         job.expect("accepted")
     };
 
@@ -263,7 +263,7 @@ async fn why_a_server_refused_is_told_as_without_a_courier() {
     let place = Place::with(&site.config_toml());
     let keeper = sending(&place, &ctl()).await;
     let handle = keeper.handle();
-    let job = handle.generate(&id(FORGE), asked(10)).await;
+    let job = handle.generate(&id(FORGE), asked(10), false).await;
     let record = ended(&handle, &job.expect("accepted")).await;
     assert_eq!(record.verdict, GenerationVerdict::OutOfMemory, "{record:?}");
     nothing_lingers(&place).await;
@@ -298,7 +298,7 @@ async fn a_courier_shows_its_credentials_to_nobody() {
     };
     let set = handle.set_credentials(&id(FORGE), credentials).await;
     set.expect("kept");
-    let job = handle.generate(&id(FORGE), asked(20)).await;
+    let job = handle.generate(&id(FORGE), asked(20), false).await;
     let job = job.expect("accepted");
     let pid = a_courier_works(&place).await;
     steps_are_made(&handle).await;
@@ -338,7 +338,7 @@ async fn without_its_courier_a_picture_is_made_all_the_same() {
     for program in ["/nowhere/forgekeeper", "/bin/true", "/bin/false"] {
         let keeper = sending(&place, Path::new(program)).await;
         let handle = keeper.handle();
-        let job = handle.generate(&id(FORGE), asked(5)).await;
+        let job = handle.generate(&id(FORGE), asked(5), false).await;
         is_whole(&ended(&handle, &job.expect("accepted")).await);
         nothing_lingers(&place).await;
         assert!(keeper.shutdown().await.is_empty());
@@ -351,7 +351,7 @@ async fn a_courier_that_is_killed_leaves_what_the_server_shows() {
     let place = Place::with(&site.config_toml());
     let keeper = sending(&place, &ctl()).await;
     let handle = keeper.handle();
-    let job = handle.generate(&id(FORGE), asked(60)).await;
+    let job = handle.generate(&id(FORGE), asked(60), false).await;
     let job = job.expect("accepted");
     steps_are_made(&handle).await;
     let pid = a_courier_works(&place).await;

@@ -91,7 +91,11 @@ enum Command {
         args: Vec<String>,
     },
     /// Writes a root file system around this binary to standard output, for `docker import`.
-    Rootfs,
+    Rootfs {
+        /// As of an image whose program runs without a supervisor.
+        #[arg(long)]
+        no_supervisor: bool,
+    },
     /// Writes so many lines as Forge writes them, as fast as they are read: a log to measure with.
     Lines {
         /// How many.
@@ -191,9 +195,9 @@ async fn command(command: Command) -> Result<(), Failure> {
             let file = std::path::Path::new(container_side::FAULT_FILE);
             container_side::faults::store(file, container_side::faults::read(&name)?, !clear)?;
         }
-        Command::Rootfs => {
+        Command::Rootfs { no_supervisor } => {
             let binary = std::fs::read(std::env::current_exe()?)?;
-            rootfs::write(&mut std::io::stdout().lock(), &binary)?;
+            rootfs::write(&mut std::io::stdout().lock(), &binary, !no_supervisor)?;
         }
         Command::Lines { count, rate } => {
             let mut out = std::io::BufWriter::new(std::io::stdout().lock());

@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
-/// Name and target of the links that make the binary answer to other names.
+const SUPERVISOR: &str = "usr/bin/supervisorctl";
+/// The links that make the binary answer to other names.
 const LINKS: &[&str] = &[
-    "usr/bin/supervisorctl",
+    SUPERVISOR,
     "usr/bin/nvidia-smi",
     "bin/tail",
     "bin/test",
@@ -48,8 +49,8 @@ fn header(name: &str, mode: u64, size: u64, kind: u8, target: &str) -> [u8; 512]
     block
 }
 
-/// Writes the archive around `binary`.
-pub fn write(out: &mut impl Write, binary: &[u8]) -> io::Result<()> {
+/// Writes the archive around `binary`; images whose program is PID 1 itself have no supervisor.
+pub fn write(out: &mut impl Write, binary: &[u8], supervisor: bool) -> io::Result<()> {
     for folder in FOLDERS {
         out.write_all(&header(folder, 0o755, 0, b'5', ""))?;
     }
@@ -57,7 +58,7 @@ pub fn write(out: &mut impl Write, binary: &[u8]) -> io::Result<()> {
     out.write_all(&header("bin/forgekeeper-standin", 0o755, size, b'0', ""))?;
     out.write_all(binary)?;
     out.write_all(&vec![0u8; (512 - binary.len() % 512) % 512])?;
-    for link in LINKS {
+    for link in LINKS.iter().filter(|link| supervisor || **link != SUPERVISOR) {
         out.write_all(&header(link, 0o777, 0, b'2', "/bin/forgekeeper-standin"))?;
     }
     out.write_all(&[0u8; 1024])?;
@@ -71,7 +72,7 @@ mod tests {
     #[test]
     fn every_header_sums_up() {
         let mut tar = Vec::new();
-        write(&mut tar, &[7u8; 700]).unwrap();
+        write(&mut tar, &[7u8; 700], true).unwrap();
         assert_eq!(tar.len() % 512, 0);
         let block = &tar[..512];
         let told = u64::from_str_radix(std::str::from_utf8(&block[148..154]).unwrap(), 8).unwrap();
