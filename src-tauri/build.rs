@@ -6,6 +6,7 @@ const COMMANDS: &[&str] = &[
     "action_plan",
     "action_run",
     "job_cancel",
+    "job_skip",
     "generation_start",
     "generation_choices",
     "generation_graph",

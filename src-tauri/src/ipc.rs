@@ -23,6 +23,7 @@ pub fn builder() -> Builder<tauri::Wry> {
             actions::action_plan,
             actions::action_run,
             actions::job_cancel,
+            actions::job_skip,
             generations::generation_start,
             generations::generation_choices,
             generations::generation_graph,

@@ -32,5 +32,6 @@ mod rig;
 mod room;
 mod settings_change;
 mod shutdown;
+mod skipped;
 mod story;
 mod story_engine;

@@ -125,4 +125,7 @@ pub struct Job {
     pub error: Option<ErrorInfo>,
     /// Whether cancelling it makes sense now.
     pub cancellable: bool,
+    /// Whether its picture can be taken as it is now, unfinished.
+    #[serde(default)]
+    pub skippable: bool,
 }

@@ -42,6 +42,7 @@ struct Running {
     on: (ServiceId, Sort),
     job: watch::Receiver<Job>,
     cancel: CancellationToken,
+    skip: CancellationToken,
 }
 
 /// What excludes what: an action excludes actions, a generation excludes generations.
@@ -78,7 +79,7 @@ impl Jobs {
             )
             .hint("Wait for it to end, or cancel it."));
         }
-        let cancel = CancellationToken::new();
+        let (cancel, skip) = (CancellationToken::new(), CancellationToken::new());
         let (sender, receiver) = watch::channel(job.clone());
         inner.running.insert(
             job.id.clone(),
@@ -86,6 +87,7 @@ impl Jobs {
                 on,
                 job: receiver,
                 cancel: cancel.clone(),
+                skip: skip.clone(),
             },
         );
         Ok(JobRun {
@@ -94,6 +96,7 @@ impl Jobs {
             sender,
             reports,
             cancel,
+            skip,
         })
     }
 
@@ -108,6 +111,21 @@ impl Jobs {
             ));
         }
         running.cancel.cancel();
+        Ok(())
+    }
+
+    /// Asks a running job for its picture as it is.
+    pub(crate) fn skip(&self, id: &JobId) -> Result<(), ErrorInfo> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = inner.running.get(id).ok_or_else(|| unknown(id))?;
+        if !running.job.borrow().skippable {
+            return Err(ErrorInfo::new(
+                ErrorCode::Refused,
+                "its picture cannot be had as it is now",
+            )
+            .hint("It can be while Forge samples it."));
+        }
+        running.skip.cancel();
         Ok(())
     }
 
@@ -177,6 +195,8 @@ pub(crate) struct JobRun {
     reports: mpsc::Sender<Report>,
     /// Cancelled by the user.
     pub(crate) cancel: CancellationToken,
+    /// Its picture is wanted as it is.
+    pub(crate) skip: CancellationToken,
 }
 
 impl JobRun {
@@ -196,6 +216,7 @@ impl JobRun {
         self.job.error = error;
         self.job.finished_at = Some(clock::now());
         self.job.cancellable = false;
+        self.job.skippable = false;
         // Before anybody is told: who waited for the end may act at once.
         self.jobs.ended(&self.job.id);
         self.show().await;
@@ -219,6 +240,7 @@ impl Drop for JobRun {
             }
             self.job.finished_at = Some(clock::now());
             self.job.cancellable = false;
+            self.job.skippable = false;
             self.jobs.ended(&self.job.id);
             self.sender.send_replace(self.job.clone());
             // Full or closed: the keeper is shutting down and nobody will read it.
@@ -250,6 +272,7 @@ mod tests {
             proved: None,
             error: None,
             cancellable: true,
+            skippable: false,
         };
         jobs.begin(job, reports.clone()).unwrap()
     }

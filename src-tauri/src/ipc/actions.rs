@@ -49,6 +49,13 @@ pub(super) async fn action_run(
     session.keeper().await?.act(&service, action, force).await
 }
 
+/// Asks for the picture of a running job as it is now.
+#[tauri::command]
+#[specta::specta]
+pub(super) async fn job_skip(session: Shell<'_>, job: JobId) -> Result<(), ErrorInfo> {
+    session.keeper().await?.skip(&job)
+}
+
 /// Asks a running job to end.
 #[tauri::command]
 #[specta::specta]

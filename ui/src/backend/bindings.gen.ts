@@ -13,6 +13,8 @@ export const commands = {
 	actionRun: (service: ServiceId, action: Action, force: boolean) => typedError<JobId, ErrorInfo_Serialize>(__TAURI_INVOKE("action_run", { service, action, force })),
 	/**  Asks a running job to end. */
 	jobCancel: (job: JobId) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("job_cancel", { job })),
+	/**  Asks for the picture of a running job as it is now. */
+	jobSkip: (job: JobId) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("job_skip", { job })),
 	/**  Starts a test generation; `force` accepts that the memory of the card may not suffice. */
 	generationStart: (service: ServiceId, request: GenerationRequest_Deserialize, force: boolean) => typedError<JobId, ErrorInfo_Serialize>(__TAURI_INVOKE("generation_start", { service, request, force })),
 	/**  Samplers, schedulers and models the service offers. */
@@ -2371,6 +2373,8 @@ export type Job_Deserialize = {
 	error?: ErrorInfo_Deserialize | null,
 	/**  Whether cancelling it makes sense now. */
 	cancellable: boolean,
+	/**  Whether its picture can be taken as it is now, unfinished. */
+	skippable?: boolean,
 };
 
 /**  One long operation as shown. */
@@ -2405,6 +2409,8 @@ export type Job_Serialize = {
 	error: ErrorInfo_Serialize | null,
 	/**  Whether cancelling it makes sense now. */
 	cancellable: boolean,
+	/**  Whether its picture can be taken as it is now, unfinished. */
+	skippable: boolean,
 };
 
 /**  Everything known at one moment. */

@@ -61,6 +61,18 @@ impl Painter {
         self
     }
 
+    /// Listens for the wish to have a picture as it is.
+    #[must_use]
+    pub fn with_skip(mut self, skip: CancellationToken) -> Self {
+        self.reach_mut().skip = skip;
+        self
+    }
+
+    /// Whether a picture that is being made can be had as it is: ComfyUI has no such order.
+    pub(crate) fn skips(&self) -> bool {
+        matches!(self, Self::Forge(_)) && !self.finds()
+    }
+
     /// Whether a server's options are changed for everybody until the generation ends.
     pub(crate) fn lends(&self) -> bool {
         self.reach().lends.load(Ordering::Relaxed)

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock, atomic::AtomicBool};
 
 use forgekeeper_domain::error::ErrorInfo;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     courier::Courier,
@@ -23,6 +24,8 @@ pub struct Reach {
     pub(super) errand: Errand,
     /// Whether the server's options are changed for everybody until a generation ends.
     pub(super) lends: Arc<AtomicBool>,
+    /// Asks for the picture as it is, unfinished.
+    pub(super) skip: CancellationToken,
     /// Carries what must be answered even when this program ends.
     pub(super) courier: Option<Courier>,
     /// The courier that carries this generation.
@@ -44,6 +47,7 @@ impl Reach {
             patience: Patience::default(),
             errand: Errand::default(),
             lends: Arc::default(),
+            skip: CancellationToken::new(),
             courier: None,
             carried_by: Arc::default(),
         })

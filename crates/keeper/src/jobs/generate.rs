@@ -11,10 +11,11 @@ use forgekeeper_domain::{
         GenerationStage, GenerationVerdict, Moment, StageClock, Whereabouts, workflow::Workflow,
     },
     ids::{HostId, JobId},
-    job::JobPhase,
+    job::{JobKind, JobPhase},
     logs::{LogQuery, traceback::is_cause_line},
 };
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::JobRun;
 use crate::{
@@ -65,6 +66,15 @@ pub(crate) struct Easel {
 }
 
 impl Easel {
+    /// The same, listening for the wish to have a picture as it is.
+    #[must_use]
+    pub(crate) fn with_skip(self, skip: CancellationToken) -> Self {
+        Self {
+            painter: self.painter.with_skip(skip),
+            ..self
+        }
+    }
+
     /// The same, with another way to begin.
     #[must_use]
     pub(crate) fn with_errand(self, errand: Errand) -> Self {
@@ -139,6 +149,11 @@ pub(super) async fn make(
                 let LiveProgress { progress, preview } = live;
                 stages.saw(milliseconds(since.elapsed()), progress.stage, progress.step);
                 cards.tell(progress.stage);
+                run.job.skippable = run.job.kind == JobKind::Generate
+                    && painter.skips()
+                    && progress.stage == GenerationStage::Sampling
+                    && progress.step.is_some()
+                    && !run.skip.is_cancelled();
                 let before = run.job.generation.take().and_then(|g| g.preview);
                 let preview = match preview {
                     Some(bytes) if put.as_ref() != Some(&bytes) => {
@@ -152,6 +167,7 @@ pub(super) async fn make(
             }
         }
     };
+    run.job.skippable = false;
     raw.failure = match raw.failure {
         Some(failure) => Some(explained(failure, &easel.log, started_at).await),
         None => None,

@@ -117,7 +117,8 @@ impl KeeperHandle {
         let job = run.job.id.clone();
         let errand = Errand::Ticketed(self.tickets(&run.job, &order.request));
         run.show().await;
-        self.spawn_generation(run, easel.with_errand(errand), order);
+        let easel = easel.with_errand(errand).with_skip(run.skip.clone());
+        self.spawn_generation(run, easel, order);
         Ok(job)
     }
 

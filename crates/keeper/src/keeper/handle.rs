@@ -295,6 +295,12 @@ impl KeeperHandle {
         self.inner.jobs.cancel(job)
     }
 
+    /// Asks for the picture of a running job as it is now, unfinished; its record says after how many
+    /// steps. `Refused` while that cannot be, as with ComfyUI, which has no such order.
+    pub fn skip(&self, job: &JobId) -> Result<(), ErrorInfo> {
+        self.inner.jobs.skip(job)
+    }
+
     /// Every change of a job, running or ended lately.
     pub fn follow_job(&self, job: &JobId) -> Result<watch::Receiver<Job>, ErrorInfo> {
         self.inner.jobs.follow(job)
@@ -416,5 +422,6 @@ pub(super) fn new_job(
         error: None,
         // What the engine was told cannot be taken back, but the wait for proof can end.
         cancellable: true,
+        skippable: false,
     })
 }

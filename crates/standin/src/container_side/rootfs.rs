@@ -58,7 +58,10 @@ pub fn write(out: &mut impl Write, binary: &[u8], supervisor: bool) -> io::Resul
     out.write_all(&header("bin/forgekeeper-standin", 0o755, size, b'0', ""))?;
     out.write_all(binary)?;
     out.write_all(&vec![0u8; (512 - binary.len() % 512) % 512])?;
-    for link in LINKS.iter().filter(|link| supervisor || **link != SUPERVISOR) {
+    for link in LINKS
+        .iter()
+        .filter(|link| supervisor || **link != SUPERVISOR)
+    {
         out.write_all(&header(link, 0o777, 0, b'2', "/bin/forgekeeper-standin"))?;
     }
     out.write_all(&[0u8; 1024])?;

@@ -7,7 +7,7 @@ use std::{
 
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
-    generation::{GenerationRequest, GenerationVerdict, lora},
+    generation::{GenerationRequest, GenerationVerdict, Substitution, lora},
 };
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
@@ -215,6 +215,7 @@ impl ForgeClient {
         tokio::pin!(answer);
 
         let mut asked_to_stop = false;
+        let mut skipped = None;
         let mut life = Life::new(self.reach.patience);
         let failure = loop {
             tokio::select! {
@@ -222,7 +223,8 @@ impl ForgeClient {
                 posted = &mut answer => {
                     return match posted {
                         Posted::Told(answer) => {
-                            Some(self.finish(request, answer, asked_to_stop, started.elapsed()).await)
+                            let made = self.finish(request, answer, asked_to_stop, started.elapsed()).await;
+                            Some(unfinished(made, request, skipped))
                         }
                         Posted::Lost => None,
                     };
@@ -238,6 +240,15 @@ impl ForgeClient {
                 }
                 () = tokio::time::sleep(self.reach.patience.poll) => {
                     if let Some(look) = follower.look().await {
+                        let step = look.live.progress.step;
+                        if skipped.is_none()
+                            && self.reach.skip.is_cancelled()
+                            && look.whose == Whose::Ours
+                            && step.is_some()
+                            && self.order("/sdapi/v1/skip").await
+                        {
+                            skipped = step;
+                        }
                         life.saw(look.sign, look.whose, look.live.progress.stage);
                         on_progress(look.live);
                     }
@@ -283,11 +294,12 @@ impl ForgeClient {
 
     /// Asks the server to stop what runs now; whether it took the order.
     pub(super) async fn interrupt(&self) -> bool {
-        let ask = Ask::post(
-            "/sdapi/v1/interrupt",
-            &serde_json::json!({}),
-            PROBE_DEADLINE,
-        );
+        self.order("/sdapi/v1/interrupt").await
+    }
+
+    /// Gives an order for what runs now; whether the server took it.
+    async fn order(&self, path: &str) -> bool {
+        let ask = Ask::post(path, &serde_json::json!({}), PROBE_DEADLINE);
         self.reach
             .http
             .send(&self.reach.target, &ask)
@@ -350,6 +362,23 @@ impl Life {
         let silent = self.last.elapsed();
         (silent > allowed).then_some(silent)
     }
+}
+
+/// A picture that was asked for as it was has fewer steps than its parameters say.
+fn unfinished(
+    made: GenerationOutcomeRaw,
+    request: &GenerationRequest,
+    skipped: Option<u32>,
+) -> GenerationOutcomeRaw {
+    let mut made = made;
+    if let Some(step) = skipped.filter(|step| *step < request.steps && !made.pictures.is_empty()) {
+        made.substitutions.push(Substitution {
+            field: "steps".to_owned(),
+            asked: request.steps.to_string(),
+            used: step.to_string(),
+        });
+    }
+    made
 }
 
 fn before_sent() -> Failure {
