@@ -13,11 +13,17 @@ mod logs;
 mod rules;
 mod settings;
 mod window;
+mod workflows;
+
+/// Longest workflow: a longer file is not even read.
+#[expect(clippy::cast_possible_truncation, reason = "a few megabytes")]
+const WORKFLOW_BYTES: u32 = forgekeeper_domain::generation::workflow::MAX_BYTES as u32;
 
 /// Every command and event.
 pub fn builder() -> Builder<tauri::Wry> {
     Builder::<tauri::Wry>::new()
         .constant("PRESETS", forgekeeper_domain::generation::PRESETS)
+        .constant("WORKFLOW_BYTES", WORKFLOW_BYTES)
         .commands(collect_commands![
             actions::keeper_state,
             actions::action_plan,
@@ -26,7 +32,6 @@ pub fn builder() -> Builder<tauri::Wry> {
             actions::job_skip,
             generations::generation_start,
             generations::generation_choices,
-            generations::generation_graph,
             generations::generation_room,
             generations::generation_list,
             golden::golden_sets,
@@ -41,6 +46,11 @@ pub fn builder() -> Builder<tauri::Wry> {
             generations::presets_list,
             generations::preset_save,
             generations::preset_remove,
+            workflows::generation_graph,
+            workflows::graph_save,
+            workflows::workflows_list,
+            workflows::workflow_keep,
+            workflows::workflow_remove,
             gallery::gallery_list,
             gallery::gallery_forget,
             gallery::gallery_use,

@@ -35,3 +35,4 @@ mod shutdown;
 mod skipped;
 mod story;
 mod story_engine;
+mod workflows;

@@ -306,7 +306,7 @@ async fn the_graph_is_printed_and_nothing_is_made() {
     assert_eq!(history.trim(), "{}");
 }
 
-fn own_workflow() -> Value {
+pub(crate) fn own_workflow() -> Value {
     json!({
         "a": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "%model%"}},
         "b": {"class_type": "CLIPTextEncode", "inputs": {"text": "drawn: %prompt%", "clip": ["a", 1]}},
@@ -359,6 +359,7 @@ async fn a_workflow_of_ones_own_is_filled_and_followed() {
             "the second, too, is computed: {ran:#?}"
         );
         assert_eq!(record["substitutions"], json!([]));
+        assert_eq!(record["workflow"], "good");
         assert_eq!(record["pictures"][1]["width"], 512, "its own upscaling");
         assert_eq!(record["pictures"][0]["seed"], "18446744073709551615");
         assert_eq!(files.len(), 2 * round);

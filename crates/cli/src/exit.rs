@@ -34,7 +34,9 @@ pub(crate) fn of_error(error: &ErrorInfo) -> u8 {
         ErrorCode::BadRequest
         | ErrorCode::UnknownService
         | ErrorCode::Settings
-        | ErrorCode::BadFilter => WRONG_USE,
+        | ErrorCode::BadFilter
+        | ErrorCode::BadWorkflow
+        | ErrorCode::EditorWorkflow => WRONG_USE,
         ErrorCode::Engine | ErrorCode::EngineTimeout | ErrorCode::GpuUnreadable => UNKNOWN,
         // A proof that did not come was waited for and looked at: that is a failure.
         ErrorCode::NotProved

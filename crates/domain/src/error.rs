@@ -76,6 +76,10 @@ error_codes! {
     Store = "store",
     /// The filter expression is no regular expression.
     BadFilter = "bad_filter",
+    /// A file is no workflow in ComfyUI's API format.
+    BadWorkflow = "bad_workflow",
+    /// A file is a workflow as ComfyUI's editor saves it, which its API does not take.
+    EditorWorkflow = "editor_workflow",
     /// The service works at something that would be disturbed.
     ServiceBusy = "service_busy",
     /// Too little memory is free on a card.

@@ -169,6 +169,9 @@ pub struct GenerationRecord {
     /// It is known that no card did: proved, or said by the service itself.
     #[serde(default)]
     pub on_cpu: bool,
+    /// The workflow of one's own that the request was put into.
+    #[serde(default)]
+    pub workflow: Option<String>,
 }
 
 /// Names a service offers for a request; lists come from the server, never from a table.

@@ -12,7 +12,7 @@ use crate::{
 mod compare;
 mod table;
 
-pub use compare::{ALIKE, compare, reference};
+pub use compare::{ALIKE, AS_FAST, MUCH_SLOWER, compare, reference, to_compare};
 pub use table::csv;
 
 /// Most prompts of a set; a run of so many takes hours.
@@ -143,6 +143,20 @@ pub struct GoldenProgress {
     pub of: u32,
 }
 
+/// Every run of a set, and what to begin a comparison with.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct GoldenRuns {
+    /// Newest first.
+    pub runs: Vec<GoldenRun>,
+    /// The run that others are measured by.
+    pub reference: Option<JobId>,
+    /// The run that is measured by it.
+    pub candidate: Option<JobId>,
+    /// The set was run, and stays as it is as long as a run of it is kept.
+    pub frozen: bool,
+}
+
 /// How alike two pictures are.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
@@ -169,6 +183,21 @@ pub enum Vote {
     Neither,
 }
 
+/// Which way a time goes, and how far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "snake_case")]
+pub enum Pace {
+    /// No more apart than two runs of the same thing.
+    AsFast,
+    /// It took less time.
+    Faster,
+    /// It took more time.
+    Slower,
+    /// It took so much more time that somebody should look.
+    MuchSlower,
+}
+
 /// A prompt in two runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
@@ -183,6 +212,8 @@ pub struct GoldenRow {
     pub likeness: Option<Likeness>,
     /// Time of the candidate by that of the reference; `None` where one is missing.
     pub slower: Option<f64>,
+    /// That in a word.
+    pub pace: Option<Pace>,
     /// The vote, where one was given.
     pub vote: Option<Vote>,
 }
@@ -199,6 +230,9 @@ pub struct GoldenComparison {
     pub candidate: JobId,
     /// On which service each ran.
     pub services: [ServiceId; 2],
+    /// Whether the candidate may take the reference's place as far as a machine can tell. One
+    /// service must still make the same pictures; another program must make all of them.
+    pub holds: bool,
     /// In the order of the reference.
     pub rows: Vec<GoldenRow>,
     /// What it comes to.
@@ -252,6 +286,8 @@ pub struct GoldenSummary {
     pub identical: u32,
     /// Median of [`GoldenRow::slower`].
     pub slower: Option<f64>,
+    /// That in a word.
+    pub pace: Option<Pace>,
     /// Median of [`Likeness::similarity`].
     pub similarity: Option<f64>,
     /// Votes for the reference, the candidate, equal, neither.

@@ -56,6 +56,7 @@ async fn fill(folder: &Path, count: u32) -> Result<(), Failure> {
                 timing: None,
                 card: None,
                 on_cpu: false,
+                workflow: None,
             })
             .await?;
     }

@@ -26,6 +26,7 @@ use crate::{
         facts::Report,
         overseer::{Outlets, Overseer},
     },
+    workflows::OwnWorkflows,
 };
 
 mod clients;
@@ -45,8 +46,9 @@ mod placement;
 mod room;
 mod roster;
 mod save;
+mod workflows;
 
-pub use crate::sys::paths::{PRESETS_FILE, Paths, RULES_FILE};
+pub use crate::sys::paths::{PRESETS_FILE, Paths, RULES_FILE, WORKFLOWS_FOLDER};
 pub use handle::KeeperHandle;
 pub use log_groups::LogGroups;
 pub use log_save::{LogSave, LogToSave};
@@ -202,6 +204,7 @@ impl Keeper {
         let first = settings.borrow().clone();
         let own_rules = OwnRules::new(beside_settings(&options, RULES_FILE));
         let own_presets = OwnPresets::new(beside_settings(&options, PRESETS_FILE));
+        let own_workflows = OwnWorkflows::new(beside_settings(&options, WORKFLOWS_FOLDER));
         let rules = own_rules.watch(&tasks, clock::now);
         let rules_status = rules.borrow().status.clone();
 
@@ -273,6 +276,7 @@ impl Keeper {
             settings,
             own_rules,
             own_presets,
+            own_workflows,
             presence: Presence::new(options.paths.data_dir.join("running")),
             courier: Courier::new(
                 &options.paths.data_dir.join("courier"),

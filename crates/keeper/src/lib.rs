@@ -18,3 +18,4 @@ pub mod state;
 pub mod store;
 pub mod sys;
 pub(crate) mod watch;
+pub mod workflows;

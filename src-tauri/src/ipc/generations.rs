@@ -14,17 +14,19 @@ use crate::session::Session;
 /// Most generations a page may ask for.
 const MOST_GENERATIONS: u32 = 500;
 
-/// Starts a test generation; `force` accepts that the memory of the card may not suffice.
+/// Starts a test generation, by a kept workflow where one is named; `force` accepts that the memory of the
+/// card may not suffice.
 #[tauri::command]
 #[specta::specta]
 pub(super) async fn generation_start(
     session: State<'_, Arc<Session>>,
     service: ServiceId,
     request: GenerationRequest,
+    workflow: Option<String>,
     force: bool,
 ) -> Result<JobId, ErrorInfo> {
     let keeper = session.keeper().await?;
-    keeper.generate(&service, request, force).await
+    keeper.generate_by(&service, request, workflow, force).await
 }
 
 /// What a generation needs on its card, and what is there.
@@ -46,18 +48,6 @@ pub(super) async fn generation_choices(
     service: ServiceId,
 ) -> Result<GenerationChoices, ErrorInfo> {
     session.keeper().await?.choices(&service).await
-}
-
-/// The graph that a request becomes on a service, for people to read.
-#[tauri::command]
-#[specta::specta]
-pub(super) async fn generation_graph(
-    session: State<'_, Arc<Session>>,
-    service: ServiceId,
-    request: GenerationRequest,
-) -> Result<String, ErrorInfo> {
-    let keeper = session.keeper().await?;
-    keeper.generation_graph(&service, &request).await
 }
 
 /// The newest generations of all services.

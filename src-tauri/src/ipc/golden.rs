@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use forgekeeper_domain::{
     error::ErrorInfo,
-    golden::{GoldenComparison, GoldenRun, GoldenSet, Vote},
+    golden::{GoldenComparison, GoldenRuns, GoldenSet, Vote},
     ids::{JobId, ServiceId},
 };
 use tauri::{AppHandle, State};
@@ -54,14 +54,14 @@ pub(super) async fn golden_run(
     keeper.run_golden(&set, &service, force).await
 }
 
-/// Runs of a set, newest first.
+/// Runs of a set, newest first, with the two that a comparison begins with.
 #[tauri::command]
 #[specta::specta]
 pub(super) async fn golden_runs(
     session: State<'_, Arc<Session>>,
     set: String,
-) -> Result<Vec<GoldenRun>, ErrorInfo> {
-    session.keeper().await?.golden_runs(set).await
+) -> Result<GoldenRuns, ErrorInfo> {
+    session.keeper().await?.golden_record(set).await
 }
 
 /// Removes a run with its votes.

@@ -12,7 +12,7 @@ import type {
   GenerationRecord,
   GenerationRequest,
   GoldenComparison,
-  GoldenRun,
+  GoldenRuns,
   GoldenSet,
   GpuHistory,
   GpuHistoryQuery,
@@ -24,6 +24,7 @@ import type {
   LogQuery,
   LogSearchBatch,
   Measurement,
+  OwnWorkflow,
   SavedLog,
   SaveFormat,
   Room,
@@ -67,6 +68,8 @@ export interface Preferences {
     also: string[];
     /** One service begins when the one before it has ended; else all at once. */
     inTurn: boolean;
+    /** Workflows of one's own by the service that works with them. */
+    workflows: Record<string, string>;
   };
 }
 
@@ -113,8 +116,16 @@ export interface Backend {
   act(service: string, action: Action, force: boolean): Promise<string>;
   cancel(job: string): Promise<void>;
 
-  /** `force` accepts that the memory of the card may not suffice. */
-  generate(service: string, request: GenerationRequest, force: boolean): Promise<string>;
+  /**
+   * With a kept workflow where one is named; `force` accepts that the memory of the card may not
+   * suffice.
+   */
+  generate(
+    service: string,
+    request: GenerationRequest,
+    workflow: string | null,
+    force: boolean,
+  ): Promise<string>;
   /** What a generation needs on its card, and what is there. */
   generationRoom(service: string, request: GenerationRequest): Promise<Room>;
   choices(service: string): Promise<GenerationChoices>;
@@ -126,7 +137,22 @@ export interface Backend {
   /** The parameters that a picture's file carries. */
   readParameters(bytes: Uint8Array): Promise<ReadParameters>;
   /** The graph that a service would be sent for a request, as JSON text. */
-  generationGraph(service: string, request: GenerationRequest): Promise<string>;
+  generationGraph(
+    service: string,
+    request: GenerationRequest,
+    workflow: string | null,
+  ): Promise<string>;
+  /** Saves it to a file: the path, or `null` when that was cancelled. */
+  saveGraph(
+    service: string,
+    request: GenerationRequest,
+    workflow: string | null,
+  ): Promise<string | null>;
+  /** Workflows of one's own that are kept, and what finds a place in them. */
+  workflows(): Promise<OwnWorkflow[]>;
+  /** Keeps the text of a file; the same one again is kept once. */
+  keepWorkflow(file: string, text: string): Promise<OwnWorkflow>;
+  removeWorkflow(name: string): Promise<void>;
   presets(): Promise<Preset[]>;
   savePreset(name: string, request: GenerationRequest): Promise<void>;
   removePreset(name: string): Promise<void>;
@@ -144,8 +170,8 @@ export interface Backend {
   removeGoldenSet(name: string): Promise<void>;
   /** Makes every picture of a set on a service; the job's id, which is the run's as well. */
   runGolden(set: string, service: string, force: boolean): Promise<string>;
-  /** Runs of a set, newest first. */
-  goldenRuns(set: string): Promise<GoldenRun[]>;
+  /** Runs of a set, newest first, and the two that a comparison begins with. */
+  goldenRuns(set: string): Promise<GoldenRuns>;
   removeGoldenRun(id: string): Promise<void>;
   compareGolden(reference: string, candidate: string): Promise<GoldenComparison>;
   voteGolden(reference: string, candidate: string, prompt: string, vote: Vote): Promise<void>;

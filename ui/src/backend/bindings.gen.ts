@@ -13,16 +13,10 @@ export const commands = {
 	actionRun: (service: ServiceId, action: Action, force: boolean) => typedError<JobId, ErrorInfo_Serialize>(__TAURI_INVOKE("action_run", { service, action, force })),
 	/**  Asks a running job to end. */
 	jobCancel: (job: JobId) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("job_cancel", { job })),
-	/**  Asks for the picture of a running job as it is now. */
-	jobSkip: (job: JobId) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("job_skip", { job })),
-	/**  Starts a test generation; `force` accepts that the memory of the card may not suffice. */
-	generationStart: (service: ServiceId, request: GenerationRequest_Deserialize, force: boolean) => typedError<JobId, ErrorInfo_Serialize>(__TAURI_INVOKE("generation_start", { service, request, force })),
+	/**  Starts a test generation, by a kept workflow where one is named. */
+	generationStart: (service: ServiceId, request: GenerationRequest_Deserialize, workflow: string | null) => typedError<JobId, ErrorInfo_Serialize>(__TAURI_INVOKE("generation_start", { service, request, workflow })),
 	/**  Samplers, schedulers and models the service offers. */
 	generationChoices: (service: ServiceId) => typedError<GenerationChoices, ErrorInfo_Serialize>(__TAURI_INVOKE("generation_choices", { service })),
-	/**  The graph that a request becomes on a service, for people to read. */
-	generationGraph: (service: ServiceId, request: GenerationRequest_Deserialize) => typedError<string, ErrorInfo_Serialize>(__TAURI_INVOKE("generation_graph", { service, request })),
-	/**  What a generation needs on its card, and what is there. */
-	generationRoom: (service: ServiceId, request: GenerationRequest_Deserialize) => typedError<Room_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("generation_room", { service, request })),
 	/**  The newest generations of all services. */
 	generationList: (limit: number) => typedError<GenerationRecord_Serialize[], ErrorInfo_Serialize>(__TAURI_INVOKE("generation_list", { limit })),
 	/**  All sets by name. */
@@ -31,13 +25,10 @@ export const commands = {
 	goldenSetSave: (set: GoldenSet_Deserialize) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_set_save", { set })),
 	/**  Removes a set with its runs and votes. */
 	goldenSetRemove: (name: string) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_set_remove", { name })),
-	/**
-	 *  Runs a set on a service; the job's id is that of the run. `force` accepts that the memory of the card
-	 *  may not suffice.
-	 */
-	goldenRun: (set: string, service: ServiceId, force: boolean) => typedError<JobId, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_run", { set, service, force })),
-	/**  Runs of a set, newest first. */
-	goldenRuns: (set: string) => typedError<GoldenRun_Serialize[], ErrorInfo_Serialize>(__TAURI_INVOKE("golden_runs", { set })),
+	/**  Runs a set on a service; the job's id is that of the run. */
+	goldenRun: (set: string, service: ServiceId) => typedError<JobId, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_run", { set, service })),
+	/**  Runs of a set, newest first, with the two that a comparison begins with. */
+	goldenRuns: (set: string) => typedError<GoldenRuns_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_runs", { set })),
 	/**  Removes a run with its votes. */
 	goldenRunRemove: (id: JobId) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_run_remove", { id })),
 	/**  Compares two runs of one set. */
@@ -55,6 +46,22 @@ export const commands = {
 	presetSave: (name: string, request: GenerationRequest_Deserialize) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("preset_save", { name, request })),
 	/**  Takes a preset of one's own out. */
 	presetRemove: (name: string) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("preset_remove", { name })),
+	/**
+	 *  The graph that a request becomes on a service, for people to read; that of a kept workflow where
+	 *  one is named.
+	 */
+	generationGraph: (service: ServiceId, request: GenerationRequest_Deserialize, workflow: string | null) => typedError<string, ErrorInfo_Serialize>(__TAURI_INVOKE("generation_graph", { service, request, workflow })),
+	/**
+	 *  Saves that graph to a file that the system's own dialog asks for; the path, or `None` when that was
+	 *  cancelled. The page names no path.
+	 */
+	graphSave: (service: ServiceId, request: GenerationRequest_Deserialize, workflow: string | null) => typedError<string | null, ErrorInfo_Serialize>(__TAURI_INVOKE("graph_save", { service, request, workflow })),
+	/**  Workflows of one's own, by name. */
+	workflowsList: () => typedError<OwnWorkflow_Serialize[], ErrorInfo_Serialize>(__TAURI_INVOKE("workflows_list")),
+	/**  Keeps the text of a file that was chosen or dropped as a workflow of one's own. */
+	workflowKeep: (name: string, text: string) => typedError<OwnWorkflow_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("workflow_keep", { name, text })),
+	/**  Takes a workflow of one's own out. */
+	workflowRemove: (name: string) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("workflow_remove", { name })),
 	/**  The kept generations that answer to a query, newest first. */
 	galleryList: (query: GalleryQuery_Deserialize) => typedError<GalleryPage_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("gallery_list", { query })),
 	/**  Removes generations, and the pictures that nothing else holds; how many generations there were. */
@@ -157,6 +164,8 @@ export const events = {
 
 /* Constants */
 export const PRESETS = [{"cfg_scale":null,"name":"smoke","side":64,"steps":1},{"cfg_scale":1.0,"name":"turbo","side":null,"steps":4},{"cfg_scale":7.0,"name":"founding","side":512,"steps":20},{"cfg_scale":7.0,"name":"sdxl","side":1024,"steps":30}] as const;
+
+export const WORKFLOW_BYTES = 1048576 as const;
 
 /* Types */
 /**  What may be asked of a service. */
@@ -358,8 +367,6 @@ export type CardUse_Deserialize = {
 	name: string,
 	/**  Memory in use before the generation, bytes. */
 	memory_before_bytes?: number | null,
-	/**  Of it what the service itself held, bytes; `None` when that was not known. */
-	held_before_bytes?: number | null,
 	/**  Most memory in use meanwhile, bytes. */
 	memory_peak_bytes?: number | null,
 	/**  Mean load meanwhile, percent. */
@@ -378,8 +385,6 @@ export type CardUse_Serialize = {
 	name: string,
 	/**  Memory in use before the generation, bytes. */
 	memory_before_bytes: number | null,
-	/**  Of it what the service itself held, bytes; `None` when that was not known. */
-	held_before_bytes: number | null,
 	/**  Most memory in use meanwhile, bytes. */
 	memory_peak_bytes: number | null,
 	/**  Mean load meanwhile, percent. */
@@ -932,6 +937,10 @@ export type ErrorCode =
 "store" | 
 /**  The filter expression is no regular expression. */
 "bad_filter" | 
+/**  A file is no workflow in ComfyUI's API format. */
+"bad_workflow" | 
+/**  A file is a workflow as ComfyUI's editor saves it, which its API does not take. */
+"editor_workflow" | 
 /**  The service works at something that would be disturbed. */
 "service_busy" | 
 /**  Too little memory is free on a card. */
@@ -1290,6 +1299,8 @@ export type GenerationRecord_Deserialize = {
 	card?: CardUse_Deserialize | null,
 	/**  It is known that no card did: proved, or said by the service itself. */
 	on_cpu?: boolean,
+	/**  The workflow of one's own that the request was put into. */
+	workflow?: string | null,
 };
 
 /**  One generation from request to result, as kept in the history. */
@@ -1322,6 +1333,8 @@ export type GenerationRecord_Serialize = {
 	card: CardUse_Serialize | null,
 	/**  It is known that no card did: proved, or said by the service itself. */
 	on_cpu: boolean,
+	/**  The workflow of one's own that the request was put into. */
+	workflow: string | null,
 };
 
 /**  A test generation. */
@@ -1477,6 +1490,11 @@ export type GoldenComparison_Deserialize = {
 	candidate: JobId,
 	/**  On which service each ran. */
 	services: [ServiceId, ServiceId],
+	/**
+	 *  Whether the candidate may take the reference's place as far as a machine can tell. One
+	 *  service must still make the same pictures; another program must make all of them.
+	 */
+	holds: boolean,
 	/**  In the order of the reference. */
 	rows: GoldenRow_Deserialize[],
 	/**  What it comes to. */
@@ -1493,6 +1511,11 @@ export type GoldenComparison_Serialize = {
 	candidate: JobId,
 	/**  On which service each ran. */
 	services: [ServiceId, ServiceId],
+	/**
+	 *  Whether the candidate may take the reference's place as far as a machine can tell. One
+	 *  service must still make the same pictures; another program must make all of them.
+	 */
+	holds: boolean,
 	/**  In the order of the reference. */
 	rows: GoldenRow_Serialize[],
 	/**  What it comes to. */
@@ -1580,6 +1603,8 @@ export type GoldenRow_Deserialize = {
 	likeness?: Likeness_Deserialize | null,
 	/**  Time of the candidate by that of the reference; `None` where one is missing. */
 	slower?: number | null,
+	/**  That in a word. */
+	pace?: Pace | null,
 	/**  The vote, where one was given. */
 	vote?: Vote | null,
 };
@@ -1596,6 +1621,8 @@ export type GoldenRow_Serialize = {
 	likeness: Likeness_Serialize | null,
 	/**  Time of the candidate by that of the reference; `None` where one is missing. */
 	slower: number | null,
+	/**  That in a word. */
+	pace: Pace | null,
 	/**  The vote, where one was given. */
 	vote: Vote | null,
 };
@@ -1635,6 +1662,33 @@ export type GoldenRun_Serialize = {
 	entries: GoldenEntry_Serialize[],
 };
 
+/**  Every run of a set, and what to begin a comparison with. */
+export type GoldenRuns = GoldenRuns_Serialize | GoldenRuns_Deserialize;
+
+/**  Every run of a set, and what to begin a comparison with. */
+export type GoldenRuns_Deserialize = {
+	/**  Newest first. */
+	runs: GoldenRun_Deserialize[],
+	/**  The run that others are measured by. */
+	reference?: JobId | null,
+	/**  The run that is measured by it. */
+	candidate?: JobId | null,
+	/**  The set was run, and stays as it is as long as a run of it is kept. */
+	frozen: boolean,
+};
+
+/**  Every run of a set, and what to begin a comparison with. */
+export type GoldenRuns_Serialize = {
+	/**  Newest first. */
+	runs: GoldenRun_Serialize[],
+	/**  The run that others are measured by. */
+	reference: JobId | null,
+	/**  The run that is measured by it. */
+	candidate: JobId | null,
+	/**  The set was run, and stays as it is as long as a run of it is kept. */
+	frozen: boolean,
+};
+
 /**  A named set of golden prompts. */
 export type GoldenSet = GoldenSet_Serialize | GoldenSet_Deserialize;
 
@@ -1669,6 +1723,8 @@ export type GoldenSummary_Deserialize = {
 	identical: number,
 	/**  Median of [`GoldenRow::slower`]. */
 	slower?: number | null,
+	/**  That in a word. */
+	pace?: Pace | null,
 	/**  Median of [`Likeness::similarity`]. */
 	similarity?: number | null,
 	/**  Votes for the reference, the candidate, equal, neither. */
@@ -1687,6 +1743,8 @@ export type GoldenSummary_Serialize = {
 	identical: number,
 	/**  Median of [`GoldenRow::slower`]. */
 	slower: number | null,
+	/**  That in a word. */
+	pace: Pace | null,
 	/**  Median of [`Likeness::similarity`]. */
 	similarity: number | null,
 	/**  Votes for the reference, the candidate, equal, neither. */
@@ -2373,8 +2431,6 @@ export type Job_Deserialize = {
 	error?: ErrorInfo_Deserialize | null,
 	/**  Whether cancelling it makes sense now. */
 	cancellable: boolean,
-	/**  Whether its picture can be taken as it is now, unfinished. */
-	skippable?: boolean,
 };
 
 /**  One long operation as shown. */
@@ -2409,8 +2465,6 @@ export type Job_Serialize = {
 	error: ErrorInfo_Serialize | null,
 	/**  Whether cancelling it makes sense now. */
 	cancellable: boolean,
-	/**  Whether its picture can be taken as it is now, unfinished. */
-	skippable: boolean,
 };
 
 /**  Everything known at one moment. */
@@ -3081,6 +3135,48 @@ export type OwnRule_Serialize = {
 	sample: string,
 };
 
+/**  A workflow that is kept under a name, and what a request can put into it. */
+export type OwnWorkflow = OwnWorkflow_Serialize | OwnWorkflow_Deserialize;
+
+/**  A workflow that is kept under a name, and what a request can put into it. */
+export type OwnWorkflow_Deserialize = {
+	/**  Its name, which is that of its file without the ending. */
+	name: string,
+	/**  Its nodes; none where it cannot be read. */
+	nodes?: number | null,
+	/**  The parts of a request that find a place in it. */
+	takes: Placeholder[],
+	/**  The parts that do not: there the workflow's own values stay. */
+	lacks: Placeholder[],
+	/**  Why it cannot be used. */
+	problem?: ErrorInfo_Deserialize | null,
+};
+
+/**  A workflow that is kept under a name, and what a request can put into it. */
+export type OwnWorkflow_Serialize = {
+	/**  Its name, which is that of its file without the ending. */
+	name: string,
+	/**  Its nodes; none where it cannot be read. */
+	nodes: number | null,
+	/**  The parts of a request that find a place in it. */
+	takes: Placeholder[],
+	/**  The parts that do not: there the workflow's own values stay. */
+	lacks: Placeholder[],
+	/**  Why it cannot be used. */
+	problem: ErrorInfo_Serialize | null,
+};
+
+/**  Which way a time goes, and how far. */
+export type Pace = 
+/**  No more apart than two runs of the same thing. */
+"as_fast" | 
+/**  It took less time. */
+"faster" | 
+/**  It took more time. */
+"slower" | 
+/**  It took so much more time that somebody should look. */
+"much_slower";
+
 /**  Who wrote the parameters. */
 export type ParameterSource = 
 /**  The parameter text of A1111, Forge and their forks. */
@@ -3149,6 +3245,31 @@ export type Picture_Serialize = {
 	/**  Of one colour. */
 	blank: boolean,
 };
+
+/**  A word that stands for a part of a request. */
+export type Placeholder = 
+/**  What the picture shows. */
+"prompt" | 
+/**  What it must not show. */
+"negative" | 
+/**  Seed. */
+"seed" | 
+/**  Sampling steps. */
+"steps" | 
+/**  Guidance. */
+"cfg" | 
+/**  Pixels. */
+"width" | 
+/**  Pixels. */
+"height" | 
+/**  Model file. */
+"model" | 
+/**  Sampler, in ComfyUI's words. */
+"sampler" | 
+/**  Scheduler, in ComfyUI's words. */
+"scheduler" | 
+/**  Pictures. */
+"batch";
 
 /**  Everything known of where a service computes. */
 export type Placement = Placement_Serialize | Placement_Deserialize;
@@ -3396,78 +3517,6 @@ export type RestartTarget =
 "container" | 
 /**  `supervisorctl restart` inside the running container. */
 "program";
-
-/**  What a generation needs on its card, and what is there. */
-export type Room = Room_Serialize | Room_Deserialize;
-
-/**  Where an estimate comes from. */
-export type RoomBasis = 
-/**  Peaks of earlier generations of this model on this service. */
-{ from: "learned"; 
-/**  How many. */
-generations: number } | 
-/**  The model's name and the size of the picture alone. */
-{ from: "estimated" };
-
-/**  A card with what is free on it. */
-export type RoomCard = RoomCard_Serialize | RoomCard_Deserialize;
-
-/**  A card with what is free on it. */
-export type RoomCard_Deserialize = {
-	/**  Its key. */
-	uuid: GpuUuid,
-	/**  As the driver names it. */
-	name: string,
-	/**  Bytes that nobody holds; `None` when the driver does not tell. */
-	free_bytes?: number | null,
-	/**  Bytes that the service itself holds, and uses for the picture; `None` when that is not known. */
-	held_bytes?: number | null,
-};
-
-/**  A card with what is free on it. */
-export type RoomCard_Serialize = {
-	/**  Its key. */
-	uuid: GpuUuid,
-	/**  As the driver names it. */
-	name: string,
-	/**  Bytes that nobody holds; `None` when the driver does not tell. */
-	free_bytes: number | null,
-	/**  Bytes that the service itself holds, and uses for the picture; `None` when that is not known. */
-	held_bytes: number | null,
-};
-
-/**  Whether there is room. */
-export type RoomVerdict = 
-/**  What is free suffices. */
-"enough" | 
-/**  What is free, with what the service itself holds and may let go, does not suffice. */
-"too_little" | 
-/**  That cannot be told. */
-"unknown";
-
-/**  What a generation needs on its card, and what is there. */
-export type Room_Deserialize = {
-	/**  Whether there is room. */
-	verdict: RoomVerdict,
-	/**  Bytes that the service will hold at the peak. */
-	needed_bytes: number | null,
-	/**  Where that comes from. */
-	basis: RoomBasis,
-	/**  The card on which it will be made; `None` when that is not known. */
-	card?: RoomCard_Deserialize | null,
-};
-
-/**  What a generation needs on its card, and what is there. */
-export type Room_Serialize = {
-	/**  Whether there is room. */
-	verdict: RoomVerdict,
-	/**  Bytes that the service will hold at the peak. */
-	needed_bytes: number | null,
-	/**  Where that comes from. */
-	basis: RoomBasis,
-	/**  The card on which it will be made; `None` when that is not known. */
-	card: RoomCard_Serialize | null,
-};
 
 /**  One round: what was asked, what was seen, what follows. */
 export type Round = {

@@ -1,2 +1,2 @@
 /** Tables of the domain that the page shows; the one copy is the domain's. */
-export { PRESETS } from './bindings.gen';
+export { PRESETS, WORKFLOW_BYTES } from './bindings.gen';

@@ -31,6 +31,8 @@ export const ERRORS: Record<ErrorCode, Severity> = {
   not_allowed: 'failure',
   store: 'failure',
   bad_filter: 'warning',
+  bad_workflow: 'warning',
+  editor_workflow: 'warning',
   service_busy: 'warning',
   gpu_memory_low: 'warning',
   gpu_unreadable: 'failure',

@@ -8,6 +8,10 @@ export type TauriBench = Pick<
   Backend,
   | 'readParameters'
   | 'generationGraph'
+  | 'saveGraph'
+  | 'workflows'
+  | 'keepWorkflow'
+  | 'removeWorkflow'
   | 'presets'
   | 'savePreset'
   | 'removePreset'
@@ -54,7 +58,12 @@ export const tauriBench: TauriBench = {
     const room = await given(commands.generationRoom(service, request));
     return { ...room, needed_bytes: room.needed_bytes ?? 0 };
   },
-  generationGraph: (service, request) => given(commands.generationGraph(service, request)),
+  generationGraph: (service, request, workflow) =>
+    given(commands.generationGraph(service, request, workflow)),
+  saveGraph: (service, request, workflow) => given(commands.graphSave(service, request, workflow)),
+  workflows: () => given(commands.workflowsList()),
+  keepWorkflow: (file, text) => given(commands.workflowKeep(file, text)),
+  removeWorkflow: (name) => done(commands.workflowRemove(name)),
   presets: async () => {
     const own = await given(commands.presetsList());
     return own.map(({ name, request }) => ({ name, request: whole(request) }));

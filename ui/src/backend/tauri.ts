@@ -79,7 +79,8 @@ export function tauriBackend(): Backend {
     act: (service, action, force) => given(commands.actionRun(service, action, force)),
     cancel: (job) => done(commands.jobCancel(job)),
 
-    generate: (service, request, force) => given(commands.generationStart(service, request, force)),
+    generate: (service, request, workflow, force) =>
+      given(commands.generationStart(service, request, workflow, force)),
     generationRoom: late('generationRoom'),
     choices: (service) => given(commands.generationChoices(service)),
     generations: (limit) => given(commands.generationList(limit)),
@@ -87,6 +88,10 @@ export function tauriBackend(): Backend {
     thumbUrl: (hash) => convertFileSrc(`thumb/${hash}`, 'picture'),
     readParameters: late('readParameters'),
     generationGraph: late('generationGraph'),
+    saveGraph: late('saveGraph'),
+    workflows: late('workflows'),
+    keepWorkflow: late('keepWorkflow'),
+    removeWorkflow: late('removeWorkflow'),
     presets: late('presets'),
     savePreset: late('savePreset'),
     removePreset: late('removePreset'),

@@ -37,6 +37,8 @@ export type Picture = wire.Picture_Serialize;
 export type Substitution = wire.Substitution;
 /** As the window asks: guidance is always a number here. */
 export type GenerationRequest = wire.GenerationRequest_Serialize & { cfg_scale: number };
+export type Placeholder = wire.Placeholder;
+export type OwnWorkflow = wire.OwnWorkflow_Serialize;
 export type GenerationRecord = wire.GenerationRecord_Serialize;
 export type GenerationChoices = wire.GenerationChoices;
 export type GenerationTiming = wire.GenerationTiming_Serialize;
@@ -52,6 +54,9 @@ export type GoldenPrompt = wire.GoldenPrompt_Serialize;
 export type GoldenEntry = wire.GoldenEntry_Serialize;
 export type GoldenRow = wire.GoldenRow_Serialize;
 export type GoldenRun = wire.GoldenRun_Serialize;
+export type GoldenRuns = wire.GoldenRuns_Serialize;
+export type Pace = wire.Pace;
+export type GoldenFinding = wire.GoldenFinding;
 export type GoldenComparison = wire.GoldenComparison_Serialize;
 export type Vote = wire.Vote;
 export type Job = wire.Job_Serialize;
@@ -234,6 +239,8 @@ export const ERROR_CODES = [
   'not_allowed',
   'store',
   'bad_filter',
+  'bad_workflow',
+  'editor_workflow',
   'service_busy',
   'gpu_memory_low',
   'gpu_unreadable',

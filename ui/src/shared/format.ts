@@ -85,6 +85,10 @@ export function duration(ms: number): string {
   return t('time.seconds', { s: seconds });
 }
 
+/** What is left of a work, as far as that can be said. */
+export const left = (ms: number): string =>
+  ms < 1_000 ? t('job.left_moment') : t('job.left', { time: duration(ms) });
+
 /** Seconds with one decimal below ten: `1.9 s`, `42 s`. */
 export function seconds(ms: number): string {
   const value = ms / 1000;

@@ -44,7 +44,7 @@ const DEFAULTS: Preferences = {
   logs: { wrap: true, times: 'local', keep: false, together: [] },
   gpus: { range: '1h', extra: 'none' },
   bench: {},
-  benchView: { advanced: false, also: [], inTurn: false },
+  benchView: { advanced: false, also: [], inTurn: false, workflows: {} },
 };
 
 /** Everything the pages share: the newest snapshot, where one is, what one prefers. */

@@ -47,7 +47,7 @@ pub(super) async fn run(
     let handle = session.handle();
     let Some(out) = args.out.as_deref().filter(|_| !args.print_graph) else {
         interrupt.unless(session.service(&args.service)).await?;
-        let graph = handle.generation_graph(&args.service, &request);
+        let graph = handle.generation_graph(&args.service, &request, None);
         print_line(&interrupt.unless(graph).await?);
         return Ok(exit::OK);
     };
@@ -55,7 +55,9 @@ pub(super) async fn run(
     interrupt.unless(session.service(&args.service)).await?;
     let id = match &workflow {
         Some(text) => {
-            let order = handle.generate_workflow(&args.service, request, text);
+            let name = args.workflow.as_deref().and_then(Path::file_stem);
+            let name = name.unwrap_or_default().to_string_lossy().into_owned();
+            let order = handle.generate_workflow(&args.service, request, name, text);
             order.await?
         }
         None => handle.generate(&args.service, request, args.force).await?,

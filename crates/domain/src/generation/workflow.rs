@@ -3,7 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::error::{ErrorCode, ErrorInfo};
 
 /// Longest file in bytes; graphs of hundreds of nodes stay far below.
 pub const MAX_BYTES: usize = 1024 * 1024;
@@ -15,7 +18,9 @@ pub const MAX_DEPTH: usize = 16;
 macro_rules! placeholders {
     ($($(#[$doc:meta])* $variant:ident = $word:literal,)+) => {
         /// A word that stands for a part of a request.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "specta", derive(specta::Type))]
+        #[serde(rename_all = "snake_case")]
         pub enum Placeholder {
             $($(#[$doc])* $variant,)+
         }
@@ -83,6 +88,50 @@ pub enum WorkflowProblem {
     /// The request does not say what a word stands for.
     #[error("the workflow holds `{}`, and the request does not say what that is", .0.word())]
     Unsaid(Placeholder),
+}
+
+impl WorkflowProblem {
+    /// As it leaves the keeper: with the way out where there is one.
+    pub fn info(&self) -> ErrorInfo {
+        let code = match self {
+            Self::Editor => ErrorCode::EditorWorkflow,
+            Self::Unsaid(_) => ErrorCode::BadRequest,
+            _ => ErrorCode::BadWorkflow,
+        };
+        ErrorInfo::new(code, self.to_string())
+    }
+}
+
+/// A workflow that is kept under a name, and what a request can put into it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct OwnWorkflow {
+    /// Its name, which is that of its file without the ending.
+    pub name: String,
+    /// Its nodes; none where it cannot be read.
+    pub nodes: Option<u32>,
+    /// The parts of a request that find a place in it.
+    pub takes: Vec<Placeholder>,
+    /// The parts that do not: there the workflow's own values stay.
+    pub lacks: Vec<Placeholder>,
+    /// Why it cannot be used.
+    pub problem: Option<ErrorInfo>,
+}
+
+impl OwnWorkflow {
+    /// What a file of this name holds.
+    pub fn of(name: String, read: &Result<Workflow, ErrorInfo>) -> Self {
+        let has = |word: &Placeholder| read.as_ref().is_ok_and(|flow| flow.words.contains(word));
+        let (takes, lacks) = Placeholder::ALL.iter().copied().partition(has);
+        let known = read.as_ref().ok();
+        Self {
+            name,
+            nodes: known.map(|flow| u32::try_from(flow.nodes.len()).unwrap_or(u32::MAX)),
+            takes,
+            lacks: if known.is_some() { lacks } else { Vec::new() },
+            problem: read.as_ref().err().cloned(),
+        }
+    }
 }
 
 /// A checked graph.

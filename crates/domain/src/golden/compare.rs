@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    GoldenComparison, GoldenFinding, GoldenRow, GoldenRun, GoldenSummary, Likeness, SideSummary,
-    Vote,
+    GoldenComparison, GoldenFinding, GoldenRow, GoldenRun, GoldenSummary, Likeness, Pace,
+    SideSummary, Vote,
 };
 use crate::generation::{GenerationRecord, GenerationVerdict};
 
@@ -13,10 +13,41 @@ use crate::generation::{GenerationRecord, GenerationVerdict};
 /// rounding noise stays above, another seed of the same prompt far below.
 pub const ALIKE: f64 = 0.95;
 
+/// Less than this part apart, two times are the same: one service takes as much longer or shorter
+/// from run to run.
+pub const AS_FAST: f64 = 0.03;
+/// From so much more time on somebody should look.
+pub const MUCH_SLOWER: f64 = 0.1;
+
 /// The run that others are measured by, of runs listed newest first: the oldest complete one on a
 /// service, so that small changes do not add up unseen from run to run.
 pub fn reference(runs: &[GoldenRun], is_wanted: impl Fn(&GoldenRun) -> bool) -> Option<&GoldenRun> {
     runs.iter().rfind(|run| run.complete && is_wanted(run))
+}
+
+/// The two of all runs, newest first, that a comparison begins with: the reference, and the newest
+/// complete one besides. Runs that were cut short stand in where there is no complete one.
+pub fn to_compare(runs: &[GoldenRun]) -> [Option<&GoldenRun>; 2] {
+    let old = reference(runs, |_| true).or(runs.last());
+    let others = || {
+        runs.iter()
+            .filter(|run| old.is_some_and(|old| old.id != run.id))
+    };
+    let new = others().find(|run| run.complete).or(others().next());
+    [old, new]
+}
+
+/// A time by another one, in a word.
+fn pace(slower: f64) -> Pace {
+    if (slower - 1.0).abs() < AS_FAST {
+        Pace::AsFast
+    } else if slower < 1.0 {
+        Pace::Faster
+    } else if slower <= 1.0 + MUCH_SLOWER {
+        Pace::Slower
+    } else {
+        Pace::MuchSlower
+    }
 }
 
 /// Compares two runs of one set. `likeness` tells by prompt how alike the first pictures of the two
@@ -43,11 +74,13 @@ pub fn compare(
             let (old, new) = (of(reference, &entry.prompt), of(candidate, &entry.prompt));
             let both = old.as_ref().zip(new.as_ref());
             let proved = both.filter(|(old, new)| proved(old) && proved(new));
+            let slower = proved
+                .filter(|(old, _)| old.took_ms > 0)
+                .map(|(old, new)| f64::from(new.took_ms) / f64::from(old.took_ms));
             GoldenRow {
                 likeness: likeness.get(&entry.prompt).copied(),
-                slower: proved
-                    .filter(|(old, _)| old.took_ms > 0)
-                    .map(|(old, new)| f64::from(new.took_ms) / f64::from(old.took_ms)),
+                slower,
+                pace: slower.map(pace),
                 vote: votes.get(&entry.prompt).copied(),
                 prompt: entry.prompt.clone(),
                 reference: old,
@@ -56,25 +89,19 @@ pub fn compare(
         })
         .collect();
     let summary = summary(&rows);
+    let services = [reference.service.clone(), candidate.service.clone()];
     GoldenComparison {
         set: reference.set.clone(),
         reference: reference.id.clone(),
         candidate: candidate.id.clone(),
-        services: [reference.service.clone(), candidate.service.clone()],
+        holds: match summary.finding {
+            GoldenFinding::Same | GoldenFinding::Alike => true,
+            GoldenFinding::Different => services[0] != services[1],
+            GoldenFinding::Worse | GoldenFinding::Nothing => false,
+        },
+        services,
         rows,
         summary,
-    }
-}
-
-impl GoldenComparison {
-    /// Whether the candidate may take the reference's place as far as a machine can tell. One
-    /// service must still make the same pictures; another program must make all of them.
-    pub fn holds(&self) -> bool {
-        match self.summary.finding {
-            GoldenFinding::Same | GoldenFinding::Alike => true,
-            GoldenFinding::Different => self.services[0] != self.services[1],
-            GoldenFinding::Worse | GoldenFinding::Nothing => false,
-        }
     }
 }
 
@@ -84,12 +111,14 @@ fn proved(record: &GenerationRecord) -> bool {
 
 fn summary(rows: &[GoldenRow]) -> GoldenSummary {
     let votes = [Vote::Reference, Vote::Candidate, Vote::Equal, Vote::Neither];
+    let slower = median(rows.iter().filter_map(|row| row.slower));
     GoldenSummary {
         finding: finding(rows),
         reference: side(rows.iter().map(|row| row.reference.as_ref())),
         candidate: side(rows.iter().map(|row| row.candidate.as_ref())),
         identical: count(rows, |row| row.likeness.is_some_and(|l| l.identical)),
-        slower: median(rows.iter().filter_map(|row| row.slower)),
+        slower,
+        pace: slower.map(pace),
         similarity: median(rows.iter().filter_map(|row| row.likeness?.similarity)),
         votes: votes.map(|vote| count(rows, |row| row.vote == Some(vote))),
     }

@@ -117,11 +117,19 @@ impl Painter {
         }
     }
 
-    /// The graph that a request becomes, as it would be queued; `None` for a service that takes none.
-    pub async fn graph(&self, request: &GenerationRequest) -> Result<Option<Value>, ErrorInfo> {
-        match self {
-            Self::Forge(_) => Ok(None),
-            Self::Comfyui(client) => client.graph(request).await.map(Some),
+    /// The graph that a request becomes, as it would be queued, by a workflow of one's own where there is
+    /// one; `None` for a service that takes none.
+    pub async fn graph(
+        &self,
+        request: &GenerationRequest,
+        workflow: Option<&Workflow>,
+    ) -> Result<Option<Value>, ErrorInfo> {
+        match (self, workflow) {
+            (Self::Forge(_), _) => Ok(None),
+            (Self::Comfyui(client), None) => client.graph(request).await.map(Some),
+            (Self::Comfyui(client), Some(workflow)) => {
+                client.workflow_graph(workflow, request).await.map(Some)
+            }
         }
     }
 

@@ -38,17 +38,23 @@ const LOG_PATIENCE: Duration = Duration::from_secs(3);
 pub(crate) struct Order {
     /// As asked.
     pub(crate) request: GenerationRequest,
-    /// A graph of one's own in which the request is put, instead of the usual one.
-    pub(crate) workflow: Option<Workflow>,
+    /// A workflow of one's own in which the request is put, instead of the usual graph.
+    pub(crate) own: Option<OwnGraph>,
+}
+
+/// A workflow of one's own.
+#[derive(Debug)]
+pub(crate) struct OwnGraph {
+    /// As the record calls it.
+    pub(crate) name: String,
+    /// Its graph; `None` for one that an earlier program queued, which is only looked for.
+    pub(crate) graph: Option<Workflow>,
 }
 
 impl Order {
     /// A request in the usual way.
     pub(crate) fn plain(request: GenerationRequest) -> Self {
-        Self {
-            request,
-            workflow: None,
-        }
+        Self { request, own: None }
     }
 }
 
@@ -103,7 +109,7 @@ pub(super) async fn make(
     run: &mut JobRun,
     easel: &Easel,
     (id, started_at): (JobId, Timestamp),
-    Order { request, workflow }: Order,
+    Order { request, own }: Order,
 ) -> GenerationRecord {
     let painter = &easel.painter;
     let since = Instant::now();
@@ -113,7 +119,7 @@ pub(super) async fn make(
         stage: GenerationStage::Waiting,
         fraction: None,
         step: None,
-        steps: workflow.is_none().then_some(request.steps),
+        steps: own.is_none().then_some(request.steps),
         eta_s: None,
         preview: None,
         queue_ahead: None,
@@ -131,7 +137,7 @@ pub(super) async fn make(
         });
     };
     let task = async {
-        match &workflow {
+        match own.as_ref().and_then(|own| own.graph.as_ref()) {
             Some(workflow) => painter.run_workflow(workflow, &asked, &cancel, tell).await,
             None => painter.txt2img(&asked, &cancel, tell).await,
         }
@@ -174,7 +180,7 @@ pub(super) async fn make(
     };
     let ready = raw.ready.map(milliseconds);
     let mut proof = proof::prove(&request, raw, &easel.pictures).await;
-    if workflow.is_some() {
+    if own.is_some() {
         // It may enlarge its pictures, or have a size of its own.
         proof
             .substitutions
@@ -206,6 +212,7 @@ pub(super) async fn make(
         timing: seen.then(|| stages.end(ready, here)),
         card: cards.made_by(&known).filter(|_| seen && !on_cpu),
         on_cpu,
+        workflow: own.as_ref().map(|own| own.name.clone()),
     }
 }
 

@@ -6,9 +6,7 @@ use std::{sync::Arc, time::Duration};
 use forgekeeper_domain::{
     Timestamp,
     error::{ErrorCode, ErrorInfo},
-    generation::{
-        GenerationChoices, GenerationRequest, OwnPreset, RequestProblem, workflow::Workflow,
-    },
+    generation::{GenerationChoices, GenerationRequest, OwnPreset, RequestProblem},
     ids::{JobId, ServiceId},
     job::{Job, JobKind},
     ladder::Rung,
@@ -22,13 +20,10 @@ use super::{
     handle::{Inner, new_job},
 };
 use crate::{
-    clients::{
-        errand::{Errand, Ticket, TicketKeeper},
-        no_graph,
-    },
+    clients::errand::{Errand, Ticket, TicketKeeper},
     jobs::{
         JobRun,
-        generate::{Easel, Order, generate},
+        generate::{Easel, Order, OwnGraph, generate},
     },
     store::pending::PendingGeneration,
 };
@@ -42,36 +37,14 @@ const LOOK_FOR_LEFT: Duration = Duration::from_secs(30);
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// A request that may not be sent.
-fn refused(problem: &RequestProblem) -> ErrorInfo {
+pub(super) fn refused(problem: &RequestProblem) -> ErrorInfo {
     ErrorInfo::new(ErrorCode::BadRequest, problem.to_string()).hint(problem.remedy())
-}
-
-fn bad(problem: &impl ToString) -> ErrorInfo {
-    ErrorInfo::new(ErrorCode::BadRequest, problem.to_string())
 }
 
 impl KeeperHandle {
     /// Names a service offers for generations.
     pub async fn choices(&self, id: &ServiceId) -> Result<GenerationChoices, ErrorInfo> {
         self.painter(id).await?.choices().await
-    }
-
-    /// The graph that a request becomes, as it would be queued: JSON in ComfyUI's API format, for
-    /// people to read. A Forge takes none, which is an error.
-    pub async fn generation_graph(
-        &self,
-        id: &ServiceId,
-        request: &GenerationRequest,
-    ) -> Result<String, ErrorInfo> {
-        request.check().map_err(|problem| refused(&problem))?;
-        let painter = self.painter(id).await?;
-        // Many questions at once make a large future.
-        let graph = Box::pin(painter.graph(request)).await?;
-        let graph = graph.ok_or_else(no_graph)?;
-        serde_json::to_string_pretty(&graph).map_err(|error| {
-            ErrorInfo::new(ErrorCode::Internal, "The graph cannot be written.")
-                .detail(error.to_string())
-        })
     }
 
     /// Starts a test generation. When this program ends in the middle of it, the server goes on, and
@@ -90,22 +63,11 @@ impl KeeperHandle {
         self.begin_generation(id, Order::plain(request)).await
     }
 
-    /// Starts a workflow of one's own, a JSON document in ComfyUI's API format, with a request in
-    /// the place of its words.
-    pub async fn generate_workflow(
+    pub(super) async fn begin_generation(
         &self,
         id: &ServiceId,
-        request: GenerationRequest,
-        workflow: &str,
+        order: Order,
     ) -> Result<JobId, ErrorInfo> {
-        request.check().map_err(|problem| refused(&problem))?;
-        let workflow = Some(Workflow::parse(workflow).map_err(|problem| bad(&problem))?);
-        let painter = self.painter(id).await?;
-        painter.takes_workflows()?;
-        self.begin_generation(id, Order { request, workflow }).await
-    }
-
-    async fn begin_generation(&self, id: &ServiceId, order: Order) -> Result<JobId, ErrorInfo> {
         let easel = self.easel(id).await?;
         let run = self.inner.jobs.begin(
             Job {
@@ -115,7 +77,7 @@ impl KeeperHandle {
             self.inner.reports.clone(),
         )?;
         let job = run.job.id.clone();
-        let errand = Errand::Ticketed(self.tickets(&run.job, &order.request));
+        let errand = Errand::Ticketed(self.tickets(&run.job, &order));
         run.show().await;
         let easel = easel.with_errand(errand).with_skip(run.skip.clone());
         self.spawn_generation(run, easel, order);
@@ -156,13 +118,15 @@ impl KeeperHandle {
     }
 
     /// Where the tickets of a job are kept. Without a place for them the picture is made all the same.
-    fn tickets(&self, job: &Job, request: &GenerationRequest) -> TicketKeeper {
+    fn tickets(&self, job: &Job, order: &Order) -> TicketKeeper {
         let inner = Arc::clone(&self.inner);
         let (job, service, started_at) = (job.id.clone(), job.service.clone(), job.started_at);
-        let request = request.clone();
+        let request = order.request.clone();
+        let workflow = order.own.as_ref().map(|own| own.name.clone());
         TicketKeeper::new(move |ticket: Ticket| {
             let inner = Arc::clone(&inner);
             let (job, service, request) = (job.clone(), service.clone(), request.clone());
+            let workflow = workflow.clone();
             Box::pin(async move {
                 let owner = match inner.presence.claim() {
                     Ok(owner) => owner.to_owned(),
@@ -175,6 +139,7 @@ impl KeeperHandle {
                     job,
                     service,
                     request,
+                    workflow,
                     started_at,
                     ticket,
                     owner,
@@ -246,6 +211,7 @@ impl KeeperHandle {
             job,
             service,
             request,
+            workflow,
             started_at,
             ticket,
             ..
@@ -266,7 +232,8 @@ impl KeeperHandle {
                 Ok((run, easel)) => {
                     run.show().await;
                     let easel = easel.with_errand(Errand::again(ticket));
-                    self.spawn_generation(run, easel, Order::plain(request));
+                    let own = workflow.map(|name| OwnGraph { name, graph: None });
+                    self.spawn_generation(run, easel, Order { request, own });
                     return;
                 }
                 // Another one is under way on it, or the settings have changed this very moment.

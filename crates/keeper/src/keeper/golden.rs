@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
     generation::GenerationRecord,
-    golden::{self, GoldenComparison, GoldenProgress, GoldenRun, GoldenSet, Likeness, Vote},
+    golden::{
+        self, GoldenComparison, GoldenProgress, GoldenRun, GoldenRuns, GoldenSet, Likeness, Vote,
+    },
     ids::{JobId, ServiceId},
     job::{Job, JobKind},
 };
@@ -138,6 +140,18 @@ impl KeeperHandle {
     /// Runs of a set, newest first.
     pub async fn golden_runs(&self, set: String) -> Result<Vec<GoldenRun>, ErrorInfo> {
         Ok(self.inner.store.golden_runs(set).await?)
+    }
+
+    /// The same, with the two that a comparison begins with, and whether the set may still change.
+    pub async fn golden_record(&self, set: String) -> Result<GoldenRuns, ErrorInfo> {
+        let runs = self.golden_runs(set).await?;
+        let [reference, candidate] = golden::to_compare(&runs).map(|run| Some(run?.id.clone()));
+        Ok(GoldenRuns {
+            reference,
+            candidate,
+            frozen: !runs.is_empty(),
+            runs,
+        })
     }
 
     /// Removes a run with its votes; pictures that the history still has stay there.

@@ -43,6 +43,7 @@ use crate::{
         facts::{Report, ServiceFact},
         service::ServiceWatch,
     },
+    workflows::OwnWorkflows,
 };
 
 /// What was measured so long ago still says what an action would interrupt.
@@ -71,6 +72,7 @@ pub(super) struct Inner {
     pub(super) settings: watch::Receiver<SettingsSnapshot>,
     pub(super) own_rules: OwnRules,
     pub(super) own_presets: OwnPresets,
+    pub(super) own_workflows: OwnWorkflows,
     pub(super) data_dir: PathBuf,
     /// Tells other programs that what this one follows is not theirs to take up.
     pub(super) presence: Presence,

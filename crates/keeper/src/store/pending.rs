@@ -21,6 +21,9 @@ pub struct PendingGeneration {
     pub service: ServiceId,
     /// As asked.
     pub request: GenerationRequest,
+    /// The workflow of one's own that it was put into.
+    #[serde(default)]
+    pub workflow: Option<String>,
     /// When it was asked for.
     pub started_at: Timestamp,
     /// What it is found by.
@@ -105,6 +108,7 @@ mod tests {
             job: job("j"),
             service: record.service.clone(),
             request: record.request.clone(),
+            workflow: None,
             started_at: record.started_at,
             ticket: Ticket::Forge {
                 task: "t".to_owned(),

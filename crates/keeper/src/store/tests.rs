@@ -72,6 +72,7 @@ fn generation(job: &str, service: &str, second: i64) -> GenerationRecord {
         timing: None,
         card: None,
         on_cpu: false,
+        workflow: None,
     }
 }
 

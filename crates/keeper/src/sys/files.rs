@@ -172,6 +172,16 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
+/// Names of a folder's entries, at most `most` of them in no order; none where there is no folder.
+pub fn names(path: &Path, most: usize) -> io::Result<Vec<OsString>> {
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let names = entries.take(most).map(|entry| Ok(entry?.file_name()));
+    names.collect()
+}
+
 /// Removes a file; one that is not there is no error.
 pub fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {

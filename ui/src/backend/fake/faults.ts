@@ -37,6 +37,7 @@ export const FAULTS = [
   'gallery-many',
   'gallery-fails',
   'golden-past',
+  'workflows-kept',
   'presets-fail',
   'no-keyring',
   'disconnected',

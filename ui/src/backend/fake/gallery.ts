@@ -1,12 +1,5 @@
-import type { Backend, Preset, ReadParameters } from '../backend';
-import type {
-  ErrorInfo,
-  GalleryPage,
-  GalleryQuery,
-  GenerationRecord,
-  GenerationRequest,
-} from '../types';
-import { FakeCards } from './cards';
+import type { Preset, ReadParameters } from '../backend';
+import type { GalleryPage, GalleryQuery, GenerationRecord, GenerationRequest } from '../types';
 import type { Studio } from './generation';
 import { generationJob, outOfMemory, recordOf } from './generation';
 import { cardOf } from './gpus';
@@ -16,6 +9,7 @@ import { generator } from './pictures';
 import type { FakeService } from './site';
 import { room } from './room';
 import { iso } from './site';
+import { FakeWorkflows, thrown } from './workflows';
 
 const PAST = 500;
 const MOST = 200;
@@ -49,13 +43,10 @@ export const PLAIN: GenerationRequest = {
   modules: [],
 };
 
-export const thrown = (code: ErrorInfo['code'], message: string, hint: string | null = null) =>
-  ({ code, message, hint, detail: null }) satisfies ErrorInfo;
-
 const words = (text: string) => text.toLowerCase().split(/\s+/).filter(Boolean);
 
 /** Pictures: made, kept, looked for, and what stands in a file. */
-export class FakeGallery extends FakeCards {
+export class FakeGallery extends FakeWorkflows {
   private readonly named = new Map<string, GenerationRequest>();
 
   constructor(options: FakeOptions) {
@@ -106,8 +97,15 @@ export class FakeGallery extends FakeCards {
     return room(this.studio(this.find(id)).card, request, this.faults.has('gpu-memory-low'));
   }
 
-  async generate(id: string, request: GenerationRequest, force = false) {
-    this.calls.push(`generate ${id} ${JSON.stringify(request)}${force ? ' all the same' : ''}`);
+  async generate(
+    id: string,
+    request: GenerationRequest,
+    workflow: string | null = null,
+    force = false,
+  ) {
+    const by = workflow === null ? '' : ` by ${workflow}`;
+    const all = force ? ' all the same' : '';
+    this.calls.push(`generate ${id}${by} ${JSON.stringify(request)}${all}`);
     const service = this.find(id);
     const { verdict } = await this.generationRoom(id, request);
     if (verdict === 'too_little' && !force) {
@@ -117,7 +115,8 @@ export class FakeGallery extends FakeCards {
       throw thrown('service_busy', 'a placement proof is running on this service');
     }
     const job = `job-${this.jobs.length + 1}`;
-    this.jobs.push(generationJob(job, service, request, this.now, this.studio(service)));
+    const studio = this.studio(service);
+    this.jobs.push(generationJob(job, service, request, this.now, studio, workflow));
     this.advance(0);
     return job;
   }
@@ -201,18 +200,6 @@ export class FakeGallery extends FakeCards {
     const read = readA1111(new TextDecoder().decode(bytes), structuredClone(PLAIN));
     if (!read) throw thrown('bad_request', 'there are no generation parameters in this file');
     return read;
-  }
-
-  async generationGraph(...[id, request]: Parameters<Backend['generationGraph']>) {
-    const { kind } = this.find(id).settings;
-    if (kind !== 'comfyui') throw thrown('bad_request', 'Forge takes parameters, not a graph');
-    const node = (class_type: string, inputs: object) => ({ class_type, inputs });
-    const graph = {
-      '1': node('CheckpointLoaderSimple', { ckpt_name: request.model ?? 'model.safetensors' }),
-      '2': node('CLIPTextEncode', { clip: ['1', 1], text: request.prompt }),
-      '3': node('KSampler', { steps: request.steps, cfg: request.cfg_scale, positive: ['2', 0] }),
-    };
-    return JSON.stringify(graph, null, 2);
   }
 
   async presets(): Promise<Preset[]> {

@@ -101,6 +101,7 @@ export function recordOf(
     timing: timingOf(service.settings.id, took, request.steps),
     card: cardUse(made.card, width),
     on_cpu: made.card === null,
+    workflow: null,
   };
 }
 
@@ -137,6 +138,7 @@ export function generationJob(
   request: GenerationRequest,
   now: number,
   { faults, pictures, card }: Studio,
+  workflow: string | null = null,
 ): FakeJob {
   const job = newJob(id, { what: 'generate' }, service, now);
   const seed = request.seed ?? String((Math.abs(now) * 48271) % 4_294_967_295);
@@ -165,7 +167,7 @@ export function generationJob(
         stage: waiting ? 'waiting' : fraction < 1 ? 'sampling' : 'finishing',
         fraction: waiting ? null : fraction,
         step: waiting ? null : step,
-        steps: request.steps,
+        steps: workflow === null ? request.steps : null,
         eta_s: fraction > 0.1 ? (total - elapsed) / 1000 : null,
         preview: previews > 0 ? `preview/${id}/${previews}` : null,
         queue_ahead: waiting && faults.has('generation-queued') ? 2 : null,
@@ -177,6 +179,7 @@ export function generationJob(
         card: faults.has('image-cpu') ? null : card,
         seed,
       });
+      record.workflow = workflow;
       if (faults.has('generation-fails')) record = outOfMemory(record);
       else if (faults.has('blank-picture')) {
         record.verdict = 'blank';

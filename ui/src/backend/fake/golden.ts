@@ -6,14 +6,16 @@ import type {
   GoldenRun,
   GoldenSet,
   Job,
+  Pace,
   Vote,
 } from '../types';
-import { FakeGallery, PLAIN, thrown } from './gallery';
+import { FakeGallery, PLAIN } from './gallery';
 import { generationJob, outOfMemory, recordOf } from './generation';
 import { newJob } from './jobs';
 import type { FakeOptions } from './life';
 import { generator } from './pictures';
 import { iso } from './site';
+import { thrown } from './workflows';
 
 const VOTES: readonly Vote[] = ['reference', 'candidate', 'equal', 'neither'];
 const NAMES = ['Lighthouse', 'Clockmaker', 'Workshop', 'Fern', 'Night market', 'Harbour'];
@@ -23,6 +25,12 @@ function median(values: number[]): number | null {
   const sorted = values.toSorted((a, b) => a - b);
   const half = sorted.length / 2;
   return ((sorted[Math.ceil(half) - 1] ?? 0) + (sorted[Math.floor(half)] ?? 0)) / 2;
+}
+
+function pace(slower: number | null): Pace | null {
+  if (slower === null) return null;
+  if (Math.abs(slower - 1) < 0.03) return 'as_fast';
+  return slower < 1 ? 'faster' : slower <= 1.1 ? 'slower' : 'much_slower';
 }
 
 function side(records: (GenerationRecord | null)[]) {
@@ -167,7 +175,11 @@ export class FakeGolden extends FakeGallery {
   }
 
   async goldenRuns(set: string) {
-    return structuredClone(this.runs.filter((run) => run.set === set));
+    const runs = structuredClone(this.runs.filter((run) => run.set === set));
+    const reference = (runs.findLast((run) => run.complete) ?? runs.at(-1))?.id ?? null;
+    const others = runs.filter((run) => run.id !== reference);
+    const candidate = (others.find((run) => run.complete) ?? others[0])?.id ?? null;
+    return { runs, reference, candidate, frozen: runs.length > 0 };
   }
 
   async removeGoldenRun(id: string) {
@@ -183,33 +195,40 @@ export class FakeGolden extends FakeGallery {
       const pictures = [record.pictures[0], other?.pictures[0]] as const;
       const both = pictures[0] !== undefined && pictures[1] !== undefined;
       const identical = both && pictures[0]?.hash === pictures[1]?.hash;
+      const slower = both && other ? other.took_ms / record.took_ms : null;
       const alike = generator(`${prompt}${b.service}`);
       return {
         prompt,
         reference: record,
         candidate: other,
         likeness: both ? { identical, similarity: identical ? 1 : 0.55 + alike() * 0.35 } : null,
-        slower: both && other ? other.took_ms / record.took_ms : null,
+        slower,
+        pace: pace(slower),
         vote: this.votes.get(`${reference} ${candidate} ${prompt}`) ?? null,
       };
     });
     const votes = VOTES.map((vote) => rows.filter((row) => row.vote === vote).length);
+    const slower = median(rows.flatMap((row) => row.slower ?? []));
+    const finding = rows.some((row) => row.candidate?.verdict !== 'proved')
+      ? 'worse'
+      : rows.every((row) => row.likeness?.identical)
+        ? 'same'
+        : 'different';
+    const holds = finding === 'same' || (finding === 'different' && a.service !== b.service);
     return structuredClone({
       set: a.set,
+      holds,
       reference,
       candidate,
       services: [a.service, b.service],
       rows,
       summary: {
-        finding: rows.some((row) => row.candidate?.verdict !== 'proved')
-          ? 'worse'
-          : rows.every((row) => row.likeness?.identical)
-            ? 'same'
-            : 'different',
+        finding,
         reference: side(rows.map((row) => row.reference)),
         candidate: side(rows.map((row) => row.candidate)),
         identical: rows.filter((row) => row.likeness?.identical).length,
-        slower: median(rows.flatMap((row) => row.slower ?? [])),
+        slower,
+        pace: pace(slower),
         similarity: median(rows.flatMap((row) => row.likeness?.similarity ?? [])),
         votes: votes as [number, number, number, number],
       },

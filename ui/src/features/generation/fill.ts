@@ -9,10 +9,6 @@ export const MOST_BYTES = 64 * 1024 * 1024;
 export const isPicture = (file: File) =>
   PICTURES.includes(file.type) || /\.(png|jpe?g|webp)$/i.test(file.name);
 
-/** The picture among what is dropped, if there is one. */
-export const pictureIn = (data: DataTransfer | null): File | null =>
-  [...(data?.files ?? [])].find(isPicture) ?? null;
-
 export const carriesFiles = (data: DataTransfer | null): boolean =>
   data?.types.includes('Files') ?? false;
 

@@ -10,6 +10,8 @@ export interface Waiting {
   id: number;
   service: string;
   request: GenerationRequest;
+  /** The workflow of one's own that the request is put into. */
+  workflow: string | null;
   /** Those of one turn go one after the other, whichever services they are for. */
   turn: number | null;
   /** Sent even when the memory of the card may not suffice: a person said so. */
@@ -44,12 +46,18 @@ export class Queue {
   }
 
   /** Sends a request to services, or lets it wait for those that are at work. */
-  ask(services: readonly string[], request: GenerationRequest, inTurn: boolean): Promise<void> {
+  ask(
+    services: readonly string[],
+    request: GenerationRequest,
+    inTurn: boolean,
+    workflowOf: (service: string) => string | null = () => null,
+  ): Promise<void> {
     const turn = inTurn && services.length > 1 ? ++this.turns : null;
     this.round = [];
-    const more = services
-      .slice(0, MOST_WAITING - this.waiting.length)
-      .map((service) => ({ id: ++this.count, service, request, turn, force: false, error: null }));
+    const more = services.slice(0, MOST_WAITING - this.waiting.length).map((service) => {
+      const workflow = workflowOf(service);
+      return { id: ++this.count, service, request, workflow, turn, force: false, error: null };
+    });
     this.waiting = [...this.waiting, ...more];
     return this.pump();
   }
@@ -116,7 +124,8 @@ export class Queue {
 
   private async begin(next: Waiting, place: number) {
     try {
-      const job = await this.backend.generate(next.service, next.request, next.force);
+      const { service, request, workflow, force } = next;
+      const job = await this.backend.generate(service, request, workflow, force);
       if (next.turn !== null) this.turnOf = [...this.turnOf, { job, turn: next.turn }];
       this.asked.add(job);
       this.round = [...this.round, job];

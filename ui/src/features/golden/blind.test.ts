@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import type { GenerationRecord, GoldenRow, Vote } from '../../backend/types';
+import type { GenerationRecord, GoldenRow, Pace, Vote } from '../../backend/types';
 import { language } from '../../shared/i18n.svelte';
 import { answerOf, questions, voteOf } from './blind';
 import { likeness, ratio } from './say';
@@ -13,6 +13,7 @@ const row = (prompt: string, a: number, b: number, vote: Vote | null = null): Go
   candidate: record(b),
   likeness: null,
   slower: null,
+  pace: null,
   vote,
 });
 
@@ -51,8 +52,12 @@ test('keys answer on a French keyboard, too', () => {
 
 test('what is unknown is not called nothing, and a ratio says its direction', () => {
   language.use('en');
-  expect([ratio(null), ratio(NaN), ratio(1.01)]).toEqual(['unknown', 'unknown', 'as fast']);
-  expect([ratio(1.38), ratio(0.5)]).toEqual(['1.38 × slower', '2.00 × faster']);
+  const said = (pace: Pace | null, slower: number | null) => ratio({ pace, slower });
+  expect([said(null, null), said('as_fast', 1.01)]).toEqual(['unknown', 'as fast']);
+  expect([said('much_slower', 1.38), said('faster', 0.5)]).toEqual([
+    '1.38 × slower',
+    '2.00 × faster',
+  ]);
   expect(likeness(row('a', 1, 0))).toBe('unknown');
   const other = { ...row('a', 1, 1), likeness: { identical: false, similarity: null } };
   expect(likeness(other)).toBe('other size');

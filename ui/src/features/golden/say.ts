@@ -1,17 +1,36 @@
-import type { GenerationRecord, GoldenComparison, GoldenRow, Vote } from '../../backend/types';
+import type {
+  GenerationRecord,
+  GoldenComparison,
+  GoldenRow,
+  Pace,
+  Status,
+  Vote,
+} from '../../backend/types';
 import { gigabytes, seconds } from '../../shared/format';
 import { number, t } from '../../shared/i18n.svelte';
 
 export const VOTES: readonly Vote[] = ['reference', 'candidate', 'equal', 'neither'];
 
 /** A time by another one, in words: which way it goes is never left to a number alone. */
-export function ratio(slower: number | null): string {
-  if (slower === null || !(slower > 0)) return t('golden.unknown');
-  if (Math.abs(slower - 1) < 0.03) return t('golden.as_fast');
-  return slower > 1
-    ? t('golden.slower', { by: number(slower, 2) })
-    : t('golden.faster', { by: number(1 / slower, 2) });
+export function ratio({ pace, slower }: { pace: Pace | null; slower: number | null }): string {
+  if (pace === null || slower === null) return t('golden.unknown');
+  if (pace === 'as_fast') return t('golden.as_fast');
+  return pace === 'faster'
+    ? t('golden.faster', { by: number(1 / slower, 2) })
+    : t('golden.slower', { by: number(slower, 2) });
 }
+
+/** What a comparison comes to, in a sentence. */
+export const finding = ({ holds, summary }: GoldenComparison): { status: Status; text: string } =>
+  summary.finding === 'different'
+    ? {
+        status: holds ? 'ok' : 'degraded',
+        text: t(holds ? 'golden.finding.other_program' : 'golden.finding.changed'),
+      }
+    : {
+        status: summary.finding === 'nothing' ? 'unknown' : holds ? 'ok' : 'failing',
+        text: t(`golden.finding.${summary.finding}`),
+      };
 
 export const time = (ms: number | null): string =>
   ms === null ? t('golden.unknown') : seconds(ms);

@@ -165,7 +165,7 @@ test('a file without parameters, and one that is no picture, change nothing', as
   await drop(picture('nothing in it'));
   expect(screen.getByRole('alert')).toHaveTextContent('there are no generation parameters');
   await drop(new File(['x'], 'notes.txt', { type: 'text/plain' }));
-  expect(screen.getByRole('alert')).toHaveTextContent('Only a PNG, JPEG or WebP');
+  expect(screen.getByRole('alert')).toHaveTextContent('this is neither');
   expect(screen.getByTestId('bench-prompt')).toHaveValue('mine');
 });
 

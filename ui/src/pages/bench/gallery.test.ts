@@ -106,7 +106,7 @@ test('deleting asks first, says what goes, and what a golden run holds stays', a
   await settled();
   expect(screen.getByTestId('gallery-delete-dialog')).toHaveTextContent('cannot be brought back');
   expect(backend.calls.filter((call) => call.startsWith('forget'))).toEqual([]);
-  await user.click(screen.getByTestId('gallery-delete-confirm'));
+  await user.click(screen.getByTestId('gallery-delete-dialog-yes'));
   await settled();
   expect(screen.getByTestId('gallery-note')).toHaveTextContent('0 generations deleted. 1 stayed');
 });
@@ -116,7 +116,7 @@ test('what is left after deleting stays where it is', async () => {
   await user.click(item(1));
   await user.click(screen.getByTestId('gallery-delete'));
   await settled();
-  await user.click(screen.getByTestId('gallery-delete-confirm'));
+  await user.click(screen.getByTestId('gallery-delete-dialog-yes'));
   await settled();
   expect(screen.getByTestId('gallery-count')).toHaveTextContent('499 generations');
   expect(screen.getByTestId('gallery-note')).toHaveTextContent('1 generation deleted.');

@@ -113,12 +113,12 @@ test('a run and a set go only after one was asked', async () => {
   await user.click(within(run).getByRole('button', { name: /Remove the run/ }));
   await settled();
   expect(screen.getByTestId('golden-confirm')).toHaveTextContent('pictures stay in the gallery');
-  await user.click(screen.getByTestId('golden-confirm-remove'));
+  await user.click(screen.getByTestId('golden-confirm-yes'));
   await settled();
   expect(screen.queryByTestId('golden-run-golden-3')).toBeNull();
   await user.click(screen.getByTestId('golden-remove-set'));
   await settled();
-  await user.click(screen.getByTestId('golden-confirm-remove'));
+  await user.click(screen.getByTestId('golden-confirm-yes'));
   await settled();
   expect(backend.calls.at(-1)).toBe('golden set Acceptance removed');
   expect(screen.getByTestId('golden-empty')).toBeInTheDocument();
@@ -158,4 +158,68 @@ test('sets that cannot be read are not called none', async () => {
   await golden({ faults: ['gallery-fails'] });
   expect(screen.getByRole('alert')).toHaveTextContent('could not be read');
   expect(screen.queryByTestId('golden-empty')).toBeNull();
+});
+
+test('a set that was not run is edited: prompts change, move and go', async () => {
+  const { user, backend } = await golden({ faults: ['golden-past'] });
+  const prompts = (await backend.goldenSets())[0]?.prompts.slice(0, 3) ?? [];
+  await backend.saveGoldenSet({ name: 'Draft', prompts });
+  await user.click(screen.getByTestId('tab-make'));
+  await user.click(screen.getByTestId('tab-golden'));
+  await settled();
+  await user.click(screen.getByRole('button', { name: /^Draft/ }));
+  await settled();
+  await user.click(screen.getByTestId('golden-edit-set'));
+  await settled();
+  expect(screen.getByTestId('golden-edit-save'), 'nothing changed').toBeDisabled();
+  const names = () =>
+    screen.getAllByTestId<HTMLInputElement>('golden-edit-name').map(({ value }) => value);
+  const at = (id: string, place: number) => screen.getAllByTestId(id)[place] as HTMLElement;
+  await user.click(at('golden-move-up', 2));
+  await settled();
+  expect(names()).toEqual(['Lighthouse', 'Workshop', 'Clockmaker']);
+  expect(document.activeElement, 'the focus goes along').toBe(at('golden-move-up', 1));
+  await user.click(at('golden-edit-remove', 2));
+  expect(names(), 'after a second thought').toHaveLength(3);
+  await user.click(screen.getByTestId('golden-edit-remove-yes'));
+  await settled();
+  expect(names()).toEqual(['Lighthouse', 'Workshop']);
+  await fireEvent.input(at('golden-edit-seed', 0), { target: { value: '' } });
+  await settled();
+  expect(screen.getByTestId('golden-edit-save'), 'no fixed seed').toBeDisabled();
+  await fireEvent.input(at('golden-edit-seed', 0), { target: { value: '5' } });
+  await fireEvent.input(at('golden-edit-steps', 0), { target: { value: '9' } });
+  await fireEvent.input(at('golden-edit-name', 1), { target: { value: 'Shed' } });
+  await settled();
+  await user.click(screen.getByTestId('golden-edit-save'));
+  await settled();
+  const kept = (await backend.goldenSets()).find(({ name }) => name === 'Draft');
+  expect(kept?.prompts.map(({ name }) => name)).toEqual(['Lighthouse', 'Shed']);
+  expect(kept?.prompts[0]?.request).toMatchObject({ seed: '5', steps: 9 });
+});
+
+test('a set that was run stays as it is: its copy may change', async () => {
+  const { user, backend } = await golden();
+  expect(screen.getByTestId('golden-edit-set')).toHaveTextContent('Duplicate');
+  await user.click(screen.getByTestId('golden-edit-set'));
+  await settled();
+  expect(screen.getByTestId('golden-copy-name')).toHaveValue('Acceptance 2');
+  await fireEvent.input(screen.getByTestId('golden-copy-name'), {
+    target: { value: 'Acceptance' },
+  });
+  await settled();
+  expect(screen.getByTestId('golden-edit-save'), 'never in its place').toBeDisabled();
+  await fireEvent.input(screen.getByTestId('golden-copy-name'), { target: { value: 'Next' } });
+  await settled();
+  await user.click(screen.getByTestId('golden-edit-save'));
+  await settled();
+  const names = (await backend.goldenSets()).map(({ name }) => name);
+  expect(names).toEqual(['Acceptance', 'Next']);
+  expect(screen.getByTestId('golden-set')).toHaveAccessibleName('Next');
+  expect(screen.getByTestId('golden-edit-set')).toHaveTextContent('Edit');
+});
+
+test('the finding of the keeper is said in words', async () => {
+  await golden();
+  expect(screen.getByTestId('golden-finding')).toHaveTextContent('gave none');
 });

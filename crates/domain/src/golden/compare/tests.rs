@@ -25,6 +25,7 @@ fn record(verdict: GenerationVerdict, took_ms: u32) -> GenerationRecord {
         timing: None,
         card: None,
         on_cpu: false,
+        workflow: None,
     }
 }
 
@@ -122,7 +123,7 @@ fn the_finding_is_that_of_the_worst_prompt_the_reference_proved() {
     let nothing = run("myia", &[("a", Failed, 1)]);
     let found = compare(&nothing, &reference, &BTreeMap::new(), &BTreeMap::new());
     assert_eq!(found.summary.finding, GoldenFinding::Nothing);
-    assert!(!found.holds());
+    assert!(!found.holds);
 }
 
 #[test]
@@ -137,8 +138,8 @@ fn one_service_must_make_the_same_pictures_another_all_of_them() {
             &likes([alike(0.4), None]),
         )
     };
-    assert!(!different("myia").holds());
-    assert!(different("comfyui").holds());
+    assert!(!different("myia").holds);
+    assert!(different("comfyui").holds);
 }
 
 #[test]
@@ -249,4 +250,37 @@ fn a_set_that_could_not_be_compared_is_refused() {
         set(vec![large]).check(),
         Err(SetProblem::Request { .. })
     ));
+}
+
+#[test]
+fn a_comparison_begins_with_the_oldest_complete_run_and_the_newest_one() {
+    let of = |id: &str, complete| GoldenRun {
+        id: JobId::new(id).unwrap(),
+        complete,
+        ..run("myia", &[])
+    };
+    let ids = |runs: &[GoldenRun]| to_compare(runs).map(|run| run.map(|run| run.id.to_string()));
+    let said = |a: &str, b: &str| [a, b].map(|id| (!id.is_empty()).then(|| id.to_owned()));
+    assert_eq!(ids(&[]), said("", ""));
+    assert_eq!(ids(&[of("a", false)]), said("a", ""));
+    let mut runs = vec![of("b", false), of("a", false)];
+    assert_eq!(ids(&runs), said("a", "b"));
+    runs.insert(0, of("c", true));
+    assert_eq!(ids(&runs), said("c", "b"), "a cut one is no reference");
+    runs.splice(0..0, [of("e", false), of("d", true)]);
+    assert_eq!(ids(&runs), said("c", "d"));
+}
+
+#[test]
+fn a_time_is_told_apart_from_noise() {
+    for (slower, word) in [
+        (0.5, Pace::Faster),
+        (0.971, Pace::AsFast),
+        (1.029, Pace::AsFast),
+        (1.031, Pace::Slower),
+        (1.1, Pace::Slower),
+        (1.11, Pace::MuchSlower),
+    ] {
+        assert_eq!(pace(slower), word, "{slower}");
+    }
 }

@@ -61,6 +61,17 @@ impl ComfyClient {
         }
     }
 
+    /// The graph that a workflow of one's own becomes with a request in it, as it would be queued.
+    pub async fn workflow_graph(
+        &self,
+        workflow: &Workflow,
+        request: &GenerationRequest,
+    ) -> Result<Value, ErrorInfo> {
+        let offers = self.offers().await?;
+        let prompt = Uuid::new_v4().to_string();
+        fill(workflow, request, &offers, &prompt).map(|filled| filled.graph)
+    }
+
     async fn make_by(
         &self,
         workflow: &Workflow,

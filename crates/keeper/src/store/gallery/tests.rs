@@ -35,6 +35,7 @@ pub(crate) fn made(id: &str, second: i64, prompt: &str) -> GenerationRecord {
         timing: None,
         card: None,
         on_cpu: false,
+        workflow: None,
     }
 }
 
