@@ -1,4 +1,8 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+
 import { svelte } from '@sveltejs/vite-plugin-svelte';
+import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
 
 // `--mode fake` swaps the real keeper for a living fake; the constant lets the bundler drop
@@ -6,8 +10,36 @@ import { defineConfig } from 'vitest/config';
 const ALWAYS_NEEDED =
   /node_modules\/(svelte|esm-env|clsx|@tauri-apps)\/|\/src\/(state|backend)\/(?!fake|tauri-bench)|\/src\/shared\/(format|i18n)/;
 
+/** Messages that only the test bench shows: they come with it, and the first frame goes without. */
+const LATE_WORDS = /^(bench|gallery|generation|golden|verdict)\./;
+
+/**
+ * Hands out the messages of a language in two parts, `fr.json?early` and `fr.json?late`, as the modules
+ * `fr.js` and `fr-late.js`, which are no files: they stand together in one.
+ */
+const words: Plugin = {
+  name: 'words',
+  enforce: 'pre',
+  resolveId(source, importer) {
+    const [, path, part] = /^(\..*\/messages\/\w+)\.json\?(early|late)$/.exec(source) ?? [];
+    if (path === undefined || importer === undefined) return null;
+    return `${resolve(dirname(importer), path)}${part === 'late' ? '-late' : ''}.js`;
+  },
+  async load(id) {
+    const [, path, late] = /^(.*[\\/]messages[\\/][a-z]+)(-late)?\.js$/.exec(id) ?? [];
+    if (path === undefined) return null;
+    this.addWatchFile(`${path}.json`);
+    const all = JSON.parse(await readFile(`${path}.json`, 'utf8')) as Record<string, unknown>;
+    const part = Object.entries(all).filter(
+      ([key]) => LATE_WORDS.test(key) === (late !== undefined),
+    );
+    const text = JSON.stringify(Object.fromEntries(part));
+    return `export default JSON.parse(${JSON.stringify(text)});`;
+  },
+};
+
 export default defineConfig(({ mode }) => ({
-  plugins: [svelte()],
+  plugins: [words, svelte()],
   define: { __FAKE__: JSON.stringify(mode === 'fake') },
   resolve: process.env['VITEST'] ? { conditions: ['browser'] } : {},
   clearScreen: false,

@@ -30,6 +30,18 @@ export class Bench {
     );
   }
 
+  /** As if a file were let go over the form: the system's own choosers cannot be driven. */
+  drop(name, text) {
+    return this.#window.script(
+      `const file = new File([arguments[1]], arguments[0], { type: 'application/json' });
+      const event = new Event('drop', { bubbles: true, cancelable: true });
+      Object.defineProperty(event, 'dataTransfer', { value: { types: ['Files'], files: [file] } });
+      document.querySelector('[data-testid="bench-form"]').dispatchEvent(event);`,
+      name,
+      text,
+    );
+  }
+
   /** Waits until nothing is made any more. */
   rest(timeout = 60_000) {
     return this.#window.until(

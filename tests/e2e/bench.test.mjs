@@ -9,6 +9,29 @@ import { Window } from './driver.mjs';
 import { picture } from './pictures.mjs';
 import { Site } from './site.mjs';
 
+const node = (class_type, inputs) => ({ class_type, inputs });
+/** In ComfyUI's API format, with words where the form's values go. */
+const WORKFLOW = {
+  a: node('CheckpointLoaderSimple', { ckpt_name: 'sd_xl_base_1.0.safetensors' }),
+  b: node('CLIPTextEncode', { text: 'drawn: %prompt%', clip: ['a', 1] }),
+  c: node('CLIPTextEncode', { text: '', clip: ['a', 1] }),
+  d: node('EmptyLatentImage', { width: 256, height: 256, batch_size: 1 }),
+  e: node('KSampler', {
+    model: ['a', 0],
+    positive: ['b', 0],
+    negative: ['c', 0],
+    latent_image: ['d', 0],
+    seed: '%seed%',
+    steps: '%steps%',
+    cfg: 7,
+    sampler_name: 'euler',
+    scheduler: 'normal',
+    denoise: 1,
+  }),
+  f: node('VAEDecode', { samples: ['e', 0], vae: ['a', 2] }),
+  g: node('SaveImage', { images: ['f', 0], filename_prefix: 'own' }),
+};
+
 describe('the test bench', () => {
   /** @type {Site} */
   let site;
@@ -76,6 +99,24 @@ describe('the test bench', () => {
       window.script(`return document.querySelector('[data-testid="compare"]') === null`));
   });
 
+  test('a workflow of one’s own is dropped, run, and taken off', async () => {
+    await bench.drop('Two steps.json', JSON.stringify(WORKFLOW));
+    await window.until('the workflow', () =>
+      window.script(`return document.querySelector('[data-testid="bench-workflow-comfyui"]').value === 'Two steps'`));
+    assert.match(await textOf('bench-workflow-parts'), /Steps/);
+    await picture(window, 'workflow', 'bench');
+    await click('bench-generate');
+    await window.find('[data-testid="bench-progress"]', 30_000);
+    await bench.rest();
+    await window.until('the result', async () => /Two steps/.test(await textOf('bench-results')), 30_000);
+    assert.equal(await (await window.find('[data-verdict]')).attribute('data-verdict'), 'proved');
+    await bench.drop('editor.json', JSON.stringify({ nodes: [], links: [], version: 0.4 }));
+    await window.find('[data-code="editor_workflow"]');
+    await bench.set('bench-workflow-comfyui', '');
+    await window.until('its end', () =>
+      window.script(`return document.querySelector('[data-testid="bench-workflow-parts"]') === null`));
+  });
+
   test('what fails says why in words', async () => {
     await site.raise('image-oom', 'myia');
     await bench.only('myia');
@@ -87,7 +128,7 @@ describe('the test bench', () => {
 
   test('the gallery has everything, finds it by a word, and marks what is chosen', async () => {
     await click('tab-gallery');
-    await window.until('three generations', async () => /3/.test(await textOf('gallery-count')));
+    await window.until('four generations', async () => /4/.test(await textOf('gallery-count')));
     await picture(window, 'gallery', 'bench');
     await (await window.get('gallery-search')).type('no such words');
     await window.get('gallery-no-match');

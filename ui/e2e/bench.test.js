@@ -64,13 +64,61 @@ test('a picture dropped on the form fills it in, and undo brings back what was t
     }, PARAMETERS);
     const form = page.getByTestId('bench-form');
     await form.dispatchEvent('dragover', { dataTransfer: data });
-    await page.getByText('Drop the picture').waitFor();
+    await page.getByText('Drop a picture').waitFor();
     await form.dispatchEvent('drop', { dataTransfer: data });
     await page.getByTestId('bench-filled').getByText('ADetailer model').waitFor();
     assert.equal(await page.getByTestId('bench-steps').inputValue(), '31');
-    assert.equal(await page.getByText('Drop the picture').count(), 0);
+    assert.equal(await page.getByText('Drop a picture').count(), 0);
     await page.getByTestId('bench-undo').click();
     assert.equal(await page.getByTestId('bench-prompt').inputValue(), 'typed before');
+  });
+});
+
+test('a workflow dropped on the form is kept, and the editor’s own file says what to do', async () => {
+  await story({ query: '?fault=many-services' }, async (page) => {
+    await page.getByTestId('nav-bench').click();
+    await page.getByTestId('bench-on-myia-turbo').uncheck();
+    await page.getByTestId('bench-on-atelier-1').check();
+    const form = page.getByTestId('bench-form');
+    const drop = async (name, content) => {
+      const data = await page.evaluateHandle(
+        ([file, text]) => {
+          const transfer = new globalThis.DataTransfer();
+          transfer.items.add(new File([text], file, { type: 'application/json' }));
+          return transfer;
+        },
+        [name, JSON.stringify(content)],
+      );
+      await form.dispatchEvent('drop', { dataTransfer: data });
+    };
+    await drop('editor.json', { nodes: [], links: [] });
+    await form.getByRole('alert').getByText('Export (API)').first().waitFor();
+    await drop('two passes.json', { 1: { inputs: { text: '%prompt%', seed: '%seed%' } } });
+    await page.getByTestId('bench-workflow-parts').waitFor();
+    const picker = page.getByTestId('bench-workflow-atelier-1');
+    assert.equal(await picker.inputValue(), 'two passes');
+    assert.deepEqual(await violations(page), [], 'the form with a workflow');
+  });
+});
+
+test('the prompts of a set are moved and removed by the keyboard', async () => {
+  await story({ size: SMALL, query: '?fault=golden-past' }, async (page) => {
+    await toTab(page, 'golden');
+    await page.getByTestId('golden-edit-set').click();
+    await page.getByTestId('golden-edit').waitFor();
+    const names = () =>
+      page.getByTestId('golden-edit-name').evaluateAll((all) => all.map((one) => one.value));
+    assert.deepEqual((await names()).slice(0, 2), ['Lighthouse', 'Clockmaker']);
+    await page.getByTestId('golden-move-down').first().focus();
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Enter');
+    assert.deepEqual((await names()).slice(0, 3), ['Clockmaker', 'Workshop', 'Lighthouse']);
+    await page.getByTestId('golden-edit-remove').first().click();
+    assert.deepEqual(await violations(page), [], 'editing a set');
+    await page.getByTestId('golden-edit-remove-yes').click();
+    assert.equal((await names()).length, 5);
+    await page.getByTestId('golden-edit-save').click();
+    await page.getByRole('heading', { name: /Acceptance 2/ }).waitFor();
   });
 });
 

@@ -160,6 +160,30 @@ export const BENCH = [
     },
   ],
   [
+    'bench-workflow',
+    '?fault=many-services,workflows-kept',
+    async (page) => {
+      await toBench(page);
+      await page.getByTestId('bench-on-atelier-1').check();
+      await page.getByTestId('bench-workflow-atelier-1').selectOption('Portrait, two passes');
+      await page.getByTestId('bench-workflow-parts').scrollIntoViewIfNeeded();
+      await page.locator('main').evaluate((main) => main.scrollBy(0, 120));
+    },
+  ],
+  [
+    'bench-workflow-trouble',
+    '?fault=many-services,workflows-kept',
+    async (page) => {
+      await toBench(page);
+      await page.getByTestId('bench-on-myia-turbo').uncheck();
+      await page.getByTestId('bench-on-atelier-1').check();
+      await page.getByTestId('bench-workflow-atelier-1').selectOption('Needs a model');
+      await page.getByTestId('bench-advanced').locator('summary').click();
+      await page.getByTestId('bench-hires').check();
+      await page.getByTestId('bench-workflow-parts').scrollIntoViewIfNeeded();
+    },
+  ],
+  [
     'bench-failed',
     '?fault=generation-fails',
     async (page) => {
@@ -270,6 +294,16 @@ export const BENCH = [
         await page.waitForTimeout(120);
       }
       await page.getByTestId('blind-end').waitFor();
+    },
+  ],
+  [
+    'golden-edit',
+    '?fault=golden-past',
+    async (page) => {
+      await toGolden(page);
+      await page.getByTestId('golden-edit-set').click();
+      await page.getByTestId('golden-edit-row').nth(1).locator('summary').click();
+      await page.getByTestId('golden-edit-remove').first().click();
     },
   ],
   ['golden-empty', '', toGolden],

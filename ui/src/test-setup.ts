@@ -6,6 +6,7 @@ import { afterEach, vi } from 'vitest';
 import { language } from './shared/i18n.svelte';
 
 // Both languages are loaded before any test runs: one is then in use as soon as it is chosen.
+await language.whole();
 await language.use('fr');
 await language.use('en');
 

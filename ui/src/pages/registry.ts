@@ -1,5 +1,6 @@
 import type { Component } from 'svelte';
 
+import { language } from '../shared/i18n.svelte';
 import type { MessageKey } from '../shared/i18n.svelte';
 import type { PageId } from '../state/app.svelte';
 import Overview from './overview/Page.svelte';
@@ -39,7 +40,10 @@ export const PAGES: readonly PageEntry[] = [
     id: 'bench',
     title: 'nav.bench',
     icon: 'M2.5 3h11v10h-11zM2.5 10.5l3-3 3 3 2-2 3 3',
-    load: () => import('./bench/Page.svelte'),
+    load: async () => {
+      const [page] = await Promise.all([import('./bench/Page.svelte'), language.whole()]);
+      return page;
+    },
   },
   {
     id: 'settings',

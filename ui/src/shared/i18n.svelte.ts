@@ -5,17 +5,41 @@ type Message = string | { one: string; other: string };
 export type MessageKey = keyof typeof english;
 export type Locale = 'en' | 'fr';
 export type Params = Record<string, string | number>;
-type Catalogue = Record<MessageKey, Message>;
+type Words = Partial<Record<MessageKey, Message>>;
 
-/** Only the words of the language in use are loaded; those of the other one when it is chosen. */
-const LOAD: Record<Locale, () => Promise<{ default: Catalogue }>> = {
-  en: () => import('../../messages/en.json'),
-  fr: () => import('../../messages/fr.json'),
+type Part = 'early' | 'late';
+/**
+ * Only the words of the language in use are loaded; those of the other one when it is chosen, and
+ * those of the test bench with its page (`vite.config.ts` parts them).
+ */
+const LOAD: Record<Locale, Record<Part, () => Promise<{ default: Words }>>> = {
+  en: {
+    early: () => import('../../messages/en.json?early'),
+    late: () => import('../../messages/en.json?late'),
+  },
+  fr: {
+    early: () => import('../../messages/fr.json?early'),
+    late: () => import('../../messages/fr.json?late'),
+  },
 };
-const loaded: Partial<Record<Locale, Catalogue>> = {};
+const loaded: Record<Locale, Partial<Record<Part, Words>>> = { en: {}, fr: {} };
+let parts: readonly Part[] = ['early'];
+
+/** The words of a language in these parts; `null` while one of them is missing. */
+function known(locale: Locale, wanted: readonly Part[]): Words | null {
+  const all = wanted.map((part) => loaded[locale][part]);
+  return all.includes(undefined) ? null : (Object.assign({}, ...all) as Words);
+}
+
+async function load(locale: Locale, wanted: readonly Part[]): Promise<Words> {
+  const each = wanted.map(
+    async (part) => (loaded[locale][part] ??= (await LOAD[locale][part]()).default),
+  );
+  return Object.assign({}, ...(await Promise.all(each))) as Words;
+}
 
 let current = $state<Locale>('en');
-let catalogue = $state.raw<Catalogue | null>(null);
+let catalogue = $state.raw<Words | null>(null);
 /** The language that was asked for last. */
 let wanted: Locale = 'en';
 
@@ -37,12 +61,17 @@ export const language = {
   use(locale: Locale): Promise<void> {
     return (ready = take(locale));
   },
+  /** Loads the late words, too, from now on: for whoever shows them, before it does. */
+  async whole(): Promise<void> {
+    parts = ['early', 'late'];
+    await ready;
+    await take(wanted);
+  },
 };
 
 async function take(locale: Locale): Promise<void> {
   wanted = locale;
-  const words = loaded[locale] ?? (await LOAD[locale]()).default;
-  loaded[locale] = words;
+  const words = known(locale, parts) ?? (await load(locale, parts));
   // Another one was chosen meanwhile; without any words, those that came are better than none.
   if (wanted !== locale && catalogue) return;
   current = locale;

@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
 
 afterEach(() => {
-  vi.doUnmock('../../messages/fr.json');
+  vi.doUnmock('../../messages/fr.json?early');
   vi.resetModules();
 });
 
@@ -39,11 +39,21 @@ test('the language that was chosen last stays, whichever words come last', async
 });
 
 test('words that cannot be loaded change nothing', async () => {
-  vi.doMock('../../messages/fr.json', () => {
+  vi.doMock('../../messages/fr.json?early', () => {
     throw new Error('no such file');
   });
   const { language, t } = await fresh();
   await language.use('en');
   await expect(language.use('fr')).rejects.toThrow();
   expect([language.locale, t('nav.settings')]).toEqual(['en', 'Settings']);
+});
+
+test('the words of the test bench come when they are asked for, in each language from then on', async () => {
+  const { language, t } = await fresh();
+  await language.use('en');
+  expect(t('bench.prompt'), 'not yet').toBe('bench.prompt');
+  await language.whole();
+  expect([t('bench.seed'), t('nav.settings')]).toEqual(['Seed', 'Settings']);
+  await language.use('fr');
+  expect([t('bench.seed'), t('nav.settings')]).toEqual(['Graine', 'Réglages']);
 });

@@ -1,9 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
 import { expect, test } from 'vitest';
 
 import en from '../../messages/en.json';
+import early from '../../messages/en.json?early';
+import late from '../../messages/en.json?late';
 import fr from '../../messages/fr.json';
 import { CAUSES, ERROR_CODES, REFUSALS, STAGES, VERDICTS } from '../backend/types';
 import { language, t } from './i18n.svelte';
@@ -80,6 +82,37 @@ test('no message is left that nothing shows', () => {
     (key) => !files.includes(`'${key}'`) && !built.some((pattern) => pattern.test(key)),
   );
   expect(unused).toEqual([]);
+});
+
+/** Every file that may run before the page of the test bench was loaded, by its path. */
+function withoutBench(): Map<string, string> {
+  const found = new Map<string, string>();
+  const open = ['src/main.ts'];
+  for (let path = open.pop(); path !== undefined; path = open.pop()) {
+    if (found.has(path) || path.includes('pages/bench/')) continue;
+    const text = readFileSync(path, 'utf8');
+    found.set(path, text);
+    for (const [, name = ''] of text.matchAll(/(?:from|import)[ (]'(\.[^']+)'/g)) {
+      const target = join(dirname(path), name);
+      const file = ['', '.ts', '.svelte.ts']
+        .map((ending) => `${target}${ending}`)
+        .find((one) => /\.(ts|svelte)$/.test(one) && existsSync(one));
+      if (file !== undefined) open.push(file);
+    }
+  }
+  return found;
+}
+
+test('words that come late are shown by the test bench alone', () => {
+  expect({ ...early, ...late }).toEqual(en);
+  const prefixes = [...new Set(Object.keys(late).map((key) => key.split('.')[0] ?? ''))];
+  expect(prefixes.length).toBeGreaterThan(0);
+  const files = withoutBench();
+  expect(files.size).toBeGreaterThan(100);
+  const said = new RegExp(`['"\`](?:${prefixes.join('|')})\\.[a-z_$]`);
+  for (const [path, text] of files) {
+    if (!path.includes('/fake')) expect(text, path).not.toMatch(said);
+  }
 });
 
 test('numbers and plurals follow the language', () => {
