@@ -18,6 +18,7 @@ pub mod read;
 pub mod request;
 pub mod room;
 pub mod samplers;
+mod substitution;
 pub mod timing;
 pub mod upscalers;
 pub mod workflow;
@@ -26,6 +27,7 @@ pub use card::{CardWatch, Moment, Whereabouts};
 pub use presets::{OwnPreset, PRESETS, Preset};
 pub use read::{ParameterSource, ReadParameters};
 pub use request::{GenerationRequest, Hires, RequestProblem, Seed, Variation};
+pub use substitution::{Replaced, Substitution};
 pub use room::{Room, RoomBasis, RoomCard, RoomVerdict};
 pub use timing::{CardUse, GenerationTiming, StageClock};
 
@@ -119,18 +121,6 @@ pub struct Picture {
     pub seed: Option<Seed>,
     /// Of one colour.
     pub blank: bool,
-}
-
-/// Something the server used instead of what was asked, without saying so.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "specta", derive(specta::Type))]
-pub struct Substitution {
-    /// `sampler`, `scheduler`, `model`, `steps`, `width`, `height`, `seed`.
-    pub field: String,
-    /// As asked.
-    pub asked: String,
-    /// As used.
-    pub used: String,
 }
 
 /// One generation from request to result, as kept in the history.

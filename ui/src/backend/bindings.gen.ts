@@ -3490,6 +3490,48 @@ export type Remedy =
 /**  Free disk space. */
 "free-space";
 
+/**
+ *  What a server can replace. Each has its words in the window: a name that is not in this list
+ *  cannot be said.
+ */
+export type Replaced = 
+/**  What the picture shows. */
+"prompt" | 
+/**  Model. */
+"model" | 
+/**  Sampler. */
+"sampler" | 
+/**  Scheduler. */
+"scheduler" | 
+/**  Sampling steps. */
+"steps" | 
+/**  Seed. */
+"seed" | 
+/**  Pixels. */
+"width" | 
+/**  Pixels. */
+"height" | 
+/**  Layers of the text encoder that are left out. */
+"clip_skip" | 
+/**  Distilled guidance. */
+"distilled_cfg" | 
+/**  How much larger the second pass is. */
+"hires_scale" | 
+/**  How much the second pass draws anew. */
+"hires_denoise" | 
+/**  Steps of the second pass. */
+"hires_steps" | 
+/**  What enlarges for the second pass. */
+"hires_upscaler" | 
+/**  Strength of the second noise. */
+"variation" | 
+/**  Seed of the second noise. */
+"variation_seed" | 
+/**  Separate VAE and text encoders. */
+"modules" | 
+/**  Options that were lent and could not be put back: not of this picture, but of every one after it. */
+"options_afterwards";
+
 /**  Where a report was read. */
 export type ReportSource = 
 /**  `Device: …` in the log of its last start (Forge, ComfyUI). */
@@ -4437,8 +4479,8 @@ export type Subject =
 
 /**  Something the server used instead of what was asked, without saying so. */
 export type Substitution = {
-	/**  `sampler`, `scheduler`, `model`, `steps`, `width`, `height`, `seed`. */
-	field: string,
+	/**  What was replaced. */
+	field: Replaced,
 	/**  As asked. */
 	asked: string,
 	/**  As used. */

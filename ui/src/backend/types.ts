@@ -35,6 +35,7 @@ export type GenerationVerdict = wire.GenerationVerdict;
 export type GenerationProgress = wire.GenerationProgress_Serialize;
 export type Picture = wire.Picture_Serialize;
 export type Substitution = wire.Substitution;
+export type Replaced = wire.Replaced;
 /** As the window asks: guidance is always a number here. */
 export type GenerationRequest = wire.GenerationRequest_Serialize & { cfg_scale: number };
 export type Placeholder = wire.Placeholder;

@@ -8,7 +8,8 @@ use std::{
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
     generation::{
-        GenerationRecord, GenerationRequest, Hires, PRESETS, Preset, Seed, Substitution, Variation,
+        GenerationRecord, GenerationRequest, Hires, PRESETS, Preset, Replaced, Seed, Substitution,
+        Variation,
         workflow::{MAX_BYTES, Workflow, WorkflowProblem},
     },
     job::{Job, JobPhase},
@@ -215,7 +216,7 @@ fn print_record(record: &GenerationRecord, written: &[PathBuf]) {
 fn told(Substitution { field, asked, used }: &Substitution) -> String {
     let (asked, used) = (printable(asked), printable(used));
     // Not of this picture, but of every one after it.
-    if field == "options_afterwards" {
+    if *field == Replaced::OptionsAfterwards {
         return format!("the server's options `{asked}` could not be put back: now `{used}`");
     }
     format!("the server used {field} `{used}` instead of `{asked}`")

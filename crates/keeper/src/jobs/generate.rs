@@ -8,7 +8,8 @@ use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
     generation::{
         CardUse, CardWatch, GenerationProgress, GenerationRecord, GenerationRequest,
-        GenerationStage, GenerationVerdict, Moment, StageClock, Whereabouts, workflow::Workflow,
+        GenerationStage, GenerationVerdict, Moment, Replaced, StageClock, Whereabouts,
+        workflow::Workflow,
     },
     ids::{HostId, JobId},
     job::{JobKind, JobPhase},
@@ -184,7 +185,7 @@ pub(super) async fn make(
         // It may enlarge its pictures, or have a size of its own.
         proof
             .substitutions
-            .retain(|s| s.field != "width" && s.field != "height");
+            .retain(|s| !matches!(s.field, Replaced::Width | Replaced::Height));
     }
     easel.previews.forget(&id);
     let here = milliseconds(since.elapsed());

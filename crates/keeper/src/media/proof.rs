@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
-    generation::{GenerationRequest, GenerationVerdict, Picture, Substitution},
+    generation::{GenerationRequest, GenerationVerdict, Picture, Replaced, Substitution},
 };
 
 use super::pictures::PictureStore;
@@ -126,11 +126,11 @@ fn sizes(request: &GenerationRequest, pictures: &[Picture]) -> Vec<Substitution>
     let (width, height) = request.picture_size();
     for picture in pictures {
         for (field, asked, used) in [
-            ("width", width, picture.width),
-            ("height", height, picture.height),
+            (Replaced::Width, width, picture.width),
+            (Replaced::Height, height, picture.height),
         ] {
             let substitution = Substitution {
-                field: field.to_owned(),
+                field,
                 asked: asked.to_string(),
                 used: used.to_string(),
             };

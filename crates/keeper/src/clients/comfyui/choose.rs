@@ -4,7 +4,7 @@
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
     generation::{
-        GenerationRequest, Substitution, lora,
+        GenerationRequest, Replaced, Substitution, lora,
         samplers::{AUTOMATIC, Match, NoTwin, SamplerPair, sampler_of, scheduler_of},
     },
 };
@@ -74,9 +74,17 @@ pub(super) fn sampling(
     let asked = request.scheduler.as_deref();
     let scheduler = scheduler(asked, &offers.schedulers, pair)?;
     let asked_sampler = request.sampler.as_deref().unwrap_or_default();
-    notes.add("sampler", asked_sampler, (&sampler.name, sampler.matching));
+    notes.add(
+        Replaced::Sampler,
+        asked_sampler,
+        (&sampler.name, sampler.matching),
+    );
     let asked = asked.unwrap_or(AUTOMATIC);
-    notes.add("scheduler", asked, (&scheduler.name, scheduler.matching));
+    notes.add(
+        Replaced::Scheduler,
+        asked,
+        (&scheduler.name, scheduler.matching),
+    );
     Ok((sampler.name, scheduler.name))
 }
 
@@ -92,10 +100,10 @@ pub(super) fn seed(request: &GenerationRequest) -> u64 {
 pub(super) struct Notes(pub Vec<Substitution>);
 
 impl Notes {
-    fn add(&mut self, field: &str, asked: &str, (used, matching): (&str, Match)) {
+    fn add(&mut self, field: Replaced, asked: &str, (used, matching): (&str, Match)) {
         if matching == Match::Near {
             self.0.push(Substitution {
-                field: field.to_owned(),
+                field,
                 asked: asked.to_owned(),
                 used: used.to_owned(),
             });
@@ -153,7 +161,7 @@ pub(super) fn model<'a>(
             _ => other.map(|(name, matching)| (name, matching, true))?,
         },
     };
-    notes.add("model", asked, (name, matching));
+    notes.add(Replaced::Model, asked, (name, matching));
     Ok((name, is_whole))
 }
 

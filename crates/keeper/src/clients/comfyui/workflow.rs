@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
     generation::{
-        GenerationRequest, Seed, Substitution, lora,
+        GenerationRequest, Replaced, Seed, Substitution, lora,
         workflow::{Placeholder, Workflow},
     },
 };
@@ -183,17 +183,25 @@ fn fill(
     mark(&mut graph, run);
     // What was asked for by name and finds no place is not used, and that is no secret.
     let placeless = [
-        (Placeholder::Prompt, "prompt", Some(request.prompt.clone())),
-        (Placeholder::Model, "model", request.model.clone()),
-        (Placeholder::Sampler, "sampler", request.sampler.clone()),
+        (
+            Placeholder::Prompt,
+            Replaced::Prompt,
+            Some(request.prompt.clone()),
+        ),
+        (Placeholder::Model, Replaced::Model, request.model.clone()),
+        (
+            Placeholder::Sampler,
+            Replaced::Sampler,
+            request.sampler.clone(),
+        ),
         (
             Placeholder::Scheduler,
-            "scheduler",
+            Replaced::Scheduler,
             request.scheduler.clone(),
         ),
         (
             Placeholder::Seed,
-            "seed",
+            Replaced::Seed,
             request.seed.map(|s| s.to_string()),
         ),
     ];
@@ -201,7 +209,7 @@ fn fill(
     for (word, field, asked) in placeless {
         if let Some(asked) = asked.filter(|asked| !has(word) && !asked.is_empty()) {
             substitutions.push(Substitution {
-                field: field.to_owned(),
+                field,
                 asked: judge::shorten(&asked),
                 used: "the workflow's own".to_owned(),
             });
@@ -286,7 +294,11 @@ mod tests {
     fn what_finds_no_place_is_told_or_refused() {
         let own = json!({"1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "a/b.ckpt"}}});
         let filled_own = filled(&own, &asked()).expect("filled");
-        let told: Vec<&str> = filled_own.substitutions.iter().map(|s| &*s.field).collect();
+        let told: Vec<&str> = filled_own
+            .substitutions
+            .iter()
+            .map(|s| s.field.as_str())
+            .collect();
         assert_eq!(told, ["prompt", "model", "sampler", "seed"]);
         assert_eq!(filled_own.model.as_deref(), Some("b.ckpt"));
         let refused = |request: GenerationRequest| {

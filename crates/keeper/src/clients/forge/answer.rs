@@ -5,7 +5,7 @@ use std::time::Duration;
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
     generation::{
-        GenerationRequest, GenerationVerdict, Seed, Substitution,
+        GenerationRequest, GenerationVerdict, Replaced, Seed, Substitution,
         infotext::{self, Infotext},
     },
 };
@@ -141,9 +141,9 @@ fn substitutions(
     let text = text.map(infotext::parse).unwrap_or_default();
     let schedule = text.get("Schedule type");
     let mut found = Vec::new();
-    let mut note = |field: &str, asked: &str, used: &str| {
+    let mut note = |field: Replaced, asked: &str, used: &str| {
         found.push(Substitution {
-            field: field.to_owned(),
+            field,
             asked: asked.to_owned(),
             used: judge::shorten(used),
         });
@@ -155,48 +155,56 @@ fn substitutions(
         // Old style: `DPM++ 2M Karras` is sampler and schedule in one.
         let split = schedule.is_some_and(|schedule| same(asked, &format!("{used} {schedule}")));
         if !same(asked, used) && !split {
-            note("sampler", asked, used);
+            note(Replaced::Sampler, asked, used);
         }
     }
     if let (Some(asked), Some(used)) = (&request.scheduler, schedule)
         && !same(asked, "automatic")
         && !same(asked, used)
     {
-        note("scheduler", asked, used);
+        note(Replaced::Scheduler, asked, used);
     }
     if let (Some(asked), Some(used)) = (
         &request.model,
         info.sd_model_name.as_deref().or(text.get("Model")),
     ) && !same_model(asked, used, info.sd_model_hash.as_deref())
     {
-        note("model", asked, used);
+        note(Replaced::Model, asked, used);
     }
     if let Some(used) = info.steps
         && used != request.steps
     {
-        note("steps", &request.steps.to_string(), &used.to_string());
+        note(
+            Replaced::Steps,
+            &request.steps.to_string(),
+            &used.to_string(),
+        );
     }
     if let (Some(asked), Some(used)) = (request.seed, info.seed)
         && asked.0 != used
     {
-        note("seed", &asked.to_string(), &used.to_string());
+        note(Replaced::Seed, &asked.to_string(), &used.to_string());
     }
     if let (Some(asked), Some(used)) = (request.clip_skip, info.clip_skip)
         && differs(f64::from(asked), used)
     {
-        note("clip_skip", &asked.to_string(), &used.to_string());
+        note(Replaced::ClipSkip, &asked.to_string(), &used.to_string());
     }
     if let Some(variation) = &request.variation {
         if let (Some(asked), Some(used)) = (variation.seed, info.subseed)
             && asked.0 != used
         {
-            note("variation_seed", &asked.to_string(), &used.to_string());
+            note(
+                Replaced::VariationSeed,
+                &asked.to_string(),
+                &used.to_string(),
+            );
         }
         if let Some(used) = info.subseed_strength
             && differs(variation.strength, used)
         {
             note(
-                "variation",
+                Replaced::Variation,
                 &variation.strength.to_string(),
                 &used.to_string(),
             );
@@ -212,11 +220,11 @@ fn substitutions(
 /// What only the parameter text tells. A setting that is missing there was not used.
 fn told_by_text(request: &GenerationRequest, info: &Info, text: &Infotext) -> Vec<Substitution> {
     let mut found = Vec::new();
-    let mut compare = |field: &str, asked: String, key: &str, alike: &dyn Fn(&str) -> bool| {
+    let mut compare = |field: Replaced, asked: String, key: &str, alike: &dyn Fn(&str) -> bool| {
         let used = text.get(key);
         if !used.is_some_and(alike) {
             found.push(Substitution {
-                field: field.to_owned(),
+                field,
                 asked,
                 used: used.map_or_else(|| NOTHING.to_owned(), judge::shorten),
             });
@@ -226,27 +234,45 @@ fn told_by_text(request: &GenerationRequest, info: &Info, text: &Infotext) -> Ve
         |asked: f64| move |used: &str| used.parse().is_ok_and(|used| !differs(asked, used));
     if let Some(asked) = request.distilled_cfg {
         let key = "Distilled CFG Scale";
-        compare("distilled_cfg", asked.to_string(), key, &number(asked));
+        compare(
+            Replaced::DistilledCfg,
+            asked.to_string(),
+            key,
+            &number(asked),
+        );
     }
     if let Some(hires) = &request.hires {
         let (scale, denoise) = (hires.scale, hires.denoise);
         compare(
-            "hires_scale",
+            Replaced::HiresScale,
             scale.to_string(),
             "Hires upscale",
             &number(scale),
         );
         let key = "Denoising strength";
-        compare("hires_denoise", denoise.to_string(), key, &number(denoise));
+        compare(
+            Replaced::HiresDenoise,
+            denoise.to_string(),
+            key,
+            &number(denoise),
+        );
         // Both are told only where they were asked for.
         if let Some(steps) = hires.steps {
             let key = "Hires steps";
-            compare("hires_steps", steps.to_string(), key, &number(steps.into()));
+            compare(
+                Replaced::HiresSteps,
+                steps.to_string(),
+                key,
+                &number(steps.into()),
+            );
         }
         if let Some(asked) = &hires.upscaler {
-            compare("hires_upscaler", asked.clone(), "Hires upscaler", &|used| {
-                same(asked, used)
-            });
+            compare(
+                Replaced::HiresUpscaler,
+                asked.clone(),
+                "Hires upscaler",
+                &|used| same(asked, used),
+            );
         }
     }
     if !request.modules.is_empty() {
@@ -270,7 +296,7 @@ fn told_by_text(request: &GenerationRequest, info: &Info, text: &Infotext) -> Ve
                 used => judge::shorten(&used.join(", ")),
             };
             found.push(Substitution {
-                field: "modules".to_owned(),
+                field: Replaced::Modules,
                 asked: missing.join(", "),
                 used,
             });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
-    generation::{GenerationRequest, GenerationVerdict, Substitution},
+    generation::{GenerationRequest, GenerationVerdict, Replaced, Substitution},
 };
 use serde_json::{Map, Value, json};
 
@@ -227,7 +227,7 @@ impl<'a> Borrowed<'a> {
                 info.detail = Some(detail.unwrap_or(left));
             }
             None => outcome.substitutions.push(Substitution {
-                field: "options_afterwards".to_owned(),
+                field: Replaced::OptionsAfterwards,
                 asked: former,
                 used: ours,
             }),

@@ -3,7 +3,7 @@
 use forgekeeper_domain::{
     error::ErrorInfo,
     generation::{
-        GenerationRequest,
+        GenerationRequest, Replaced,
         lora::Lora,
         upscalers::{Enlarges, upscaler_of},
     },
@@ -217,7 +217,7 @@ pub(super) fn second_pass(
     } else if let Some(upscaler) = upscaler_of(asked) {
         let (method, matching) = upscaler.method;
         notes.add(
-            "hires_upscaler",
+            Replaced::HiresUpscaler,
             asked.unwrap_or_default(),
             (method, matching),
         );

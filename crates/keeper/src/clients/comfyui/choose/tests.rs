@@ -118,7 +118,9 @@ fn what_is_only_near_is_said() {
             request.scheduler = scheduler.map(str::to_owned);
         })
         .expect("chosen");
-        let notes = notes.into_iter().map(|n| (n.field, n.asked, n.used));
+        let notes = notes
+            .into_iter()
+            .map(|n| (n.field.to_string(), n.asked, n.used));
         notes.collect::<Vec<_>>()
     };
     let note = |field: &str, asked: &str, used: &str| {

@@ -208,7 +208,7 @@ async fn options_that_cannot_be_put_back_are_told_of() {
     let said = outcome
         .substitutions
         .iter()
-        .find(|s| s.field == "options_afterwards");
+        .find(|s| s.field.as_str() == "options_afterwards");
     let said = said.unwrap_or_else(|| panic!("{outcome:?}"));
     assert!(said.asked.contains("sd_model_checkpoint = old.safetensors"));
     assert!(
@@ -496,7 +496,11 @@ async fn what_was_replaced_in_silence_is_told_once_for_each_field() {
         });
         let outcome = make(&server.url, &request).await;
         assert_eq!(outcome.failure, None);
-        let told: Vec<&str> = outcome.substitutions.iter().map(|s| &*s.field).collect();
+        let told: Vec<&str> = outcome
+            .substitutions
+            .iter()
+            .map(|s| s.field.as_str())
+            .collect();
         assert_eq!(told, fields, "{:?}", outcome.substitutions);
     }
 }
