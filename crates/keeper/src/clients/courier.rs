@@ -130,7 +130,7 @@ impl Courier {
     }
 
     /// Whether a courier has left its answer.
-    pub fn has_answer(&self, name: &str) -> bool {
+    pub(crate) fn has_answer(&self, name: &str) -> bool {
         self.folder.has_answer(name)
     }
 
@@ -176,7 +176,7 @@ impl Courier {
     }
 
     /// Removes what was left behind long ago and is waited for by nobody.
-    pub fn tidy(&self, awaited: &[String]) {
+    pub(crate) fn tidy(&self, awaited: &[String]) {
         self.folder.tidy(awaited);
     }
 
