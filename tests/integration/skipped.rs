@@ -54,7 +54,10 @@ async fn a_picture_of_forge_is_had_as_it_is_and_says_so() {
     let record = ended.record.expect("a record");
     assert_eq!(record.verdict, GenerationVerdict::Proved);
     assert_eq!(record.pictures.len(), 1);
-    let steps = record.substitutions.iter().find(|s| s.field == "steps");
+    let steps = record
+        .substitutions
+        .iter()
+        .find(|s| s.field == forgekeeper_domain::generation::Replaced::Steps);
     let steps = steps.expect("it says so");
     assert_eq!(steps.asked, STEPS.to_string());
     let used: u32 = steps.used.parse().expect("a number");

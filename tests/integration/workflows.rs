@@ -52,7 +52,7 @@ async fn a_kept_workflow_is_run_by_its_name() {
 
     let comfyui = id("comfyui");
     let name = || Some("own".to_owned());
-    let job = handle.generate_by(&comfyui, asked(), name()).await;
+    let job = handle.generate_by(&comfyui, asked(), name(), false).await;
     let ended = handle.wait(&job.expect("begun")).await.expect("it ended");
     let record = ended.record.expect("a record");
     assert_eq!(record.verdict, GenerationVerdict::Proved, "{record:#?}");
@@ -76,7 +76,7 @@ async fn a_kept_workflow_is_run_by_its_name() {
     // What cannot be: a Forge, one that is gone, one that is none.
     let code = async |service: &str, name: &str| {
         let (service, name) = (id(service), Some(name.to_owned()));
-        let begun = handle.generate_by(&service, asked(), name).await;
+        let begun = handle.generate_by(&service, asked(), name, false).await;
         begun.expect_err("refused").code
     };
     assert_eq!(code("myia", "own").await, ErrorCode::BadRequest);
@@ -124,7 +124,7 @@ async fn a_set_may_change_until_it_was_run_and_its_runs_name_their_reference() {
     assert!(!before.frozen && before.reference.is_none());
     let mut ids = Vec::new();
     for _ in 0..3 {
-        let job = handle.run_golden("site", &id("myia")).await.expect("run");
+        let job = handle.run_golden("site", &id("myia"), false).await.expect("run");
         let ended = handle.wait(&job).await.expect("it ended");
         assert_eq!(ended.phase, JobPhase::Succeeded);
         ids.push(job);

@@ -27,8 +27,8 @@ pub use card::{CardWatch, Moment, Whereabouts};
 pub use presets::{OwnPreset, PRESETS, Preset};
 pub use read::{ParameterSource, ReadParameters};
 pub use request::{GenerationRequest, Hires, RequestProblem, Seed, Variation};
-pub use substitution::{Replaced, Substitution};
 pub use room::{Room, RoomBasis, RoomCard, RoomVerdict};
+pub use substitution::{Replaced, Substitution};
 pub use timing::{CardUse, GenerationTiming, StageClock};
 
 /// What a finished generation proved.

@@ -115,6 +115,8 @@ export interface Backend {
   plan(service: string, action: Action): Promise<ActionPlan>;
   act(service: string, action: Action, force: boolean): Promise<string>;
   cancel(job: string): Promise<void>;
+  /** Asks for the picture of a running job as it is now. */
+  skip(job: string): Promise<void>;
 
   /**
    * With a kept workflow where one is named; `force` accepts that the memory of the card may not

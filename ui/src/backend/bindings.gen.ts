@@ -13,10 +13,17 @@ export const commands = {
 	actionRun: (service: ServiceId, action: Action, force: boolean) => typedError<JobId, ErrorInfo_Serialize>(__TAURI_INVOKE("action_run", { service, action, force })),
 	/**  Asks a running job to end. */
 	jobCancel: (job: JobId) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("job_cancel", { job })),
-	/**  Starts a test generation, by a kept workflow where one is named. */
-	generationStart: (service: ServiceId, request: GenerationRequest_Deserialize, workflow: string | null) => typedError<JobId, ErrorInfo_Serialize>(__TAURI_INVOKE("generation_start", { service, request, workflow })),
+	/**  Asks for the picture of a running job as it is now. */
+	jobSkip: (job: JobId) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("job_skip", { job })),
+	/**
+	 *  Starts a test generation, by a kept workflow where one is named; `force` accepts that the memory of the
+	 *  card may not suffice.
+	 */
+	generationStart: (service: ServiceId, request: GenerationRequest_Deserialize, workflow: string | null, force: boolean) => typedError<JobId, ErrorInfo_Serialize>(__TAURI_INVOKE("generation_start", { service, request, workflow, force })),
 	/**  Samplers, schedulers and models the service offers. */
 	generationChoices: (service: ServiceId) => typedError<GenerationChoices, ErrorInfo_Serialize>(__TAURI_INVOKE("generation_choices", { service })),
+	/**  What a generation needs on its card, and what is there. */
+	generationRoom: (service: ServiceId, request: GenerationRequest_Deserialize) => typedError<Room_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("generation_room", { service, request })),
 	/**  The newest generations of all services. */
 	generationList: (limit: number) => typedError<GenerationRecord_Serialize[], ErrorInfo_Serialize>(__TAURI_INVOKE("generation_list", { limit })),
 	/**  All sets by name. */
@@ -25,8 +32,11 @@ export const commands = {
 	goldenSetSave: (set: GoldenSet_Deserialize) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_set_save", { set })),
 	/**  Removes a set with its runs and votes. */
 	goldenSetRemove: (name: string) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_set_remove", { name })),
-	/**  Runs a set on a service; the job's id is that of the run. */
-	goldenRun: (set: string, service: ServiceId) => typedError<JobId, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_run", { set, service })),
+	/**
+	 *  Runs a set on a service; the job's id is that of the run. `force` accepts that the memory of the card
+	 *  may not suffice.
+	 */
+	goldenRun: (set: string, service: ServiceId, force: boolean) => typedError<JobId, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_run", { set, service, force })),
 	/**  Runs of a set, newest first, with the two that a comparison begins with. */
 	goldenRuns: (set: string) => typedError<GoldenRuns_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("golden_runs", { set })),
 	/**  Removes a run with its votes. */
@@ -367,6 +377,8 @@ export type CardUse_Deserialize = {
 	name: string,
 	/**  Memory in use before the generation, bytes. */
 	memory_before_bytes?: number | null,
+	/**  Of it what the service itself held, bytes; `None` when that was not known. */
+	held_before_bytes?: number | null,
 	/**  Most memory in use meanwhile, bytes. */
 	memory_peak_bytes?: number | null,
 	/**  Mean load meanwhile, percent. */
@@ -385,6 +397,8 @@ export type CardUse_Serialize = {
 	name: string,
 	/**  Memory in use before the generation, bytes. */
 	memory_before_bytes: number | null,
+	/**  Of it what the service itself held, bytes; `None` when that was not known. */
+	held_before_bytes: number | null,
 	/**  Most memory in use meanwhile, bytes. */
 	memory_peak_bytes: number | null,
 	/**  Mean load meanwhile, percent. */
@@ -2431,6 +2445,8 @@ export type Job_Deserialize = {
 	error?: ErrorInfo_Deserialize | null,
 	/**  Whether cancelling it makes sense now. */
 	cancellable: boolean,
+	/**  Whether its picture can be taken as it is now, unfinished. */
+	skippable?: boolean,
 };
 
 /**  One long operation as shown. */
@@ -2465,6 +2481,8 @@ export type Job_Serialize = {
 	error: ErrorInfo_Serialize | null,
 	/**  Whether cancelling it makes sense now. */
 	cancellable: boolean,
+	/**  Whether its picture can be taken as it is now, unfinished. */
+	skippable: boolean,
 };
 
 /**  Everything known at one moment. */
@@ -3559,6 +3577,78 @@ export type RestartTarget =
 "container" | 
 /**  `supervisorctl restart` inside the running container. */
 "program";
+
+/**  What a generation needs on its card, and what is there. */
+export type Room = Room_Serialize | Room_Deserialize;
+
+/**  Where an estimate comes from. */
+export type RoomBasis = 
+/**  Peaks of earlier generations of this model on this service. */
+{ from: "learned"; 
+/**  How many. */
+generations: number } | 
+/**  The model's name and the size of the picture alone. */
+{ from: "estimated" };
+
+/**  A card with what is free on it. */
+export type RoomCard = RoomCard_Serialize | RoomCard_Deserialize;
+
+/**  A card with what is free on it. */
+export type RoomCard_Deserialize = {
+	/**  Its key. */
+	uuid: GpuUuid,
+	/**  As the driver names it. */
+	name: string,
+	/**  Bytes that nobody holds; `None` when the driver does not tell. */
+	free_bytes?: number | null,
+	/**  Bytes that the service itself holds, and uses for the picture; `None` when that is not known. */
+	held_bytes?: number | null,
+};
+
+/**  A card with what is free on it. */
+export type RoomCard_Serialize = {
+	/**  Its key. */
+	uuid: GpuUuid,
+	/**  As the driver names it. */
+	name: string,
+	/**  Bytes that nobody holds; `None` when the driver does not tell. */
+	free_bytes: number | null,
+	/**  Bytes that the service itself holds, and uses for the picture; `None` when that is not known. */
+	held_bytes: number | null,
+};
+
+/**  Whether there is room. */
+export type RoomVerdict = 
+/**  What is free suffices. */
+"enough" | 
+/**  What is free, with what the service itself holds and may let go, does not suffice. */
+"too_little" | 
+/**  That cannot be told. */
+"unknown";
+
+/**  What a generation needs on its card, and what is there. */
+export type Room_Deserialize = {
+	/**  Whether there is room. */
+	verdict: RoomVerdict,
+	/**  Bytes that the service will hold at the peak. */
+	needed_bytes: number | null,
+	/**  Where that comes from. */
+	basis: RoomBasis,
+	/**  The card on which it will be made; `None` when that is not known. */
+	card?: RoomCard_Deserialize | null,
+};
+
+/**  What a generation needs on its card, and what is there. */
+export type Room_Serialize = {
+	/**  Whether there is room. */
+	verdict: RoomVerdict,
+	/**  Bytes that the service will hold at the peak. */
+	needed_bytes: number | null,
+	/**  Where that comes from. */
+	basis: RoomBasis,
+	/**  The card on which it will be made; `None` when that is not known. */
+	card: RoomCard_Serialize | null,
+};
 
 /**  One round: what was asked, what was seen, what follows. */
 export type Round = {

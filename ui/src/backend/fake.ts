@@ -74,6 +74,12 @@ export class FakeBackend extends FakeGolden implements Backend {
     return job;
   }
 
+  async skip(job: string) {
+    this.calls.push(`skip ${job}`);
+    this.jobs.find((j) => j.job.id === job)?.skipped?.();
+    this.advance(0);
+  }
+
   async cancel(job: string) {
     const running = this.jobs.find((j) => j.job.id === job);
     if (running?.job.phase === 'running') {

@@ -78,6 +78,7 @@ export function tauriBackend(): Backend {
     plan: (service, action) => given(commands.actionPlan(service, action)),
     act: (service, action, force) => given(commands.actionRun(service, action, force)),
     cancel: (job) => done(commands.jobCancel(job)),
+    skip: (job) => done(commands.jobSkip(job)),
 
     generate: (service, request, workflow, force) =>
       given(commands.generationStart(service, request, workflow, force)),

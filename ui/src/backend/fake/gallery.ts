@@ -93,8 +93,12 @@ export class FakeGallery extends FakeWorkflows {
     }
   }
 
-  async generationRoom(id: string, request: Pick<GenerationRequest, 'width' | 'height' | 'batch'>) {
+  protected roomOf(id: string, request: Pick<GenerationRequest, 'width' | 'height' | 'batch'>) {
     return room(this.studio(this.find(id)).card, request, this.faults.has('gpu-memory-low'));
+  }
+
+  async generationRoom(id: string, request: GenerationRequest) {
+    return this.roomOf(id, request);
   }
 
   async generate(
@@ -107,8 +111,7 @@ export class FakeGallery extends FakeWorkflows {
     const all = force ? ' all the same' : '';
     this.calls.push(`generate ${id}${by} ${JSON.stringify(request)}${all}`);
     const service = this.find(id);
-    const { verdict } = await this.generationRoom(id, request);
-    if (verdict === 'too_little' && !force) {
+    if (!force && this.roomOf(id, request).verdict === 'too_little') {
       throw thrown('gpu_memory_low', 'the picture needs about 5.1 GiB on its card');
     }
     if (this.faults.has('generation-refused')) {

@@ -145,11 +145,13 @@ export function generationJob(
   const waits = faults.has('generation-queued') ? 3_000 : 300;
   const total = lengthOf(request) + waits - 300;
   let previews = 0;
+  let skippedAt: number | null = null;
   service.generating = { job: id, fraction: 0 };
   return {
     job,
     service,
     begun: now,
+    skipped: () => (skippedAt ??= job.generation?.step ?? null),
     move(elapsed, at) {
       const fraction = Math.min(1, Math.max(0, (elapsed - waits) / (total - waits)));
       service.generating = { job: id, fraction };
@@ -172,7 +174,11 @@ export function generationJob(
         preview: previews > 0 ? `preview/${id}/${previews}` : null,
         queue_ahead: waiting && faults.has('generation-queued') ? 2 : null,
       };
-      if (elapsed < total) return;
+      job.skippable =
+        job.generation.stage === 'sampling' &&
+        service.settings.kind === 'forge' &&
+        skippedAt === null;
+      if (elapsed < total && skippedAt === null) return;
       service.generating = null;
       let record = recordOf(id, service, request, job.started_at, elapsed, {
         pictures,
@@ -180,6 +186,10 @@ export function generationJob(
         seed,
       });
       record.workflow = workflow;
+      if (skippedAt !== null) {
+        const [asked, used] = [String(request.steps), String(skippedAt)];
+        record.substitutions.push({ field: 'steps', asked, used });
+      }
       if (faults.has('generation-fails')) record = outOfMemory(record);
       else if (faults.has('blank-picture')) {
         record.verdict = 'blank';
@@ -195,6 +205,7 @@ export function generationJob(
       if (record.error) fail(job, at, record.error);
       else job.phase = 'succeeded';
       job.cancellable = false;
+      job.skippable = false;
     },
   };
 }

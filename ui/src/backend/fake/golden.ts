@@ -118,7 +118,7 @@ export class FakeGolden extends FakeGallery {
     if (!set) throw thrown('bad_request', `there is no set \`${name}\``);
     const service = this.find(id);
     for (const { request } of force ? [] : set.prompts) {
-      if ((await this.generationRoom(id, request)).verdict !== 'too_little') continue;
+      if (this.roomOf(id, request).verdict !== 'too_little') continue;
       throw thrown('gpu_memory_low', 'the picture needs about 5.1 GiB on its card');
     }
     const key = `job-${this.jobs.length + 1}`;

@@ -11,6 +11,8 @@ export interface FakeJob {
   move(elapsed: number, now: number): void;
   /** What is to be done when it was cancelled. */
   cancelled?(): void;
+  /** What is to be done when its picture is wanted as it is. */
+  skipped?(): void;
 }
 
 const SCRIPTS: Record<'start' | 'stop' | 'container' | 'program', [Stage, number][]> = {
@@ -64,6 +66,7 @@ export function newJob(id: string, kind: JobKind, service: FakeService, now: num
     placement: null,
     proved: null,
     error: null,
+    skippable: false,
     cancellable: ['generate', 'golden', 'prove_placement'].includes(kind.what),
   };
 }

@@ -121,6 +121,7 @@ test('a proof that failed says why until it is dismissed', async () => {
       placement: null,
       proved: null,
       cancellable: false,
+      skippable: false,
       error: { code: 'not_proved', message: 'the cards were silent', hint: null, detail: null },
     });
   const { seen } = await show(fake(), job);

@@ -50,6 +50,18 @@ test('stop ends a running generation', async () => {
   expect(screen.queryByTestId('bench-progress')).toBeNull();
 });
 
+test('a picture of Forge can be taken as it is, and says after how many steps', async () => {
+  const user = userEvent.setup();
+  const { backend, pass } = await open('bench');
+  await user.click(screen.getByTestId('bench-generate'));
+  await pass(2_000);
+  await user.click(screen.getByTestId('bench-skip'));
+  await pass(500);
+  expect(backend.calls.some((call) => call.startsWith('skip '))).toBe(true);
+  expect(screen.queryByTestId('bench-progress')).toBeNull();
+  expect(screen.getByTestId('bench-results')).toHaveTextContent(/Steps/);
+});
+
 test('a blank picture is not called a success', async () => {
   const user = userEvent.setup();
   const { pass } = await open('bench', { faults: ['blank-picture'] });

@@ -30,6 +30,7 @@ fn made(size: u32, model: &str, [others, held, peak]: [f64; 3]) -> GenerationRec
         id: JobId::new("j").unwrap(),
         service: service(),
         request: asked(size, None),
+        workflow: None,
         started_at: Timestamp::UNIX_EPOCH,
         took_ms: 1,
         verdict: GenerationVerdict::Proved,

@@ -7,7 +7,7 @@ use std::{
 
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
-    generation::{GenerationRequest, GenerationVerdict, Substitution, lora},
+    generation::{GenerationRequest, GenerationVerdict, Replaced, Substitution, lora},
 };
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
@@ -373,7 +373,7 @@ fn unfinished(
     let mut made = made;
     if let Some(step) = skipped.filter(|step| *step < request.steps && !made.pictures.is_empty()) {
         made.substitutions.push(Substitution {
-            field: "steps".to_owned(),
+            field: Replaced::Steps,
             asked: request.steps.to_string(),
             used: step.to_string(),
         });
