@@ -101,6 +101,10 @@ id! {
     JobId
 }
 id! {
+    /// A snapshot of a configuration: when it was taken, and the beginning of its hash.
+    SnapshotId
+}
+id! {
     /// NVML's UUID of a card, `GPU-…`; the only key that survives reordering.
     GpuUuid
 }

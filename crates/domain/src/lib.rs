@@ -18,6 +18,7 @@ pub mod action;
 pub mod activity;
 pub mod cause;
 pub mod checks;
+pub mod config;
 pub mod container;
 pub mod discovery;
 pub mod document;

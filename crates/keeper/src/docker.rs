@@ -4,6 +4,7 @@
 //! question, [`host::HostActor`] watches one for ever.
 
 pub mod actions;
+pub mod archive;
 pub mod context;
 pub mod endpoint;
 pub mod engine;
@@ -16,6 +17,7 @@ pub mod host;
 pub mod inspect;
 pub mod logs;
 mod probe;
+mod recipe;
 pub mod stats;
 
 pub use endpoint::{Endpoint, EndpointError, Env, ResolvedEndpoint};

@@ -11,6 +11,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::{
     clients::{courier::Courier, http::Http},
+    config::Vaults,
     event::KeeperEvent,
     jobs::Jobs,
     logs::{archive::Keeping, runtime},
@@ -30,6 +31,7 @@ use crate::{
 };
 
 mod clients;
+mod config;
 mod contact_sheet;
 mod doors;
 mod gallery;
@@ -49,6 +51,7 @@ mod save;
 mod workflows;
 
 pub use crate::sys::paths::{PRESETS_FILE, Paths, RULES_FILE, WORKFLOWS_FOLDER};
+pub use config::{ItemCheck, SnapshotCheck, SnapshotView};
 pub use handle::KeeperHandle;
 pub use log_groups::LogGroups;
 pub use log_save::{LogSave, LogToSave};
@@ -255,6 +258,7 @@ impl Keeper {
                 let _ = reports.send(Report::Keyring(available)).await;
             });
         }
+        let secrets_of_snapshots = secrets.clone();
         let handle = KeeperHandle::new(Inner {
             tasks: tasks.clone(),
             state,
@@ -277,6 +281,7 @@ impl Keeper {
             own_rules,
             own_presets,
             own_workflows,
+            config: Vaults::new(&options.paths.data_dir, secrets_of_snapshots),
             presence: Presence::new(options.paths.data_dir.join("running")),
             courier: Courier::new(
                 &options.paths.data_dir.join("courier"),
@@ -288,6 +293,8 @@ impl Keeper {
         if options.keeps_journal {
             handle.mend_gallery();
             handle.take_up_generations();
+            let daily = handle.clone().keep_daily(tasks.token());
+            tasks.spawn("daily snapshots", daily);
         }
         let started = options
             .keeps_journal

@@ -1,6 +1,7 @@
 //! Everything that touches the outside world, as actors. Knows nothing of Tauri.
 
 pub mod clients;
+pub mod config;
 pub mod discover;
 pub mod docker;
 pub mod event;

@@ -16,7 +16,10 @@ use serde::Deserialize;
 
 use crate::state::SecretPlace;
 
+mod seal;
 mod vault;
+
+pub(crate) use seal::SealKey;
 
 use vault::{VaultError, VaultThread};
 
@@ -149,6 +152,8 @@ pub struct Secrets {
 #[derive(Debug)]
 struct Shared {
     known: Mutex<HashMap<ServiceId, Known>>,
+    /// The key that seals configurations, once it was asked for.
+    seal: tokio::sync::Mutex<Option<SealKey>>,
     /// `None`: nothing is to touch the keyring (demo host, tests).
     vault: Option<VaultThread>,
 }
@@ -164,6 +169,7 @@ impl Secrets {
         Self {
             shared: Arc::new(Shared {
                 known: Mutex::default(),
+                seal: tokio::sync::Mutex::default(),
                 vault,
             }),
         }
@@ -257,6 +263,20 @@ impl Secrets {
             None => false,
             Some(vault) => vault.ask(|vault| vault.status()).await.is_ok(),
         }
+    }
+
+    /// The key that seals configurations, made when there is none yet. `None` without a keyring that
+    /// keeps it: what it sealed could not be opened by the next run.
+    pub(crate) async fn seal_key(&self) -> Option<SealKey> {
+        let vault = self.shared.vault.as_ref()?;
+        let mut known = self.shared.seal.lock().await;
+        if known.is_none() {
+            match vault.ask(seal::read_or_make).await {
+                Ok(key) => *known = Some(key),
+                Err(error) => tracing::warn!(%error, "nothing can be sealed"),
+            }
+        }
+        known.clone()
     }
 
     async fn look_up(&self, service: &ServiceId) -> Known {

@@ -395,5 +395,11 @@ fn header(text: &str) -> Option<String> {
     fits.then(|| name.to_owned())
 }
 
+/// A text of one line with its secrets masked, as a line of a log would be.
+pub fn masked(text: &str) -> String {
+    let scan = Scan::of(text);
+    mask::mask(text.to_owned(), scan.secrets()).0
+}
+
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use super::{
     courier::Courier,
     errand::Errand,
     failure,
-    http::{Http, Target},
+    http::{Ask, Http, HttpAnswer, HttpError, Target},
     patience::Patience,
 };
 use crate::secrets::Credentials;
@@ -51,6 +51,11 @@ impl Reach {
             courier: None,
             carried_by: Arc::default(),
         })
+    }
+
+    /// Asks the service once.
+    pub(crate) async fn get(&self, ask: &Ask<'_>) -> Result<HttpAnswer, HttpError> {
+        self.http.send(&self.target, ask).await
     }
 
     /// Sets other deadlines.

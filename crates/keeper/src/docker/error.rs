@@ -130,6 +130,11 @@ impl DockerError {
             if message.to_ascii_lowercase().contains("no such container"))
     }
 
+    /// Whether the engine said that the container has no such path.
+    pub fn is_no_file(&self) -> bool {
+        matches!(self, Self::Refused { status: 404, .. }) && !self.is_missing()
+    }
+
     /// As it leaves the keeper.
     pub fn to_info(&self) -> ErrorInfo {
         let info = |code, message: &str| ErrorInfo::new(code, message).detail(self.to_string());

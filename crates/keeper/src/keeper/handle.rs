@@ -25,6 +25,7 @@ use tokio::sync::{
 use super::roster::Roster;
 use crate::{
     clients::{courier::Courier, http::Http},
+    config::Vaults,
     event::KeeperEvent,
     jobs::{Jobs, act, new_id},
     logs::{LogReader, ServiceLog, archive::Archive},
@@ -73,6 +74,7 @@ pub(super) struct Inner {
     pub(super) own_rules: OwnRules,
     pub(super) own_presets: OwnPresets,
     pub(super) own_workflows: OwnWorkflows,
+    pub(super) config: Vaults,
     pub(super) data_dir: PathBuf,
     /// Tells other programs that what this one follows is not theirs to take up.
     pub(super) presence: Presence,
@@ -228,11 +230,19 @@ impl KeeperHandle {
         )?;
         let job = run.job.id.clone();
         run.show().await;
-        let inner = Arc::clone(&self.inner);
+        let handle = self.clone();
         let stop = self.inner.tasks.token();
         self.inner.tasks.spawn("action", async move {
-            super::doors::remember_asked(&inner, &plan, &run.job).await;
+            let inner = &handle.inner;
+            super::doors::remember_asked(inner, &plan, &run.job).await;
             let cancel = run.cancel.clone();
+            // What the action may change can be looked up afterwards.
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                () = cancel.cancelled() => {}
+                () = Box::pin(handle.snapshot_before(&run.job.service, &plan)) => {}
+            }
             let acting = act::act(run, watch, action);
             tokio::pin!(acting);
             let acted = tokio::select! {
@@ -245,7 +255,7 @@ impl KeeperHandle {
                 }
                 acted = &mut acting => acted,
             };
-            super::doors::remember_action(&inner, &plan, acted).await;
+            super::doors::remember_action(inner, &plan, acted).await;
         });
         Ok(job)
     }

@@ -67,7 +67,23 @@ impl vault::Vault for PlayedVault {
         self.0.entries.lock().unwrap().remove(service.as_str());
         Ok(())
     }
+
+    fn read_seal(&self) -> Result<Option<Sensitive<String>>, VaultError> {
+        self.check()?;
+        let entries = self.0.entries.lock().unwrap();
+        Ok(entries.get(SEAL).cloned().map(Sensitive::new))
+    }
+
+    fn write_seal(&self, text: &str) -> Result<(), VaultError> {
+        self.check()?;
+        let mut entries = self.0.entries.lock().unwrap();
+        entries.insert(SEAL.to_owned(), text.to_owned());
+        Ok(())
+    }
 }
+
+/// No service can be called so.
+const SEAL: &str = "the seal";
 
 fn over(played: &Arc<Played>) -> Secrets {
     let played = Arc::clone(played);
@@ -311,4 +327,38 @@ async fn a_real_secret_service_keeps_and_forgets() {
 
     let third = Secrets::open(false);
     assert!(third.get(&service).await.is_none(), "forgotten for good");
+}
+
+#[tokio::test]
+async fn one_key_seals_for_every_run_and_none_is_made_over_another() {
+    let played = Arc::new(Played::default());
+    let key = over(&played).seal_key().await.expect("a key");
+    let again = over(&played).seal_key().await.expect("the same key");
+    assert_eq!(key.id(), again.id());
+    let sealed = key.seal(b"WEB_PASSWORD=geheim", "there").expect("sealed");
+    assert_eq!(
+        again.open(sealed, "there").as_deref(),
+        Some(&b"WEB_PASSWORD=geheim"[..])
+    );
+    fail(&played, Some(Fault::Locked));
+    assert!(
+        over(&played).seal_key().await.is_none(),
+        "locked is not absent"
+    );
+    fail(&played, None);
+    assert_eq!(
+        over(&played).seal_key().await.expect("a key").id(),
+        key.id()
+    );
+    played
+        .entries
+        .lock()
+        .unwrap()
+        .insert(SEAL.to_owned(), "odd".to_owned());
+    assert!(
+        over(&played).seal_key().await.is_none(),
+        "an odd entry is left alone"
+    );
+    assert_eq!(played.entries.lock().unwrap()[SEAL], "odd");
+    assert!(Secrets::open(true).seal_key().await.is_none());
 }

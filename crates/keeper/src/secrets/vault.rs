@@ -9,6 +9,8 @@ use super::Sensitive;
 
 /// Name of our entries' service in the keyring; the user is the id of ours.
 const ENTRY: &str = "forgekeeper";
+/// Name of the entry that holds the key which seals configurations; its service is none of ours.
+const SEAL_ENTRY: (&str, &str) = ("forgekeeper configuration guard", "key");
 /// A keyring that takes longer waits for a person, or hangs.
 const DEADLINE: Duration = Duration::from_secs(3);
 /// Questions that may wait.
@@ -37,6 +39,9 @@ pub(super) trait Vault {
     fn read(&self, service: &ServiceId) -> Result<Option<Sensitive<String>>, VaultError>;
     fn write(&self, service: &ServiceId, text: &str) -> Result<(), VaultError>;
     fn delete(&self, service: &ServiceId) -> Result<(), VaultError>;
+    /// The key that seals configurations, as text; `None` when none was made yet.
+    fn read_seal(&self) -> Result<Option<Sensitive<String>>, VaultError>;
+    fn write_seal(&self, text: &str) -> Result<(), VaultError>;
 }
 
 type Question = Box<dyn FnOnce(&dyn Vault) + Send>;
@@ -101,6 +106,11 @@ impl Keyring {
     fn entry(service: &ServiceId) -> Result<keyring::Entry, VaultError> {
         keyring::Entry::new(ENTRY, service.as_str()).map_err(|error| typed(&error))
     }
+
+    fn seal() -> Result<keyring::Entry, VaultError> {
+        let (service, user) = SEAL_ENTRY;
+        keyring::Entry::new(service, user).map_err(|error| typed(&error))
+    }
 }
 
 impl Vault for Keyring {
@@ -130,6 +140,20 @@ impl Vault for Keyring {
             Ok(()) | Err(keyring::Error::NoEntry) => Ok(()),
             Err(error) => Err(typed(&error)),
         }
+    }
+
+    fn read_seal(&self) -> Result<Option<Sensitive<String>>, VaultError> {
+        match Self::seal()?.get_password() {
+            Ok(text) => Ok(Some(Sensitive::new(text))),
+            Err(keyring::Error::NoEntry) => Ok(None),
+            Err(error) => Err(typed(&error)),
+        }
+    }
+
+    fn write_seal(&self, text: &str) -> Result<(), VaultError> {
+        Self::seal()?
+            .set_password(text)
+            .map_err(|error| typed(&error))
     }
 }
 

@@ -1,0 +1,31 @@
+//! The configuration of a service: what belongs to a snapshot, what changed between two, by whom,
+//! and which snapshots are kept.
+
+mod drift;
+mod git;
+mod origin;
+mod parts;
+mod places;
+mod recipe;
+mod retention;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod values;
+mod words;
+
+pub use drift::{
+    Bytes, Change, Drift, Finding, MAX_CHANGES, MAX_VALUE_CHARS, PartDrift, Side, Uncomparable,
+    drift,
+};
+pub use git::{Checkout, Head, checkouts_json, head, packed_commit};
+pub use origin::{Attribution, Certainty, LogMark, LogMarkKind, Origin, OriginFacts, ROWS};
+pub use parts::{Format, PARTS, Part, PartId, Source, parts_of};
+pub use places::{
+    Mount, env_files, program_folders, program_marker, same_folder, through_mounts, workspace_of,
+};
+pub use recipe::{Recipe, RecipePort};
+pub use retention::{Keep, Kept, RETENTION, Retention, to_remove};
+pub use snapshot::{ContainerRef, Content, FORMAT, Item, ItemState, Reason, Snapshot, Unread, Via};
+pub use values::{Reading, Values, holds_secret, read};
+pub use words::{describe, key_text};

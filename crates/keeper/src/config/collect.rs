@@ -1,0 +1,461 @@
+//! Gathers the parts of one service. A part that fails fails alone, and each ends by the deadline.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use forgekeeper_domain::{
+    Timestamp,
+    config::{
+        Checkout, Head, Part, PartId, Recipe, Source, Unread, Via, checkouts_json, env_files, head,
+        packed_commit, parts_of, program_folders, program_marker, same_folder, workspace_of,
+    },
+};
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use super::{
+    local::{self, LocalFolder},
+    place::{File, Miss, Places, off_thread},
+};
+use crate::{
+    clients::{Reach, http::Ask},
+    docker::{Endpoint, Engine},
+    settings::ServiceSettings,
+};
+
+/// Files that are read at once from one container.
+const AT_ONCE: usize = 6;
+/// Longest file below `.git` that is read: packed references of a large repository.
+const MAX_GIT: u32 = 2 * 1024 * 1024;
+
+/// Whom to ask.
+#[derive(Debug, Clone)]
+pub(crate) struct Subject {
+    pub(crate) settings: Arc<ServiceSettings>,
+    /// The engine and what it calls the container; `None` when it does not answer.
+    pub(crate) engine: Option<(Engine, String)>,
+    /// The API, where one is configured.
+    pub(crate) api: Option<Reach>,
+    /// When everything has to be done.
+    pub(crate) deadline: Instant,
+}
+
+/// What was gathered.
+#[derive(Debug)]
+pub(crate) struct Collected {
+    pub(crate) recipe: Option<Recipe>,
+    pub(crate) found: Vec<Found>,
+}
+
+/// One item.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) part: PartId,
+    pub(crate) path: String,
+    pub(crate) got: Got,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub(crate) enum Got {
+    Bytes(Read),
+    Absent,
+    NotReadable { why: Unread, words: String },
+}
+
+/// Bytes that were read.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) mode: Option<u32>,
+    pub(crate) modified_at: Option<Timestamp>,
+    pub(crate) via: Via,
+}
+
+impl Got {
+    fn made(bytes: Vec<u8>, via: Via) -> Self {
+        Self::Bytes(Read {
+            bytes,
+            mode: None,
+            modified_at: None,
+            via,
+        })
+    }
+
+    fn file(file: File, via: Via) -> Self {
+        Self::Bytes(Read {
+            bytes: file.bytes,
+            mode: file.mode,
+            modified_at: file.modified_at,
+            via,
+        })
+    }
+
+    fn missed(miss: Miss) -> Self {
+        match miss.told() {
+            None => Self::Absent,
+            Some((why, words)) => Self::NotReadable { why, words },
+        }
+    }
+
+    fn not(why: Unread, words: impl Into<String>) -> Self {
+        let words = words.into();
+        Self::NotReadable { why, words }
+    }
+}
+
+/// Gathers everything. Ends by the deadline, whatever does not answer.
+pub(crate) async fn collect(subject: &Subject) -> Collected {
+    let (recipe, missing) = recipe(subject).await;
+    let scene = Scene::new(subject, recipe, missing).await;
+    let parts = parts_of(subject.settings.kind).map(|part| scene.in_time(part));
+    let found = join_all(parts).await.into_iter().flatten().collect();
+    Collected {
+        recipe: scene.recipe,
+        found,
+    }
+}
+
+fn late() -> Got {
+    Got::not(Unread::NotInTime, "it was not read within the time allowed")
+}
+
+/// What the container was made from, or why that is not known.
+async fn recipe(subject: &Subject) -> (Option<Recipe>, Got) {
+    let Some((engine, container)) = &subject.engine else {
+        return (None, Got::not(Unread::Engine, "the engine does not answer"));
+    };
+    match tokio::time::timeout_at(subject.deadline, engine.recipe(container)).await {
+        Ok(Ok(Some(recipe))) => (Some(recipe), Got::Absent),
+        Ok(Ok(None)) => (None, Got::not(Unread::Engine, "there is no such container")),
+        Ok(Err(error)) => (None, Got::missed(error.into())),
+        Err(_) => (None, late()),
+    }
+}
+
+struct Scene<'a> {
+    subject: &'a Subject,
+    recipe: Option<Recipe>,
+    /// Why there is no recipe.
+    missing: Got,
+    places: Option<Places>,
+    /// The program's folder inside the container, or why it is not known.
+    folder: Result<String, Got>,
+}
+
+impl<'a> Scene<'a> {
+    async fn new(subject: &'a Subject, recipe: Option<Recipe>, missing: Got) -> Self {
+        let places = recipe.as_ref().and_then(|recipe| places(subject, recipe));
+        let mut scene = Self {
+            subject,
+            recipe,
+            missing,
+            places,
+            folder: Err(Got::Absent),
+        };
+        let looking = tokio::time::timeout_at(subject.deadline, scene.look_for_folder());
+        scene.folder = looking.await.unwrap_or_else(|_| Err(late()));
+        scene
+    }
+
+    async fn look_for_folder(&self) -> Result<String, Got> {
+        let (Some(places), Some(recipe)) = (&self.places, &self.recipe) else {
+            return Err(self.no_recipe());
+        };
+        let kind = self.subject.settings.kind;
+        for folder in program_folders(kind, recipe) {
+            match places
+                .has(&format!("{folder}/{}", program_marker(kind)))
+                .await
+            {
+                Ok(true) => return Ok(folder),
+                Ok(false) => {}
+                Err(miss) => return Err(Got::missed(miss)),
+            }
+        }
+        let words = "the program's folder was found in none of the places known";
+        Err(Got::not(Unread::NoPlace, words))
+    }
+
+    fn no_recipe(&self) -> Got {
+        again(&self.missing)
+    }
+
+    /// Where a part is looked for, as far as that is known.
+    fn path(&self, part: &Part) -> String {
+        match part.source {
+            Source::File(rest) | Source::Checkouts(rest) => match &self.folder {
+                Ok(folder) => format!("{folder}/{rest}"),
+                Err(_) => rest.to_owned(),
+            },
+            Source::Api(path) => path.to_owned(),
+            Source::ComposeFile => self
+                .subject
+                .settings
+                .compose_file
+                .clone()
+                .unwrap_or_default(),
+            Source::EnvFiles | Source::Inspect | Source::InspectSecret => String::new(),
+        }
+    }
+
+    async fn in_time(&self, part: &'static Part) -> Vec<Found> {
+        let gathering = tokio::time::timeout_at(self.subject.deadline, self.part(part));
+        gathering.await.unwrap_or_else(|_| {
+            vec![Found {
+                part: part.id,
+                path: self.path(part),
+                got: late(),
+            }]
+        })
+    }
+
+    async fn part(&self, part: &'static Part) -> Vec<Found> {
+        let one = |got: Got| {
+            vec![Found {
+                part: part.id,
+                path: self.path(part),
+                got,
+            }]
+        };
+        match part.source {
+            Source::ComposeFile => self.compose(part).await.0,
+            Source::EnvFiles => self.env_files(part).await,
+            Source::Inspect => one(self.inspected(Recipe::open_json)),
+            Source::InspectSecret => one(self.inspected(Recipe::secret_json)),
+            Source::File(_) => one(self.file(part).await),
+            Source::Checkouts(_) => one(self.checkouts(part).await),
+            Source::Api(path) => one(self.asked(path, part.max_bytes).await),
+        }
+    }
+
+    fn inspected(&self, text: impl FnOnce(&Recipe) -> Vec<u8>) -> Got {
+        match &self.recipe {
+            Some(recipe) => Got::made(text(recipe), Via::Inspect),
+            None => self.no_recipe(),
+        }
+    }
+
+    async fn file(&self, part: &Part) -> Got {
+        match (&self.folder, &self.places) {
+            (Ok(_), Some(places)) => match places.read(&self.path(part), part.max_bytes).await {
+                Ok((file, via)) => Got::file(file, via),
+                Err(miss) => Got::missed(miss),
+            },
+            (Err(got), _) => again(got),
+            (Ok(_), None) => self.no_recipe(),
+        }
+    }
+
+    async fn asked(&self, path: &str, max: u32) -> Got {
+        let Some(api) = &self.subject.api else {
+            return Got::not(Unread::NoPlace, "no API address is configured");
+        };
+        let left = self
+            .subject
+            .deadline
+            .saturating_duration_since(Instant::now());
+        match api.get(&Ask::get(path, left).limit(max as usize)).await {
+            Ok(answer) if answer.status == 200 && answer.is_json() && answer.cut.is_none() => {
+                Got::made(answer.body.to_vec(), Via::Api)
+            }
+            Ok(answer) => Got::not(Unread::Api, format!("it answered {}", answer.status)),
+            Err(error) => Got::not(Unread::Api, error.to_string()),
+        }
+    }
+
+    /// The compose file, and its text for what it names.
+    async fn compose(&self, part: &Part) -> (Vec<Found>, Vec<(String, String)>) {
+        let named = self.compose_files();
+        if named.is_empty() {
+            let words = "neither the settings nor a label name a file of this machine";
+            let got = Got::not(Unread::NoPlace, words);
+            let path = String::new();
+            return (
+                vec![Found {
+                    part: part.id,
+                    path,
+                    got,
+                }],
+                Vec::new(),
+            );
+        }
+        let (mut all, mut texts) = (Vec::new(), Vec::new());
+        for path in named {
+            if self.subject.engine.is_none() && in_wsl(&path) {
+                // Looking there would wake it.
+                let got = Got::not(
+                    Unread::Engine,
+                    "its engine does not answer, and WSL may sleep",
+                );
+                all.push(Found {
+                    part: part.id,
+                    path,
+                    got,
+                });
+                continue;
+            }
+            let (file, max) = (path.clone(), part.max_bytes as usize);
+            let got = match off_thread(move || local::read_here(Path::new(&file), max)).await {
+                Ok(file) => {
+                    let text = String::from_utf8_lossy(&file.bytes).into_owned();
+                    texts.push((path.clone(), text));
+                    Got::file(file, Via::Local)
+                }
+                Err(miss) => Got::missed(miss),
+            };
+            all.push(Found {
+                part: part.id,
+                path,
+                got,
+            });
+        }
+        (all, texts)
+    }
+
+    /// Compose files on this machine: the one of the settings, else those of compose's label where
+    /// the engine is on this machine, too.
+    fn compose_files(&self) -> Vec<String> {
+        if let Some(file) = &self.subject.settings.compose_file {
+            return vec![file.clone()];
+        }
+        let here = self.subject.engine.as_ref().is_some_and(|(engine, _)| {
+            !matches!(
+                engine.resolved().endpoint,
+                Endpoint::Tcp { .. } | Endpoint::Tls { .. } | Endpoint::Ssh { .. }
+            )
+        });
+        let label = self.recipe.as_ref().and_then(|recipe| {
+            recipe
+                .compose
+                .get("com.docker.compose.project.config_files")
+        });
+        let files = label.filter(|_| here).map(|files| files.split(','));
+        let files = files.into_iter().flatten().map(str::trim);
+        files
+            .filter(|file| Path::new(file).is_file())
+            .map(str::to_owned)
+            .take(8)
+            .collect()
+    }
+
+    async fn env_files(&self, part: &Part) -> Vec<Found> {
+        let (_, texts) = self.compose(PartId::Compose.part()).await;
+        let mut all: Vec<Found> = Vec::new();
+        for (compose, text) in texts {
+            let folder = Path::new(&compose).parent().unwrap_or(Path::new("."));
+            for name in env_files(&text) {
+                let path = folder.join(&name);
+                let shown = path.display().to_string();
+                if all.iter().any(|found| found.path == shown) {
+                    continue;
+                }
+                let max = part.max_bytes as usize;
+                let got = match off_thread(move || local::read_here(&path, max)).await {
+                    Ok(file) => Got::file(file, Via::Local),
+                    Err(miss) => Got::missed(miss),
+                };
+                all.push(Found {
+                    part: part.id,
+                    path: shown,
+                    got,
+                });
+            }
+        }
+        all
+    }
+
+    async fn checkouts(&self, part: &Part) -> Got {
+        let places = match (&self.folder, &self.places) {
+            (Ok(_), Some(places)) => places,
+            (Err(got), _) => return again(got),
+            (Ok(_), None) => return self.no_recipe(),
+        };
+        let folder = self.path(part);
+        let (names, via) = match places.folders(&folder).await {
+            Ok(found) => found,
+            Err(miss) => return Got::missed(miss),
+        };
+        let mut found: BTreeMap<String, Checkout> = BTreeMap::new();
+        for some in names.chunks(AT_ONCE) {
+            let commits = some.iter().map(|name| checkout(places, &folder, name));
+            let commits = join_all(commits).await;
+            found.extend(some.iter().cloned().zip(commits));
+        }
+        Got::made(checkouts_json(&found), via)
+    }
+}
+
+/// Whether Windows reaches a path through a distribution.
+fn in_wsl(path: &str) -> bool {
+    let path = path.replace('\\', "/").to_ascii_lowercase();
+    path.starts_with("//wsl.localhost/") || path.starts_with("//wsl$/")
+}
+
+fn again(got: &Got) -> Got {
+    match got {
+        Got::NotReadable { why, words } => Got::not(*why, words.clone()),
+        Got::Bytes(_) | Got::Absent => Got::not(Unread::NoPlace, "nothing tells where it is"),
+    }
+}
+
+/// The container, and its workspace where the settings name the very folder that is mounted.
+fn places(subject: &Subject, recipe: &Recipe) -> Option<Places> {
+    let (engine, container) = subject.engine.clone()?;
+    let here = subject.settings.workspace.as_deref();
+    let mount = workspace_of(recipe);
+    let local = here.zip(mount).and_then(|(here, mount)| {
+        // Another folder may be mounted by now: what the container really has counts.
+        same_folder(here, &mount.source).then(|| LocalFolder {
+            target: mount.target.clone(),
+            here: here.into(),
+        })
+    });
+    Some(Places {
+        engine,
+        container,
+        running: recipe.running,
+        local,
+    })
+}
+
+/// The commit of one checkout, read from its files.
+async fn checkout(places: &Places, folder: &str, name: &str) -> Checkout {
+    let git = format!("{folder}/{name}/.git");
+    let unknown = |words: &str| Checkout {
+        unknown: Some(words.to_owned()),
+        ..Checkout::default()
+    };
+    let head_file = match places.read(&format!("{git}/HEAD"), 4096).await {
+        Ok((file, _)) => file.bytes,
+        Err(Miss::Absent | Miss::Folder) => return unknown("it is no checkout"),
+        Err(miss) => return unknown(&miss.told().map(|(_, words)| words).unwrap_or_default()),
+    };
+    let name = match head(&head_file) {
+        Some(Head::Commit(commit)) => {
+            return Checkout {
+                commit: Some(commit),
+                ..Checkout::default()
+            };
+        }
+        Some(Head::Ref(name)) => name,
+        None => return unknown("its HEAD cannot be read"),
+    };
+    let branch = name.strip_prefix("refs/heads/").map(str::to_owned);
+    let loose = places.read(&format!("{git}/{name}"), 4096).await;
+    let commit = match loose {
+        Ok((file, _)) => match head(&file.bytes) {
+            Some(Head::Commit(commit)) => Some(commit),
+            _ => None,
+        },
+        Err(_) => match places.read(&format!("{git}/packed-refs"), MAX_GIT).await {
+            Ok((file, _)) => packed_commit(&file.bytes, &name),
+            Err(_) => None,
+        },
+    };
+    let told = commit.is_some();
+    Checkout {
+        commit,
+        branch,
+        unknown: (!told).then(|| "its branch points to no commit that can be read".to_owned()),
+    }
+}
