@@ -6,8 +6,10 @@ use clap::{Args, Parser, Subcommand};
 use forgekeeper_domain::ids::ServiceId;
 
 mod golden;
+mod snapshot;
 
 pub(crate) use golden::{GoldenArgs, GoldenVerb};
+pub(crate) use snapshot::{SnapshotArgs, SnapshotCommand};
 
 /// Keeps image-generation services alive: Stable Diffusion WebUI Forge and ComfyUI.
 #[derive(Debug, Parser)]
@@ -53,6 +55,8 @@ pub(crate) enum Command {
     Generate(Box<GenerateArgs>),
     /// Find the card that a service computes on: cards are read while it makes tiny pictures
     Placement(PlacementArgs),
+    /// The configuration of the services: snapshots of it, and what changed between two
+    Snapshot(SnapshotArgs),
     /// Run the demo host until interrupted; prints the path of its configuration file
     Demo(DemoArgs),
     /// Print the completion script of a shell

@@ -23,6 +23,7 @@ mod gpu;
 mod logs;
 mod placement;
 mod rules;
+mod snapshot;
 mod status;
 
 /// Runs a command; the number is the exit code.
@@ -64,6 +65,9 @@ async fn with_session(
         Command::Logs(args) => return logs::run(session, args, json, interrupt).await,
         Command::Rules(args) => return rules::run(session, args, json, interrupt).await,
         Command::Placement(args) => return placement::run(session, args, json, interrupt).await,
+        Command::Snapshot(args) => {
+            return Box::pin(interrupt.unless(snapshot::run(session, args, json))).await;
+        }
         Command::Generate(args) => return generate::run(session, args, json, interrupt).await,
         Command::Demo(_) | Command::Completions(_) => return Ok(exit::OK),
         Command::Start(args) => (&args.service, Action::Start, args.force),

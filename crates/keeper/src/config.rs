@@ -19,11 +19,11 @@ mod place;
 mod tests;
 
 use blobs::{BlobError, Blobs};
-use manifests::{ManifestError, Manifests, Stored};
+use manifests::{ManifestError, Manifests};
 
 use crate::secrets::{SealKey, Secrets};
 
-pub use manifests::Listed;
+pub use manifests::{Listed, Stored};
 
 /// What a verification found of one item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

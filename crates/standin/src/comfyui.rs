@@ -22,6 +22,7 @@ use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::disk::Disk;
 use crate::door::Door;
 use crate::faults::{Fault, FaultBoard};
 use crate::gpu::{Activity, GpuBoard};
@@ -88,6 +89,28 @@ impl ComfySpec {
     }
 }
 
+/// What lies in its folder.
+const FILES: &[(&str, &str)] = &[
+    ("main.py", "import comfy.options\n"),
+    (
+        "extra_model_paths.yaml",
+        "forge:\n    base_path: /models/\n    checkpoints: Stable-diffusion\n    loras: Lora\n",
+    ),
+    (
+        "user/default/comfy.settings.json",
+        "{\n    \"Comfy.ColorPalette\": \"dark\",\n    \"Comfy.Queue.MaxHistoryItems\": 64\n}",
+    ),
+    (
+        "custom_nodes/ComfyUI-Manager/.git/HEAD",
+        "ref: refs/heads/main\n",
+    ),
+    (
+        "custom_nodes/ComfyUI-Manager/.git/refs/heads/main",
+        "1f3a5c7e9b2d4f6081a3c5e7f9b1d3e5f7091b3d\n",
+    ),
+    ("custom_nodes/websocket_image_save.py", "# a single file\n"),
+];
+
 /// Results of nodes of the last graph: signature to what the node showed.
 type Cache = HashMap<String, Option<Value>>;
 
@@ -112,6 +135,7 @@ pub struct Comfy {
     loaded: Mutex<Option<String>>,
     cuda_broken: Mutex<bool>,
     run: Mutex<CancellationToken>,
+    disk: Arc<Disk>,
 }
 
 impl Comfy {
@@ -144,6 +168,7 @@ impl Comfy {
             loaded: Mutex::default(),
             cuda_broken: Mutex::default(),
             run: Mutex::default(),
+            disk: Arc::new(Disk::with(FILES)),
         })
     }
 
@@ -166,6 +191,11 @@ impl Comfy {
             }
         });
         Ok(bound)
+    }
+
+    /// The files of its folder.
+    pub fn disk(&self) -> Arc<Disk> {
+        Arc::clone(&self.disk)
     }
 
     /// True while a graph runs.

@@ -1,5 +1,6 @@
 //! A Docker engine over real sockets: containers with a life, logs, events, statistics, exec.
 
+mod archive;
 mod command;
 mod container;
 mod events;

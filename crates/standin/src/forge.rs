@@ -1,6 +1,7 @@
 //! Stable Diffusion WebUI Forge as a real HTTP server, with the surprises of the real one.
 
 mod catalog;
+mod disk;
 mod generate;
 mod infotext;
 mod job;
@@ -23,6 +24,7 @@ use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::disk::Disk;
 use crate::door::Door;
 use crate::faults::{Fault, FaultBoard};
 use crate::gpu::{Activity, GpuBoard};
@@ -125,8 +127,12 @@ pub struct Forge {
     log: Arc<Logbook>,
     tasks: Tasks,
     phase: watch::Sender<Phase>,
-    /// What `config.json` holds; survives a restart of the program.
+    /// The options in memory; `config.json` holds them from one start to the next.
     saved: Mutex<Map<String, Value>>,
+    /// The folder of its own workspace.
+    home: Arc<Disk>,
+    /// The folder in use.
+    disk: Mutex<Arc<Disk>>,
     /// Checkpoints used since the start: only these show a hash.
     used: Mutex<Vec<String>>,
     loaded: Mutex<Option<String>>,
@@ -151,6 +157,7 @@ impl Forge {
         tasks: Tasks,
     ) -> Arc<Self> {
         let saved = options::own(&spec);
+        let home = disk::fresh(&saved);
         gpus.declare(&spec.name, spec.card);
         Arc::new(Self {
             spec,
@@ -161,6 +168,8 @@ impl Forge {
             tasks,
             phase: watch::Sender::new(Phase::Down),
             saved: Mutex::new(saved),
+            disk: Mutex::new(Arc::clone(&home)),
+            home,
             used: Mutex::default(),
             loaded: Mutex::default(),
             line: Arc::default(),
@@ -230,16 +239,21 @@ impl Forge {
     /// Empties the saved checkpoint, as a careless client does.
     pub fn null_checkpoint(&self) {
         lock(&self.saved).insert("sd_model_checkpoint".into(), Value::Null);
+        self.save();
     }
 
     /// Goes on with the defaults, as after an unreadable settings file.
     pub fn forget_options(&self) {
         *lock(&self.saved) = options::defaults(None);
+        self.move_settings_away();
     }
 
-    /// Puts the settings back as they were at first.
+    /// Puts the settings back as they were at first, in its own workspace.
     pub fn restore_options(&self) {
+        *lock(&self.disk) = Arc::clone(&self.home);
         *lock(&self.saved) = options::own(&self.spec);
+        self.home.remove("tmp/config.json");
+        self.save();
     }
 
     /// True if the command line holds this flag.
@@ -251,6 +265,7 @@ impl Forge {
     pub fn restore_checkpoint(&self) {
         let first = self.spec.checkpoints.first().cloned();
         lock(&self.saved).insert("sd_model_checkpoint".into(), first.into());
+        self.save();
     }
 
     fn fresh(&self) -> CancellationToken {

@@ -9,6 +9,7 @@
 pub mod comfyui;
 pub mod container_side;
 pub mod demo;
+pub mod disk;
 pub mod docker;
 mod door;
 pub mod faults;

@@ -168,6 +168,27 @@ pub struct Drift {
     pub unchanged: u32,
 }
 
+impl Drift {
+    /// Whether something is known to have changed.
+    pub fn changed(&self) -> bool {
+        self.parts.iter().any(PartDrift::changed)
+    }
+
+    /// Whether it is not known of something that such a service has.
+    pub fn unknown(&self) -> bool {
+        self.parts.iter().any(|part| {
+            let named = !matches!(
+                part.finding,
+                Finding::NotRead {
+                    why: Unread::NoPlace,
+                    ..
+                }
+            );
+            part.unknown() && (named || part.part.part().in_workspace())
+        })
+    }
+}
+
 /// Compares two snapshots. `bytes` hands out what an address holds.
 pub fn drift(
     [before_id, after_id]: [&SnapshotId; 2],

@@ -189,9 +189,17 @@ impl Snapshot {
         })
     }
 
-    /// Whether every part was read or is known to be absent.
-    pub fn complete(&self) -> bool {
-        let missed = |item: &Item| matches!(item.state, ItemState::NotReadable { .. });
-        !self.items.iter().any(missed)
+    /// The items that such a service has and that could not be read. What nothing names, as the
+    /// compose file of a container that was made by hand, is not missed.
+    pub fn missed(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter().filter(|item| {
+            matches!(&item.state, ItemState::NotReadable { why, .. }
+                if *why != Unread::NoPlace || item.part.part().in_workspace())
+        })
+    }
+
+    /// Taken while the service was well, with everything read.
+    pub fn is_good(&self) -> bool {
+        self.healthy == Some(true) && self.missed().next().is_none()
     }
 }

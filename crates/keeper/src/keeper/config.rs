@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use forgekeeper_domain::{
     action::ActionPlan,
     config::{
-        ContainerRef, Drift, FORMAT, Kept, LogMark, LogMarkKind, OriginFacts, PartId, RETENTION,
-        Reason, Recipe, Snapshot, Unread, drift, to_remove, workspace_of,
+        ContainerRef, Drift, FORMAT, ItemState, Kept, LogMark, LogMarkKind, OriginFacts, PartId,
+        RETENTION, Reason, Recipe, Snapshot, Unread, drift, to_remove, workspace_of,
     },
     error::{ErrorCode, ErrorInfo},
     generation::GenerationRecord,
@@ -194,15 +194,7 @@ impl KeeperHandle {
                     .snapshot
                     .items
                     .iter()
-                    .filter(|item| {
-                        matches!(
-                            &item.state,
-                            forgekeeper_domain::config::ItemState::NotReadable {
-                                why: Unread::NotInTime,
-                                ..
-                            }
-                        )
-                    })
+                    .filter(|item| is_late(&item.state))
                     .map(|item| item.part.as_str())
                     .collect();
                 if late.is_empty() {
@@ -278,7 +270,7 @@ impl KeeperHandle {
     ) -> Result<Option<SnapshotId>, ErrorInfo> {
         let all = self.snapshots(Some(service)).await?;
         let good = all.into_iter().find(|one| match &one.stored {
-            Stored::Whole { snapshot, .. } => good(snapshot),
+            Stored::Whole { snapshot, .. } => snapshot.is_good(),
             Stored::Damaged { .. } => false,
         });
         Ok(good.map(|one| one.id))
@@ -423,7 +415,7 @@ impl KeeperHandle {
                     kept.push(Kept {
                         id: one.id,
                         taken_at: snapshot.taken_at,
-                        good: good(&snapshot),
+                        good: snapshot.is_good(),
                         pinned,
                         contents: self.inner.config.sizes(&snapshot),
                     });
@@ -488,14 +480,8 @@ impl KeeperHandle {
     }
 }
 
-/// The service was well, and every part was read.
-fn good(snapshot: &Snapshot) -> bool {
-    snapshot.healthy == Some(true) && snapshot.items.iter().all(|item| !misses(item))
-}
-
-/// Whether something that such a service has was not read. What nothing names is not missed.
-fn misses(item: &forgekeeper_domain::config::Item) -> bool {
-    matches!(&item.state, forgekeeper_domain::config::ItemState::NotReadable { why, .. } if *why != Unread::NoPlace)
+fn is_late(state: &ItemState) -> bool {
+    matches!(state, ItemState::NotReadable { why, .. } if *why == Unread::NotInTime)
 }
 
 /// Services that have the same workspace.

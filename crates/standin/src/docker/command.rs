@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 
+use super::archive;
 use super::container::{Container, Work};
 use crate::gpu::smi;
 use crate::lock::lock;
@@ -67,6 +68,7 @@ async fn plain(container: &Arc<Container>, argv: &[String], out: &Output) -> i64
         }
         "tail" => tail(container, args, out).await,
         "wc" => wc(container, args, out).await,
+        "ls" => list(container, args, out).await,
         "test" | "[" => i64::from(!exists(container, args)),
         "cat" => cat(container, args, out).await,
         "echo" => {
@@ -99,6 +101,19 @@ async fn plain(container: &Arc<Container>, argv: &[String], out: &Output) -> i64
             127
         }
     }
+}
+
+/// `ls [-1ApL] FOLDER`.
+async fn list(container: &Arc<Container>, args: &[String], out: &Output) -> i64 {
+    let path = args.iter().rfind(|arg| !arg.starts_with('-'));
+    let path = path.map_or("/", String::as_str);
+    if let Some(text) = archive::listed(container, path) {
+        say(out, Stream::Out, text).await;
+        return 0;
+    }
+    let text = format!("ls: cannot access '{path}': No such file or directory\n");
+    say(out, Stream::Err, text).await;
+    2
 }
 
 async fn supervisorctl(container: &Arc<Container>, args: &[String], out: &Output) -> i64 {

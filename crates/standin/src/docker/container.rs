@@ -13,6 +13,7 @@ use super::looping::Loop;
 use super::stats::Totals;
 use super::supervisor::Supervisor;
 use crate::comfyui::Comfy;
+use crate::disk::Disk;
 use crate::faults::Fault;
 use crate::forge::Forge;
 use crate::lock::lock;
@@ -234,11 +235,24 @@ impl Container {
         binds
     }
 
-    /// True if the settings are on the host, not on a throw-away copy.
-    pub(crate) fn has_workspace(&self) -> bool {
-        lock(&self.binds)
-            .iter()
-            .any(|(_, target)| target == WORKSPACE)
+    /// Where its workspace is on the host; `None` when a throw-away copy is used.
+    pub(crate) fn workspace(&self) -> Option<String> {
+        let binds = lock(&self.binds);
+        let bind = binds.iter().find(|(_, target)| target == WORKSPACE);
+        bind.map(|(source, _)| source.clone())
+    }
+
+    /// What lies in a workspace: it belongs to the service that was made with it.
+    pub(crate) fn disk_of(&self, workspace: &str) -> Option<Arc<Disk>> {
+        let engine = self.engine.upgrade()?;
+        engine.all().iter().find_map(|container| {
+            let mut binds = container.spec.binds.iter();
+            let its = binds.any(|(source, target)| source == workspace && target == WORKSPACE);
+            match &container.spec.work {
+                Work::Forge(forge) if its => Some(forge.home()),
+                _ => None,
+            }
+        })
     }
 
     /// Takes up the state of a container that was started long ago.

@@ -130,11 +130,14 @@ impl Container {
         match (&self.spec.work, &self.supervisor) {
             (Work::Forge(forge), Some(programs)) => {
                 lock(&self.state).preparing = true;
-                if self.has_workspace() {
+                if let Some(workspace) = self.workspace() {
                     log.plain("/workspace is a mounted volume");
+                    if let Some(disk) = self.disk_of(&workspace) {
+                        forge.mount(disk);
+                    }
                 } else {
                     log.plain("/workspace is not a mounted volume");
-                    forge.forget_options();
+                    forge.use_throw_away();
                 }
                 pace.wait(250.0).await;
                 forge.prepare();

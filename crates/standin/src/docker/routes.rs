@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::{HeaderValue, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
@@ -19,20 +19,20 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::container::{Container, Status};
 use super::lifecycle::{Done, Refusal};
-use super::{API, ENGINE, Engine, MIN_API, events, exec, inspect, logs, stats};
+use super::{API, ENGINE, Engine, MIN_API, archive, events, exec, inspect, logs, stats};
 use crate::faults::Fault;
 use crate::lock::lock;
 use crate::reply;
 
-type App = State<Arc<Engine>>;
-type Words = Query<HashMap<String, String>>;
+pub(super) type App = State<Arc<Engine>>;
+pub(super) type Words = Query<HashMap<String, String>>;
 
 /// An error in Docker's shape.
 pub(crate) fn refuse(status: u16, text: &str) -> Response {
     reply::json(status, &json!({ "message": text }))
 }
 
-fn missing(id: &str) -> Response {
+pub(super) fn missing(id: &str) -> Response {
     refuse(404, &format!("No such container: {id}"))
 }
 
@@ -485,6 +485,12 @@ pub(super) fn router(engine: Arc<Engine>) -> Router {
         .route("/containers/{id}/kill", post(kill))
         .route("/containers/{id}/wait", post(wait))
         .route("/containers/{id}/exec", post(create_exec))
+        .route(
+            "/containers/{id}/archive",
+            get(archive::take_out)
+                .put(archive::put_in)
+                .layer(DefaultBodyLimit::max(64 << 20)),
+        )
         .route("/exec/{id}/start", post(start_exec))
         .route("/exec/{id}/json", get(show_exec))
         .fallback(|| async { refuse(404, "page not found") })

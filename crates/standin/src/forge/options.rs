@@ -257,6 +257,7 @@ impl Forge {
             saved.insert("sd_model_checkpoint".into(), Value::Null);
         }
         drop(saved);
+        self.save();
         reply::json(200, &json!(null))
     }
 }

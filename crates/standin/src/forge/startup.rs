@@ -107,6 +107,7 @@ impl Forge {
         let work = async {
             // The program has not opened its port yet: the placeholder ended with the preparation.
             self.phase.send_replace(Phase::Down);
+            self.load();
             for (wait, line) in lines(&self) {
                 self.pause(wait).await;
                 self.say(&line);
@@ -135,7 +136,7 @@ impl Forge {
     }
 
     /// What Forge does with a settings file it cannot read.
-    fn lose_settings(&self) {
+    pub(super) fn lose_settings(&self) {
         self.say(
             "*** \n*** Could not load settings\n\
              *** The config file \"/workspace/stable-diffusion-webui-forge/config.json\" is likely corrupted\n\
