@@ -263,6 +263,7 @@ fn root_file_system(folder: &Path) -> PathBuf {
     fs::copy(busybox, bin.join("busybox")).expect("copied");
     for applet in [
         "sh", "sleep", "echo", "cat", "tail", "head", "kill", "true", "false", "yes", "usleep",
+        "ls", "ln", "mkdir",
     ] {
         symlink("busybox", bin.join(applet)).expect("linked");
     }

@@ -8,6 +8,8 @@
 mod bad_input;
 mod carried;
 mod cli_json;
+mod config_guard;
+mod config_guard_engine;
 mod docker_engine;
 mod docker_faults;
 mod docker_foreign;

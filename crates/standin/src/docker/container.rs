@@ -195,6 +195,11 @@ impl Container {
         &self.spec.name
     }
 
+    /// The program.
+    pub fn work(&self) -> &Work {
+        &self.spec.work
+    }
+
     /// True while PID 1 lives.
     pub fn running(&self) -> bool {
         lock(&self.state).status == Status::Running
