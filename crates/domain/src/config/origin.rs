@@ -200,21 +200,21 @@ impl<'a> Scene<'a> {
     }
 }
 
-type Told = Option<(Certainty, Option<String>)>;
+type Told = (Certainty, Option<String>);
 
 /// A rule: what it names, and when it applies.
 pub struct Row {
     /// What it names.
     pub origin: Origin,
-    rule: fn(&Scene<'_>, &Case<'_>) -> Told,
+    rule: fn(&Scene<'_>, &Case<'_>) -> Option<Told>,
 }
 
 fn proved(evidence: Option<String>) -> Told {
-    Some((Certainty::Proved, evidence))
+    (Certainty::Proved, evidence)
 }
 
 fn likely(evidence: Option<String>) -> Told {
-    Some((Certainty::Likely, evidence))
+    (Certainty::Likely, evidence)
 }
 
 /// The rules; the first that applies counts.
@@ -222,7 +222,7 @@ pub const ROWS: &[Row] = &[
     Row {
         origin: Origin::FileEdited,
         rule: |_, case| match case.part.part().source {
-            Source::ComposeFile | Source::EnvFiles => proved(None),
+            Source::ComposeFile | Source::EnvFiles => Some(proved(None)),
             _ => None,
         },
     },
@@ -233,7 +233,7 @@ pub const ROWS: &[Row] = &[
                 .key
                 .first()
                 .is_some_and(|key| key == "image_id" || key == "image");
-            (case.part == PartId::Container && image).then(|| proved(None))?
+            (case.part == PartId::Container && image).then(|| proved(None))
         },
     },
     Row {
@@ -241,14 +241,14 @@ pub const ROWS: &[Row] = &[
         rule: |_, case| {
             let names = case.key.first().is_some_and(|key| key == "env_names");
             let is = case.part == PartId::Environment || (case.part == PartId::Container && names);
-            is.then(|| proved(None))?
+            is.then(|| proved(None))
         },
     },
     Row {
         origin: Origin::ContainerRecreated,
         rule: |scene, case| {
             let anew = scene.differs(|c| &c.id);
-            (case.part == PartId::Container && anew).then(|| proved(None))?
+            (case.part == PartId::Container && anew).then(|| proved(None))
         },
     },
     Row {
@@ -260,15 +260,14 @@ pub const ROWS: &[Row] = &[
             let lost = before.workspace.is_some() || before.id != after.id;
             let mark = scene.mark(LogMarkKind::WorkspaceNotMounted);
             let words = mark.map(|mark| mark.line.clone());
-            (here && after.workspace.is_none() && lost).then(|| proved(words))?
+            (here && after.workspace.is_none() && lost).then(|| proved(words))
         },
     },
     Row {
         origin: Origin::SecondWriter,
         rule: |scene, case| {
             let sharers = &scene.after.container.as_ref()?.shared_with;
-            (case.in_workspace() && !sharers.is_empty())
-                .then(|| likely(Some(sharers.join(", "))))?
+            (case.in_workspace() && !sharers.is_empty()).then(|| likely(Some(sharers.join(", "))))
         },
     },
     Row {
@@ -276,30 +275,30 @@ pub const ROWS: &[Row] = &[
         rule: |scene, case| {
             let (before, after) = scene.containers()?;
             let moved = before.workspace != after.workspace;
-            (case.in_workspace() && moved).then(|| proved(after.workspace.clone()))?
+            (case.in_workspace() && moved).then(|| proved(after.workspace.clone()))
         },
     },
     Row {
         origin: Origin::CrashReset,
         rule: |scene, case| {
             if case.part == PartId::ForgeConfigMoved {
-                return proved(None);
+                return Some(proved(None));
             }
             let mark = scene.mark(LogMarkKind::ConfigReset);
             let words = mark.map(|mark| mark.line.clone());
             let reset = mark.is_some() || scene.moved_away();
-            (case.is_options() && reset).then(|| proved(words))?
+            (case.is_options() && reset).then(|| proved(words))
         },
     },
     Row {
         origin: Origin::Us,
-        rule: |scene, case| (case.is_options() && scene.facts.ours).then(|| likely(None))?,
+        rule: |scene, case| (case.is_options() && scene.facts.ours).then(|| likely(None)),
     },
     Row {
         origin: Origin::ApiCall,
         rule: |scene, case| {
             let mark = scene.mark(LogMarkKind::OptionsPosted);
-            (case.is_options() && mark.is_some()).then(|| likely(mark.map(|m| m.line.clone())))?
+            (case.is_options() && mark.is_some()).then(|| likely(mark.map(|m| m.line.clone())))
         },
     },
     Row {
@@ -309,20 +308,20 @@ pub const ROWS: &[Row] = &[
             let key = case.key.last().is_some_and(|key| key == CHECKPOINT);
             let was = case.old.is_some_and(|value| !value.is_null());
             let emptied = was && case.new.is_some_and(Value::is_null);
-            (case.is_options() && key && emptied).then(|| likely(Some(PARTIAL.to_owned())))?
+            (case.is_options() && key && emptied).then(|| likely(Some(PARTIAL.to_owned())))
         },
     },
     Row {
         origin: Origin::ImageChanged,
         rule: |scene, case| {
             let other = scene.differs(|c| &c.image_id);
-            (case.in_workspace() && other).then(|| likely(None))?
+            (case.in_workspace() && other).then(|| likely(None))
         },
     },
     Row {
         origin: Origin::Updated,
         rule: |_, case| match case.part.part().source {
-            Source::Checkouts(_) => likely(None),
+            Source::Checkouts(_) => Some(likely(None)),
             _ => None,
         },
     },
@@ -330,17 +329,19 @@ pub const ROWS: &[Row] = &[
         origin: Origin::Ui,
         rule: |_, case| match case.part {
             // Only the page writes them.
-            PartId::ForgeUiConfig | PartId::ForgeStyles | PartId::ComfySettings => likely(None),
+            PartId::ForgeUiConfig | PartId::ForgeStyles | PartId::ComfySettings => {
+                Some(likely(None))
+            }
             _ => None,
         },
     },
     Row {
         origin: Origin::FileEdited,
-        rule: |_, case| (case.part == PartId::ComfyPaths).then(|| likely(None))?,
+        rule: |_, case| (case.part == PartId::ComfyPaths).then(|| likely(None)),
     },
     Row {
         origin: Origin::UiOrApi,
-        rule: |_, case| case.is_options().then(|| likely(None))?,
+        rule: |_, case| case.is_options().then(|| likely(None)),
     },
 ];
 

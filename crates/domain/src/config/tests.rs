@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use Certainty::{Likely, Proved, Unknown};
+
 use crate::{
     Timestamp,
     ids::{ServiceId, SnapshotId},
@@ -363,7 +365,6 @@ fn each_origin_is_told_from_its_facts() {
         both.facts.ours = true;
         both
     };
-    use Certainty::{Likely, Proved, Unknown};
     for (what, both, by, certainty) in [
         ("the page or the API", any(), Origin::UiOrApi, Likely),
         (
@@ -549,9 +550,8 @@ fn env_files_are_found_by_their_lines() {
             ".env", "myia.env", "b.env", "c.env", "d.env", "e.env", "f.env"
         ]
     );
-    let endless: String = (0..100)
-        .map(|n| format!("    env_file: {n}.env\n"))
-        .collect();
+    let names: Vec<String> = (0..100).map(|n| format!("    env_file: {n}.env")).collect();
+    let endless = names.join("\n");
     assert_eq!(env_files(&endless).len(), 16);
 }
 

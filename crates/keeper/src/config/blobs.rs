@@ -24,7 +24,7 @@ const LEVEL: i32 = 6;
 /// Bytes of secrets that are held in memory at most; the oldest go first.
 const MAX_HELD: usize = 32 * 1024 * 1024;
 /// A snapshot that is being taken has no manifest yet: its bytes are younger than this.
-const YOUNG: Duration = Duration::from_secs(3600);
+const YOUNG: Duration = Duration::from_hours(1);
 
 /// Why bytes were not kept.
 #[derive(Debug, thiserror::Error)]

@@ -53,7 +53,7 @@ pub enum Stored {
     /// As it was written.
     Whole {
         /// What it says.
-        snapshot: Snapshot,
+        snapshot: Box<Snapshot>,
         /// Somebody wants it to stay.
         pinned: bool,
     },
@@ -153,7 +153,7 @@ impl Manifests {
         for id in ids {
             let stored = match self.get(&id) {
                 Ok(snapshot) => Stored::Whole {
-                    snapshot,
+                    snapshot: Box::new(snapshot),
                     pinned: self.path(&id, PIN).exists(),
                 },
                 // Removed at this very moment.

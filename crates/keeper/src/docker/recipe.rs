@@ -53,7 +53,7 @@ fn recipe(found: ContainerInspectResponse) -> Recipe {
         .unwrap_or_default()
         .into_iter()
         .map(|mount| Mount {
-            kind: mount.typ.map(|kind| kind.to_string()).unwrap_or_default(),
+            kind: mount.typ.unwrap_or_default(),
             source: mount.source.unwrap_or_default(),
             target: mount.destination.unwrap_or_default(),
             writable: mount.rw.unwrap_or(true),

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use forgekeeper_domain::{
     action::ActionPlan,
     config::{
-        ContainerRef, Drift, FORMAT, ItemState, Kept, LogMark, LogMarkKind, OriginFacts, PartId,
-        RETENTION, Reason, Recipe, Snapshot, Unread, drift, to_remove, workspace_of,
+        ContainerRef, Drift, FORMAT, ItemState, LogMark, LogMarkKind, OriginFacts, PartId, Reason,
+        Recipe, Snapshot, Unread, drift, workspace_of,
     },
     error::{ErrorCode, ErrorInfo},
     generation::GenerationRecord,
@@ -17,7 +17,6 @@ use forgekeeper_domain::{
 use jiff::SignedDuration;
 use serde::Serialize;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::handle::KeeperHandle;
 use crate::{
@@ -25,22 +24,19 @@ use crate::{
     config::{
         Listed, Verdict,
         collect::{self, Subject},
-        manifests::{Stored, time_of},
+        manifests::Stored,
     },
     store::journal::JournalEntry,
     sys::clock,
     watch::service::ServiceWatch,
 };
 
+mod keeping;
+
 /// How long a snapshot may take that nobody waits for, or somebody who asked for it.
-const UNHURRIED: Duration = Duration::from_secs(60);
+const UNHURRIED: Duration = Duration::from_mins(1);
 /// How long an action waits for the snapshot before it.
 const BEFORE_ACTION: Duration = Duration::from_secs(4);
-/// After the start, before the first daily ones: everything was measured by then.
-const FIRST_LOOK: Duration = Duration::from_secs(60);
-/// Between two looks whether a day has passed.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(15 * 60);
-const A_DAY: SignedDuration = SignedDuration::from_hours(24);
 /// How long the log is searched for what explains a change.
 const LOG_DEADLINE: Duration = Duration::from_secs(5);
 /// Lines of the log that may explain something.
@@ -395,88 +391,6 @@ impl KeeperHandle {
     pub async fn pin_snapshot(&self, id: &SnapshotId, stays: bool) -> Result<(), ErrorInfo> {
         self.inner.config.get(id).await?;
         self.inner.config.pin(id, stays).await
-    }
-
-    /// Lets go what is too old or too much. A failure is told and leaves everything.
-    async fn trim(&self, service: &ServiceId) {
-        let now = clock::now();
-        let all = match self.inner.config.list().await {
-            Ok(all) => all,
-            Err(error) => return tracing::warn!(%error, "old snapshots stay"),
-        };
-        let too_old = |id: &SnapshotId| {
-            time_of(id).is_some_and(|at| now.duration_since(at) > RETENTION.weekly)
-        };
-        let mut go = Vec::new();
-        let mut kept = Vec::new();
-        for one in all {
-            match one.stored {
-                Stored::Whole { snapshot, pinned } if snapshot.service == *service => {
-                    kept.push(Kept {
-                        id: one.id,
-                        taken_at: snapshot.taken_at,
-                        good: snapshot.is_good(),
-                        pinned,
-                        contents: self.inner.config.sizes(&snapshot),
-                    });
-                }
-                Stored::Whole { .. } => {}
-                Stored::Damaged { .. } if too_old(&one.id) => go.push(one.id),
-                Stored::Damaged { .. } => {}
-            }
-        }
-        go.extend(to_remove(&kept, now, &RETENTION));
-        if go.is_empty() {
-            return;
-        }
-        if let Err(error) = self.inner.config.remove(go).await {
-            tracing::warn!(%error, "old snapshots stay");
-        }
-    }
-
-    /// Takes one of each service a day, for as long as this runs. Not of a service whose engine does
-    /// not answer: there would be nothing in it.
-    pub(super) async fn keep_daily(self, stop: CancellationToken) {
-        let mut wait = FIRST_LOOK;
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(wait) => {}
-            }
-            wait = BETWEEN_LOOKS;
-            let settings = self.inner.settings.borrow().settings.clone();
-            for service in &settings.services {
-                let taking = self.take_when_due(&service.id);
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    () = taking => {}
-                }
-            }
-        }
-    }
-
-    async fn take_when_due(&self, service: &ServiceId) {
-        let Ok(watch) = self.watch(service) else {
-            return;
-        };
-        if watch.host.engine().is_none() {
-            return;
-        }
-        let newest = match self.snapshots(Some(service)).await {
-            Ok(all) => all.into_iter().find_map(|one| match one.stored {
-                Stored::Whole { snapshot, .. } => Some(snapshot.taken_at),
-                Stored::Damaged { .. } => None,
-            }),
-            Err(error) => return tracing::warn!(%service, %error, "snapshots cannot be listed"),
-        };
-        if newest.is_some_and(|at| clock::now().duration_since(at) < A_DAY) {
-            return;
-        }
-        if let Err(error) = self.take(service, Reason::Daily, None, UNHURRIED).await {
-            tracing::warn!(%service, %error, "the daily snapshot was not taken");
-            let text = format!("the daily snapshot was not taken: {error}");
-            self.note_snapshot(service, text).await;
-        }
     }
 }
 

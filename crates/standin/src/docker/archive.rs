@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::HeaderValue;
 use axum::response::Response;
+use axum::routing::{MethodRouter, get};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::Engine;
 use super::container::{Container, Work};
 use super::routes::{App, Words, missing, refuse};
 use crate::disk::{Disk, DiskFile};
@@ -93,12 +95,16 @@ fn name_of(path: &str) -> &str {
     path.trim_end_matches('/').rsplit('/').next().unwrap_or("/")
 }
 
+/// Largest tar that is taken in.
+const MAX_TAR: usize = 64 << 20;
+
+pub(super) fn route() -> MethodRouter<Arc<Engine>> {
+    let both = get(take_out).put(put_in);
+    both.layer(DefaultBodyLimit::max(MAX_TAR))
+}
+
 /// `GET`, and `HEAD` without the body.
-pub(super) async fn take_out(
-    State(engine): App,
-    Path(id): Path<String>,
-    Query(words): Words,
-) -> Response {
+async fn take_out(State(engine): App, Path(id): Path<String>, Query(words): Words) -> Response {
     match engine.find(&id) {
         Some(container) => taken_out(&container, words.get("path").map_or("", String::as_str)),
         None => missing(&id),
@@ -182,7 +188,7 @@ fn packed(name: &str, node: &Node) -> std::io::Result<Vec<u8>> {
 }
 
 /// `PUT`: unpacks into a folder that is there.
-pub(super) async fn put_in(
+async fn put_in(
     State(engine): App,
     Path(id): Path<String>,
     Query(words): Words,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderValue, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
@@ -485,12 +485,7 @@ pub(super) fn router(engine: Arc<Engine>) -> Router {
         .route("/containers/{id}/kill", post(kill))
         .route("/containers/{id}/wait", post(wait))
         .route("/containers/{id}/exec", post(create_exec))
-        .route(
-            "/containers/{id}/archive",
-            get(archive::take_out)
-                .put(archive::put_in)
-                .layer(DefaultBodyLimit::max(64 << 20)),
-        )
+        .route("/containers/{id}/archive", archive::route())
         .route("/exec/{id}/start", post(start_exec))
         .route("/exec/{id}/json", get(show_exec))
         .fallback(|| async { refuse(404, "page not found") })
