@@ -6,6 +6,7 @@
     reason = "tests may stop at once and keep their own tasks"
 )]
 
+mod archive;
 mod comfy;
 mod docker;
 mod faults;
