@@ -92,6 +92,11 @@ async fn an_option_changed_through_the_api_is_the_one_thing_that_changed() {
             .written_at
             .is_some_and(|at| at >= before.snapshot.taken_at - SECOND)
     );
+    let good = kept.handle().find_snapshot("good:myia").await;
+    assert_eq!(good.expect("the last good one"), after.id);
+    for wrong in ["", "2", "good:nobody", "bad:myia", "../x"] {
+        assert!(kept.handle().find_snapshot(wrong).await.is_err(), "{wrong}");
+    }
     // In whatever order they are named.
     assert_eq!(diff(&kept, &after, &before).await, drift);
     assert_eq!(kept.end().await, [""; 0]);

@@ -152,8 +152,8 @@ pub struct Secrets {
 #[derive(Debug)]
 struct Shared {
     known: Mutex<HashMap<ServiceId, Known>>,
-    /// The key that seals configurations, once it was asked for.
-    seal: tokio::sync::Mutex<Option<SealKey>>,
+    /// The key that seals configurations, or when the keyring gave none.
+    seal: tokio::sync::Mutex<Option<Result<SealKey, Instant>>>,
     /// `None`: nothing is to touch the keyring (demo host, tests).
     vault: Option<VaultThread>,
 }
@@ -270,13 +270,19 @@ impl Secrets {
     pub(crate) async fn seal_key(&self) -> Option<SealKey> {
         let vault = self.shared.vault.as_ref()?;
         let mut known = self.shared.seal.lock().await;
-        if known.is_none() {
-            match vault.ask(seal::read_or_make).await {
-                Ok(key) => *known = Some(key),
-                Err(error) => tracing::warn!(%error, "nothing can be sealed"),
-            }
+        let stale = match &*known {
+            None => true,
+            Some(Ok(_)) => false,
+            Some(Err(at)) => at.elapsed() >= ASK_AGAIN,
+        };
+        if stale {
+            let asked = vault.ask(seal::read_or_make).await;
+            *known = Some(asked.map_err(|error| {
+                tracing::warn!(%error, "nothing can be sealed");
+                Instant::now()
+            }));
         }
-        known.clone()
+        known.clone()?.ok()
     }
 
     async fn look_up(&self, service: &ServiceId) -> Known {

@@ -29,7 +29,7 @@ pub(crate) enum SnapshotCommand {
     },
     /// What changed between two, key by key and by whom
     Diff {
-        /// The older one: its id or a beginning that only one has
+        /// The older one: its id, a beginning that only one has, or good:SERVICE, the last that was well
         before: String,
         /// The younger one; left out, the newest of the same service
         after: Option<String>,

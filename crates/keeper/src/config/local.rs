@@ -114,7 +114,10 @@ impl LocalFolder {
     /// A path of the container as one of this machine, when it is below the folder.
     fn below(&self, path: &[String], target: &[String]) -> Option<PathBuf> {
         let rest = path.strip_prefix(target)?;
-        let good = |piece: &String| !piece.contains(['/', '\\', '\0']) && piece != "..";
+        // A drive's letter would lead elsewhere.
+        let drive = |piece: &String| cfg!(windows) && piece.contains(':');
+        let odd = |piece: &String| piece.contains(['/', '\\', '\0']) || piece == "..";
+        let good = |piece: &String| !odd(piece) && !drive(piece);
         rest.iter().all(good).then(|| {
             rest.iter()
                 .fold(self.here.clone(), |path, piece| path.join(piece))

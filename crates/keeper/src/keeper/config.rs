@@ -37,6 +37,8 @@ mod keeping;
 const UNHURRIED: Duration = Duration::from_mins(1);
 /// How long an action waits for the snapshot before it.
 const BEFORE_ACTION: Duration = Duration::from_secs(4);
+/// The same with what is done around the reading: keyring and disk may be slow, too.
+const BEFORE_ACTION_IN_ALL: Duration = Duration::from_secs(6);
 /// How long the log is searched for what explains a change.
 const LOG_DEADLINE: Duration = Duration::from_secs(5);
 /// Lines of the log that may explain something.
@@ -118,7 +120,10 @@ impl KeeperHandle {
             items: Vec::new(),
         };
         let (id, snapshot) = self.inner.config.keep(snapshot, collected.found).await?;
-        self.trim(service).await;
+        // An action does not wait for that.
+        if reason != Reason::BeforeAction {
+            self.trim(service).await;
+        }
         Ok(SnapshotView { id, snapshot })
     }
 
@@ -184,8 +189,9 @@ impl KeeperHandle {
         let runs = plan.runs.join("; ");
         let note = Some(runs.clone());
         let taken = self.take(service, Reason::BeforeAction, note, BEFORE_ACTION);
-        let text = match taken.await {
-            Ok(view) => {
+        let text = match tokio::time::timeout(BEFORE_ACTION_IN_ALL, taken).await {
+            Err(_) => format!("no snapshot was taken in time before: {runs}"),
+            Ok(Ok(view)) => {
                 let late: Vec<&str> = view
                     .snapshot
                     .items
@@ -203,7 +209,7 @@ impl KeeperHandle {
                     )
                 }
             }
-            Err(error) => format!("no snapshot could be taken before: {runs}: {error}"),
+            Ok(Err(error)) => format!("no snapshot could be taken before: {runs}: {error}"),
         };
         self.note_snapshot(service, text).await;
     }
@@ -241,8 +247,12 @@ impl KeeperHandle {
         })
     }
 
-    /// The snapshot that a text means: its id, or a beginning that only one has.
+    /// The snapshot that a text means: its id, a beginning that only one has, `newest:SERVICE` or
+    /// `good:SERVICE`.
     pub async fn find_snapshot(&self, text: &str) -> Result<SnapshotId, ErrorInfo> {
+        if let Some((which, service)) = text.split_once(':') {
+            return self.named_snapshot(which, service).await;
+        }
         let all = self.inner.config.list().await?;
         if let Some(one) = all.iter().find(|one| one.id.as_str() == text) {
             return Ok(one.id.clone());
@@ -257,6 +267,25 @@ impl KeeperHandle {
             (Some(_), Some(_)) => Err(bad(format!("more than one snapshot begins with `{text}`"))),
             _ => Err(bad(format!("there is no snapshot `{text}`"))),
         }
+    }
+
+    async fn named_snapshot(&self, which: &str, service: &str) -> Result<SnapshotId, ErrorInfo> {
+        let bad = |words: String| ErrorInfo::new(ErrorCode::BadRequest, words);
+        let id = ServiceId::new(service).map_err(|error| bad(error.to_string()))?;
+        self.check_known(&id)?;
+        let found = match which {
+            "good" => self.last_good_snapshot(&id).await?,
+            "newest" => {
+                let all = self.snapshots(Some(&id)).await?.into_iter();
+                let mut whole = all.filter(|one| matches!(one.stored, Stored::Whole { .. }));
+                whole.next().map(|one| one.id)
+            }
+            _ => return Err(bad(format!("`{which}:` is neither `newest:` nor `good:`"))),
+        };
+        found.ok_or_else(|| {
+            bad(format!("`{service}` has no such snapshot yet"))
+                .hint("Take one: snapshot take SERVICE.")
+        })
     }
 
     /// The newest snapshot of a service that was taken while it was well and everything was read.

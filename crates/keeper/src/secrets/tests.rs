@@ -362,3 +362,14 @@ async fn one_key_seals_for_every_run_and_none_is_made_over_another() {
     assert_eq!(played.entries.lock().unwrap()[SEAL], "odd");
     assert!(Secrets::open(true).seal_key().await.is_none());
 }
+
+/// With an unlocked Secret Service behind: the key is found again by another run.
+#[tokio::test]
+#[ignore = "needs an unlocked Secret Service; scripts/with-keyring.sh gives one"]
+async fn a_real_secret_service_keeps_the_key_that_seals() {
+    let first = Secrets::open(false).seal_key().await.expect("a key");
+    let second = Secrets::open(false).seal_key().await.expect("the same");
+    assert_eq!(first.id(), second.id());
+    let sealed = first.seal(b"geheim", "x").expect("sealed");
+    assert_eq!(second.open(sealed, "x").as_deref(), Some(&b"geheim"[..]));
+}

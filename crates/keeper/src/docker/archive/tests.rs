@@ -128,3 +128,15 @@ fn links_lead_where_the_container_would_go() {
         "link /data/config.json"
     );
 }
+
+#[test]
+fn a_million_entries_cost_what_the_first_costs() {
+    let entry = header(EntryType::Regular, "other.json", 0);
+    let mut tar = entry.as_bytes().repeat(1_000_000);
+    tar.truncate(FRAME + 100);
+    let found = words(first(&tar, false, "/x/config.json", 100));
+    assert_eq!(
+        found,
+        "the archive holds something else than what was asked for"
+    );
+}
