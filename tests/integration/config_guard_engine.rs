@@ -146,3 +146,63 @@ async fn a_snapshot_of_a_real_container_comes_through_the_engines_archive() {
     assert_eq!(missed, [PartId::ForgeExtensions]);
     assert_eq!(keeper.shutdown().await, [""; 0]);
 }
+
+const IN_WORKSPACE: &str = r#"
+mkdir -p /workspace/stable-diffusion-webui-forge
+cd /workspace/stable-diffusion-webui-forge
+echo import > launch.py
+echo '{"a": 1}' > config.json
+ln -s /etc/only-here ui-config.json
+ln -s /workspace/real.csv styles.csv
+echo name > /workspace/real.csv
+mkdir -p /etc
+echo '{"inside": true}' > /etc/only-here
+echo ready > /workspace/ready
+exec sleep 600
+"#;
+
+#[tokio::test]
+#[ignore = "needs a Docker Engine: FORGEKEEPER_TEST_DOCKER"]
+async fn a_workspace_that_is_reached_is_read_here_and_only_while_it_is_the_one_that_is_mounted() {
+    let lab = Lab::given();
+    let place = Place::new();
+    let mounted = place.folder.path().join("mounted");
+    let other = place.folder.path().join("other");
+    for folder in [&mounted, &other] {
+        std::fs::create_dir(folder).expect("a folder");
+    }
+    let bind = format!("{}:/workspace", mounted.display());
+    let name = lab.start("mounted", &["-v", &bind], IN_WORKSPACE);
+    let begun = std::time::Instant::now();
+    while !mounted.join("ready").exists() {
+        assert!(begun.elapsed() < 10 * SECOND);
+        tokio::time::sleep(SECOND / 10).await;
+    }
+    for (workspace, via) in [(&mounted, Via::Local), (&other, Via::Container)] {
+        place.write(format!(
+            "[[host]]\nid = \"lab\"\nengine = \"{}\"\n[[service]]\nid = \"guarded\"\n\
+             kind = \"forge\"\nhost = \"lab\"\ncontainer = \"{name}\"\nworkspace = \"{}\"\n",
+            lab.endpoint,
+            workspace.display()
+        ));
+        let keeper = place.keeper().await;
+        let handle = keeper.handle();
+        let there = |state: &forgekeeper_keeper::state::KeeperState| {
+            let mut services = state.services.iter();
+            services.any(|service| service.container.is_some())
+        };
+        until(&handle, "the container is seen", 10 * SECOND, there).await;
+        let taken = handle.take_snapshot(&id("guarded"), Reason::OnDemand).await;
+        let taken = taken.expect("a snapshot").snapshot;
+        let of = |part: PartId| {
+            let item = taken.items.iter().find(|item| item.part == part);
+            let state = &item.expect("an item").state;
+            state.content().map(|content| (content.via, content.bytes))
+        };
+        assert_eq!(of(PartId::ForgeConfig), Some((via, 9)));
+        assert_eq!(of(PartId::ForgeStyles), Some((via, 5)));
+        // It leads out of the workspace: into the container, and never into this machine.
+        assert_eq!(of(PartId::ForgeUiConfig), Some((Via::Container, 17)));
+        assert_eq!(keeper.shutdown().await, [""; 0]);
+    }
+}
