@@ -365,7 +365,7 @@ fn each_origin_is_told_from_its_facts() {
         both.facts.ours = true;
         both
     };
-    for (what, both, by, certainty) in [
+    let table = [
         ("the page or the API", any(), Origin::UiOrApi, Likely),
         (
             "a checkpoint emptied",
@@ -490,8 +490,13 @@ fn each_origin_is_told_from_its_facts() {
             Origin::Updated,
             Likely,
         ),
-    ] {
-        assert_eq!(both.origin(), (by, certainty), "{what}");
+    ];
+    for (what, both, by, certainty) in &table {
+        assert_eq!(both.origin(), (*by, *certainty), "{what}");
+    }
+    for row in ROWS {
+        let told = table.iter().any(|(_, _, by, _)| *by == row.origin);
+        assert!(told, "no case for {:?}", row.origin);
     }
 }
 

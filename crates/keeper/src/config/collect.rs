@@ -1,12 +1,13 @@
 //! Gathers the parts of one service. A part that fails fails alone, and each ends by the deadline.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use forgekeeper_domain::{
     Timestamp,
     config::{
-        Checkout, Head, Part, PartId, Recipe, Source, Unread, Via, checkouts_json, env_files, head,
-        packed_commit, parts_of, program_folders, program_marker, same_folder, workspace_of,
+        Checkout, Head, Part, PartId, Reading, Recipe, Source, Unread, Via, checkouts_json,
+        env_files, head, packed_commit, parts_of, program_folders, program_marker, read,
+        same_folder, workspace_of,
     },
 };
 use futures_util::future::join_all;
@@ -24,6 +25,8 @@ use crate::{
 
 /// Files that are read at once from one container.
 const AT_ONCE: usize = 6;
+/// How long a file that is being written may take to be whole.
+const HALF_WRITTEN: Duration = Duration::from_millis(400);
 /// Longest file below `.git` that is read: packed references of a large repository.
 const MAX_GIT: u32 = 2 * 1024 * 1024;
 
@@ -236,13 +239,21 @@ impl<'a> Scene<'a> {
     }
 
     async fn file(&self, part: &Part) -> Got {
-        match (&self.folder, &self.places) {
-            (Ok(_), Some(places)) => match places.read(&self.path(part), part.max_bytes).await {
-                Ok((file, via)) => Got::file(file, via),
-                Err(miss) => Got::missed(miss),
-            },
-            (Err(got), _) => again(got),
-            (Ok(_), None) => self.no_recipe(),
+        let places = match (&self.folder, &self.places) {
+            (Ok(_), Some(places)) => places,
+            (Err(got), _) => return again(got),
+            (Ok(_), None) => return self.no_recipe(),
+        };
+        let path = self.path(part);
+        let mut found = places.read(&path, part.max_bytes).await;
+        // Programs write their settings in place: what is half a file may be whole in a moment.
+        if found.as_ref().is_ok_and(|(file, _)| is_half(part, file)) {
+            tokio::time::sleep(HALF_WRITTEN).await;
+            found = places.read(&path, part.max_bytes).await;
+        }
+        match found {
+            Ok((file, via)) => Got::file(file, via),
+            Err(miss) => Got::missed(miss),
         }
     }
 
@@ -383,6 +394,12 @@ impl<'a> Scene<'a> {
         }
         Got::made(checkouts_json(&found), via)
     }
+}
+
+/// Whether a file may just be written. One that was moved away is half for good.
+fn is_half(part: &Part, file: &File) -> bool {
+    let read = read(part.format, &file.bytes);
+    part.id != PartId::ForgeConfigMoved && matches!(read, Reading::Unreadable(_))
 }
 
 /// Whether Windows reaches a path through a distribution.
