@@ -62,7 +62,8 @@ pub(crate) async fn act(mut run: JobRun, watch: ServiceWatch, action: Action) ->
         Some(ContainerFact::Present(c)) => c.started_at,
         _ => None,
     };
-    let mut machine = RestartRun::new(action, run.job.started_at, started_before);
+    // The stages are those of the action: the snapshot before it is told by the journal.
+    let mut machine = RestartRun::new(action, clock::now(), started_before);
     if kind(settings.kind).program().is_none() {
         machine.observe(clock::now(), &Observation::NoProgram);
     }
@@ -99,9 +100,10 @@ pub(crate) async fn act(mut run: JobRun, watch: ServiceWatch, action: Action) ->
                     () = cancel.cancelled() => break Err(cancelled()),
                     () = &mut deadline => break Err(not_proved(&machine)),
                     answer = &mut request, if !sent => {
+                        // A start that is refused leaves its reason in the container, and no event.
+                        watch.host.refresh(&settings.container);
                         if let Err(error) = answer { break Err(error) }
                         sent = true;
-                        watch.host.refresh(&settings.container);
                         false
                     }
                     seen = host.changed() => {
