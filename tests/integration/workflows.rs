@@ -124,7 +124,10 @@ async fn a_set_may_change_until_it_was_run_and_its_runs_name_their_reference() {
     assert!(!before.frozen && before.reference.is_none());
     let mut ids = Vec::new();
     for _ in 0..3 {
-        let job = handle.run_golden("site", &id("myia"), false).await.expect("run");
+        let job = handle
+            .run_golden("site", &id("myia"), false)
+            .await
+            .expect("run");
         let ended = handle.wait(&job).await.expect("it ended");
         assert_eq!(ended.phase, JobPhase::Succeeded);
         ids.push(job);

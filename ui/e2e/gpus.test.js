@@ -150,7 +150,10 @@ for (const [name, parts] of [
         // Both cards with all their parts: what holds a card's memory is told after its load.
         await page.waitForFunction((selectors) => {
           const cards = [...document.querySelectorAll('article:has([data-testid^=gpu-shares])')];
-          return cards.length === 2 && cards.every((card) => selectors.every((s) => card.querySelector(s)));
+          return (
+            cards.length === 2 &&
+            cards.every((card) => selectors.every((s) => card.querySelector(s)))
+          );
         }, parts);
         // A very long legend, in one of the cards alone.
         await page.evaluate(() => {
