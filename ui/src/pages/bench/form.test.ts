@@ -131,7 +131,7 @@ test('what a card has too little memory for is told before, and is sent when a p
   const { backend } = await open('bench', { faults: ['gpu-memory-low'] });
   const room = screen.getByTestId('bench-room');
   await waitFor(() => {
-    expect(room.textContent).toMatch(/Needs about .+ will probably not suffice/s);
+    expect(room.textContent).toMatch(/Needs about .+ probably too little/s);
   });
   await user.click(screen.getByTestId('bench-generate'));
   await settled();
