@@ -105,6 +105,10 @@ id! {
     SnapshotId
 }
 id! {
+    /// A step of the migration plan.
+    StepId
+}
+id! {
     /// NVML's UUID of a card, `GPU-…`; the only key that survives reordering.
     GpuUuid
 }

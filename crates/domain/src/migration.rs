@@ -1,0 +1,32 @@
+//! The migration from Forge to ComfyUI: the plan as data, the owner's changes to it, and what is proved
+//! of it so far.
+//!
+//! `plan.toml` is the built-in [`Plan`]. [`OwnPlan`] holds what the owner changed and makes a
+//! [`PlannedStep`] of each step. [`Standing`] is what proofs make of them at one moment; [`markdown`]
+//! and [`html`] write it down to take elsewhere.
+
+mod dates;
+mod export;
+mod own;
+mod plan;
+mod problem;
+mod read;
+mod standing;
+mod state;
+mod write;
+
+pub use dates::{DateBasis, StepDates, Window, dates};
+pub use export::{html, markdown};
+pub use own::{AddedStep, Change, OwnPlan, PlannedStep};
+pub use plan::{
+    Alternative, AlternativeVerdict, CheckKind, Days, Level, Phase, PhaseId, Plan, Risk, Step,
+    TimelineEntry, Words,
+};
+pub use problem::{PlanFault, PlanProblem};
+pub use standing::{Counts, PhaseStanding, Standing};
+pub use state::{Basis, Proof, Proofs, StepState, Verdict, state};
+
+pub use crate::{ids::StepId, logs::rules::Language, outcome::Evidence};
+
+#[cfg(test)]
+mod tests;

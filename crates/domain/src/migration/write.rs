@@ -1,0 +1,81 @@
+//! The owner's plan as a text to read and to edit.
+
+use jiff::civil::Date;
+use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
+
+use super::{OwnPlan, StepId};
+
+const HEAD: &str = "\
+# Your changes to the migration plan. `[[change]]` names a step and may have `skip` (with the reason),
+# `start` (a date), `needs` (more steps that come first) and `note`; `[[add]]` adds a step that a person
+# attests; `order` puts the steps it names in this order within their phases.
+";
+
+impl OwnPlan {
+    /// The plan as TOML. Reading it gives the same plan if [`OwnPlan::problems`] finds none.
+    pub fn to_text(&self) -> String {
+        let mut document = DocumentMut::new();
+        if !self.order.is_empty() {
+            document["order"] = names(&self.order);
+        }
+        let mut added = ArrayOfTables::new();
+        for step in &self.added {
+            let mut table = Table::new();
+            table["id"] = value(step.id.as_str());
+            table["phase"] = value(step.phase.word());
+            table["title"] = value(step.title.as_str());
+            table["why"] = value(step.why.as_str());
+            let days = [step.days.least, step.days.most].map(i64::from);
+            table["days"] = value(Array::from_iter(days));
+            if !step.needs.is_empty() {
+                table["needs"] = names(&step.needs);
+            }
+            if let Some(days) = step.expires_after {
+                table["expires_after"] = value(i64::from(days));
+            }
+            for (field, flag) in [("undoable", step.undoable), ("risky", step.risky)] {
+                if flag {
+                    table[field] = value(true);
+                }
+            }
+            added.push(table);
+        }
+        let mut changes = ArrayOfTables::new();
+        for (id, change) in &self.changes {
+            let mut table = Table::new();
+            table["id"] = value(id.as_str());
+            if let Some(why) = &change.skip {
+                table["skip"] = value(why.as_str());
+            }
+            if let Some(start) = change.start {
+                table["start"] = date(start);
+            }
+            if !change.needs.is_empty() {
+                table["needs"] = names(&change.needs);
+            }
+            if let Some(note) = &change.note {
+                table["note"] = value(note.as_str());
+            }
+            changes.push(table);
+        }
+        for (section, tables) in [("add", added), ("change", changes)] {
+            if !tables.is_empty() {
+                document[section] = Item::ArrayOfTables(tables);
+            }
+        }
+        format!("{HEAD}\n{document}")
+    }
+}
+
+fn names(ids: &[StepId]) -> Item {
+    value(ids.iter().map(StepId::as_str).collect::<Array>())
+}
+
+/// A date as TOML has it; years that it cannot write stay a text, which is read all the same.
+fn date(date: Date) -> Item {
+    let text = date.to_string();
+    match text.parse::<toml_edit::Datetime>() {
+        Ok(date) => value(date),
+        Err(_) => value(text),
+    }
+}
