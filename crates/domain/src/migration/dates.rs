@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{ToSpan as _, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
-use super::{Days, PlannedStep, Proofs, StepId, StepState, state};
+use super::{
+    Days, PlannedStep, Proofs, StepId, StepState,
+    state::{latest, served},
+};
 use crate::Timestamp;
 
 /// A day that is not known exactly.
@@ -85,36 +88,45 @@ impl Window {
 /// The dates of every step. One step is done after the other: what has no date of its own begins when
 /// the one before it ends, and the first of them after the last proof. Where neither is known, nothing
 /// is.
+///
+/// A proof that is out of date and that nothing left to do rests on keeps its day.
 pub fn dates(
     steps: &[PlannedStep],
+    states: &BTreeMap<StepId, StepState>,
     proofs: &Proofs,
     now: Timestamp,
     zone: &TimeZone,
 ) -> BTreeMap<StepId, StepDates> {
     let day = |at: Timestamp| at.to_zoned_datetime(zone.clone()).date();
     let today = Window::on(day(now));
+    let served = served(steps, states);
     let mut found: BTreeMap<StepId, StepDates> = BTreeMap::new();
     let mut begun: BTreeMap<&StepId, Date> = BTreeMap::new();
     let mut last_proof: Option<Date> = None;
     for planned in steps {
-        let dates = match state(planned, steps, proofs, now) {
-            StepState::Skipped { .. } => StepDates::none(DateBasis::Skipped),
-            StepState::Proved { at, .. } => {
-                let proved = day(at);
-                last_proof = last_proof.max(Some(proved));
-                StepDates {
-                    start: None,
-                    end: Some(Window::on(proved)),
-                    basis: DateBasis::Proved,
-                }
-            }
-            StepState::Running { since } => {
-                begun.insert(&planned.step.id, day(since));
+        let id = &planned.step.id;
+        let proved = match states.get(id) {
+            Some(StepState::Skipped { .. }) => {
+                found.insert(id.clone(), StepDates::none(DateBasis::Skipped));
                 continue;
             }
-            _ => continue,
+            Some(StepState::Running { since }) => {
+                begun.insert(id, day(*since));
+                continue;
+            }
+            Some(StepState::Proved { at, .. }) => Some(*at),
+            _ if served.contains(id) => latest(&planned.step, proofs, now).map(|proof| proof.at),
+            _ => None,
         };
-        found.insert(planned.step.id.clone(), dates);
+        if let Some(proved) = proved.map(day) {
+            last_proof = last_proof.max(Some(proved));
+            let dates = StepDates {
+                start: None,
+                end: Some(Window::on(proved)),
+                basis: DateBasis::Proved,
+            };
+            found.insert(id.clone(), dates);
+        }
     }
     let mut previous = last_proof.map(Window::on);
     for planned in in_turn(steps, &found) {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     OwnPlan, Phase, PhaseId, Plan, PlannedStep, Proof, Proofs, StepDates, StepId, StepState, dates,
     state,
-    state::{latest, missing},
+    state::{latest, missing, served},
 };
 use crate::Timestamp;
 
@@ -91,7 +91,8 @@ pub struct Standing {
     pub dates: BTreeMap<StepId, StepDates>,
     /// How many steps are in which state.
     pub counts: Counts,
-    /// The first step that can be done now: ready, to be done again, or to be proved anew.
+    /// The first step that can be done now: ready, to be done again, or to be proved anew because
+    /// something left to do rests on it.
     pub next: Option<StepId>,
     /// The time zone of dates.
     pub zone: TimeZone,
@@ -105,8 +106,10 @@ impl Standing {
             .iter()
             .map(|planned| (planned.step.id.clone(), state(planned, &steps, proofs, now)))
             .collect();
+        let served = served(&steps, &states);
         let can_be_done = |planned: &&PlannedStep| match states.get(&planned.step.id) {
             Some(StepState::Ready) => true,
+            Some(StepState::Stale { .. }) if served.contains(&planned.step.id) => false,
             Some(StepState::Failed { .. } | StepState::Stale { .. }) => {
                 missing(&planned.step, &steps, proofs, now).is_empty()
             }
@@ -128,7 +131,7 @@ impl Standing {
                 .map(|phase| of_phase(phase, &steps, &states))
                 .collect(),
             proofs: latest.collect(),
-            dates: dates(&steps, proofs, now, zone),
+            dates: dates(&steps, &states, proofs, now, zone),
             counts: Counts::of(states.values()),
             next,
             states,

@@ -1,6 +1,6 @@
 //! What proofs make of a step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -144,6 +144,36 @@ pub(super) fn missing(
         .filter(|need| !met(need))
         .cloned()
         .collect()
+}
+
+/// The steps whose proof is out of date and that nothing left to do rests on: they have served, and
+/// need no new proof. A step that no other needs is never one of them.
+pub(super) fn served<'s>(
+    steps: &'s [PlannedStep],
+    states: &BTreeMap<StepId, StepState>,
+) -> BTreeSet<&'s StepId> {
+    let is_stale = |id: &StepId| matches!(states.get(id), Some(StepState::Stale { .. }));
+    let is_met = |id: &StepId| states.get(id).is_some_and(StepState::is_met);
+    let mut served: BTreeSet<&StepId> = BTreeSet::new();
+    // Each round frees those that only what is met or served already needs.
+    loop {
+        let before = served.len();
+        for planned in steps.iter().filter(|planned| is_stale(&planned.step.id)) {
+            let id = &planned.step.id;
+            let mut others = steps
+                .iter()
+                .filter(|other| other.step.needs.contains(id))
+                .peekable();
+            if others.peek().is_some()
+                && others.all(|other| is_met(&other.step.id) || served.contains(&other.step.id))
+            {
+                served.insert(id);
+            }
+        }
+        if served.len() == before {
+            return served;
+        }
+    }
 }
 
 /// The state that follows from the step and its proofs alone.

@@ -89,7 +89,7 @@ impl Writer<'_> {
             None => self.words.unknown.to_owned(),
             Some(Window { earliest, latest }) if earliest == latest => earliest.to_string(),
             Some(Window { earliest, latest }) => {
-                format!("{earliest} {} {latest}", self.words.to)
+                format!("{earliest} – {latest}")
             }
         }
     }
@@ -247,8 +247,8 @@ impl Writer<'_> {
         let risks = plan.risks.iter().map(|risk| {
             vec![
                 vec![self.both(&risk.risk)],
-                vec![ours(w.level(risk.likelihood))],
-                vec![ours(w.level(risk.impact))],
+                vec![ours(w.likelihood(risk.likelihood))],
+                vec![ours(w.impact_of(risk.impact))],
                 vec![self.both(&risk.mitigation)],
             ]
         });

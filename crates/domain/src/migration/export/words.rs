@@ -180,7 +180,15 @@ impl PageWords {
         if self.french { fr } else { en }
     }
 
-    pub(super) fn level(&self, level: Level) -> &'static str {
+    pub(super) fn likelihood(&self, level: Level) -> &'static str {
+        match level {
+            Level::Low => self.either("low", "faible"),
+            Level::Medium => self.either("medium", "moyenne"),
+            Level::High => self.either("high", "élevée"),
+        }
+    }
+
+    pub(super) fn impact_of(&self, level: Level) -> &'static str {
         match level {
             Level::Low => self.either("low", "faible"),
             Level::Medium => self.either("medium", "moyen"),

@@ -140,3 +140,16 @@ fn the_page_says_what_is_known_and_no_more() {
         "{nothing}"
     );
 }
+
+#[test]
+fn french_words_agree_with_what_they_say() {
+    let page = markdown(&standing(&OwnPlan::default(), &Proofs::new()), Language::Fr);
+    assert!(
+        page.contains("| Courbe d’apprentissage de ComfyUI | élevée | faible |"),
+        "{page}"
+    );
+    assert!(
+        page.contains("| Perte de performances | moyenne | faible |"),
+        "{page}"
+    );
+}

@@ -255,3 +255,42 @@ fn a_failed_step_that_waits_for_another_is_not_next() {
     let found = standing(&OwnPlan::default(), &proofs);
     assert_eq!(found.next, Some(id("maintenance-window")));
 }
+
+#[test]
+fn an_old_proof_that_has_served_is_not_asked_for_again() {
+    let all: Vec<&str> = Plan::built_in()
+        .steps
+        .iter()
+        .map(|step| step.id.as_str())
+        .collect();
+    let over = standing(
+        &OwnPlan::default(),
+        &all_passed(&all, "2020-01-01T00:00:00Z"),
+    );
+    assert!(over.counts.stale > 0);
+    assert_eq!(over.next, None);
+    assert!(
+        over.dates
+            .values()
+            .all(|dates| dates.basis == DateBasis::Proved)
+    );
+    // The last step rests on the backup, and on nothing else that goes stale.
+    let mut proofs = all_passed(&all, "2020-01-01T00:00:00Z");
+    proofs.remove(&id("decommission"));
+    let found = standing(&OwnPlan::default(), &proofs);
+    assert_eq!(found.next, Some(id("backup")));
+    let missing = vec![id("backup")];
+    assert_eq!(
+        found.states[&id("decommission")],
+        StepState::Blocked { missing }
+    );
+    assert_eq!(found.dates[&id("backup")].basis, DateBasis::Computed);
+    assert_eq!(found.dates[&id("target-image")].basis, DateBasis::Proved);
+    // A step of one's own that nothing needs is asked for again and again.
+    let own = read(
+        "[[add]]\nid = 'own.look'\nphase = 'cutover'\ntitle = 't'\nwhy = 'w'\ndays = 1\nexpires_after = 7\n",
+    );
+    let mut proofs = all_passed(&all, "2020-01-01T00:00:00Z");
+    proofs.insert(id("own.look"), vec![attested("2020-01-01T00:00:00Z")]);
+    assert_eq!(standing(&own, &proofs).next, Some(id("own.look")));
+}
