@@ -161,4 +161,30 @@ describe('the test bench', () => {
     await window.until('the comparison', async () => /1/.test(await textOf('golden-tile-identical')), 30_000);
     await picture(window, 'golden', 'bench');
   });
+
+  // No two that follow each other end alike: what is seen is of the one that was asked for last.
+  for (const [fault, expected] of [
+    ['image-black', 'blank'],
+    ['image-corrupt', 'undecodable'],
+    ['image-nan', 'blank'],
+    ['image-bomb', 'undecodable'],
+    ['api-500', 'failed'],
+    ['image-cuda-broken', 'cuda_context_lost'],
+    ['api-401', 'failed'],
+  ]) {
+    test(`${fault} is told as ${expected}`, async () => {
+      await click('tab-make');
+      await bench.only('myia-turbo');
+      await bench.set('bench-steps', 2);
+      await site.raise(fault, 'myia-turbo');
+      await click('bench-generate');
+      await window.until('the verdict', () =>
+        window.script(`return document.querySelector('[data-verdict]')?.dataset.verdict === arguments[0]`, expected),
+      60_000);
+      await bench.rest();
+      assert.ok((await textOf('bench-verdict')).length > 10, 'in words');
+      await picture(window, `error-${fault}`, 'bench');
+      await site.clear(fault);
+    });
+  }
 });

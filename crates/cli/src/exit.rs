@@ -93,7 +93,14 @@ mod tests {
     #[test]
     fn every_error_has_the_code_that_the_manual_promises() {
         let unknown = ["engine", "engine_timeout", "gpu_unreadable"];
-        let wrong_use = ["bad_request", "unknown_service", "settings", "bad_filter"];
+        let wrong_use = [
+            "bad_request",
+            "unknown_service",
+            "settings",
+            "bad_filter",
+            "bad_workflow",
+            "editor_workflow",
+        ];
         for code in ErrorCode::ALL {
             let name = code.code();
             let expected = match name {
