@@ -68,6 +68,10 @@ test('two runs are compared, and the failure among them is told', async () => {
   await settled();
   expect(backend.calls.at(-1)).toBe('golden table golden-1 golden-2');
   expect(screen.getByTestId('golden-saved')).toHaveTextContent('/home/admin/golden.csv');
+  await user.click(screen.getByTestId('golden-sheet'));
+  await settled();
+  expect(screen.getByTestId('golden-saved')).toHaveTextContent(/^Contact sheet saved/);
+  expect(backend.calls.at(-1)).toMatch(/^contact sheet \S+ \S+/);
   await user.click(within(screen.getByTestId('golden-row-Fern')).getByTestId('golden-open'));
   await settled();
   expect(screen.getByTestId('compare')).toBeInTheDocument();
