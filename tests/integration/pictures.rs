@@ -138,8 +138,8 @@ async fn a_good_picture_is_proved_and_kept_and_nothing_is_overwritten() {
 async fn a_picture_that_proves_nothing_is_no_success() {
     for (fault, verdict, code) in [
         (Fault::ImageOom, "out_of_memory", "out_of_memory"),
-        (Fault::ImageBlack, "blank", "bad_picture"),
-        (Fault::ImageNan, "blank", "bad_picture"),
+        (Fault::ImageBlack, "blank", "blank_picture"),
+        (Fault::ImageNan, "blank", "blank_picture"),
         (Fault::ImageCorrupt, "undecodable", "bad_picture"),
         (Fault::ImageBomb, "undecodable", "bad_picture"),
         // Every answer, that to the order among them, is a body of 2 GB.

@@ -117,7 +117,7 @@ async fn what_cannot_be_said_to_comfyui_is_refused_before_it_is_queued() {
 async fn each_failure_is_told_in_its_own_words() {
     for (fault, verdict, code) in [
         (Fault::ImageOom, "out_of_memory", "out_of_memory"),
-        (Fault::ImageBlack, "blank", "bad_picture"),
+        (Fault::ImageBlack, "blank", "blank_picture"),
         (
             Fault::ImageCudaBroken,
             "cuda_context_lost",

@@ -51,6 +51,7 @@ pub(crate) fn of_error(error: &ErrorInfo) -> u8 {
         | ErrorCode::OutOfMemory
         | ErrorCode::CudaContextLost
         | ErrorCode::BadPicture
+        | ErrorCode::BlankPicture
         | ErrorCode::Cancelled
         | ErrorCode::PictureMissing
         | ErrorCode::KeyringUnavailable

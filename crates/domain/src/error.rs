@@ -58,6 +58,8 @@ error_codes! {
     CudaContextLost = "cuda_context_lost",
     /// A picture could not be decoded within the limits.
     BadPicture = "bad_picture",
+    /// A picture is of one colour and proves nothing.
+    BlankPicture = "blank_picture",
     /// The proof did not come within the time allowed.
     NotProved = "not_proved",
     /// The user or the shutdown cancelled it.

@@ -34,6 +34,7 @@ pub mod incident;
 pub mod job;
 pub mod ladder;
 pub mod logs;
+pub mod markup;
 pub mod migration;
 pub mod notes;
 pub mod outcome;

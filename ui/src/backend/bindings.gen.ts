@@ -933,6 +933,8 @@ export type ErrorCode =
 "cuda_context_lost" | 
 /**  A picture could not be decoded within the limits. */
 "bad_picture" | 
+/**  A picture is of one colour and proves nothing. */
+"blank_picture" | 
 /**  The proof did not come within the time allowed. */
 "not_proved" | 
 /**  The user or the shutdown cancelled it. */

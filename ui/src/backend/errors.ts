@@ -22,6 +22,7 @@ export const ERRORS: Record<ErrorCode, Severity> = {
   out_of_memory: 'failure',
   cuda_context_lost: 'failure',
   bad_picture: 'failure',
+  blank_picture: 'failure',
   not_proved: 'failure',
   cancelled: 'note',
   picture_missing: 'warning',

@@ -204,6 +204,7 @@ export const ERROR_CODES = [
   'out_of_memory',
   'cuda_context_lost',
   'bad_picture',
+  'blank_picture',
   'not_proved',
   'cancelled',
   'picture_missing',

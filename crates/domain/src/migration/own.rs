@@ -383,13 +383,6 @@ impl Rules<'_> {
     }
 }
 
-/// Whether a character could disturb what stands around it: controls, and marks that turn the
-/// direction of text.
-pub(super) fn is_disturbing(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2028}' | '\u{2029}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
 /// Steps that wait for each other, each for the next and the last for the first.
 fn cycle(steps: &[PlannedStep]) -> Option<Vec<StepId>> {
     let mut waiting: BTreeMap<&StepId, &[StepId]> = steps

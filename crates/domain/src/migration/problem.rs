@@ -69,7 +69,7 @@ pub(super) fn excerpt(word: &str) -> String {
     const LONGEST: usize = 40;
     let mut short: String = word
         .chars()
-        .filter(|c| !super::own::is_disturbing(*c))
+        .filter(|c| !crate::markup::is_disturbing(*c))
         .take(LONGEST)
         .collect();
     if word.chars().count() > LONGEST {

@@ -8,6 +8,7 @@ use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
     generation::GenerationRecord,
     ids::JobId,
+    markup::html_line,
 };
 use jiff::tz::TimeZone;
 
@@ -84,7 +85,7 @@ fn figure(
     picture: Result<&PictureFile, &str>,
     zone: &TimeZone,
 ) {
-    let prompt = escaped(&record.request.prompt);
+    let prompt = html_line(&record.request.prompt);
     // Writing to a String cannot fail.
     let _ = match picture {
         Ok(file) => writeln!(
@@ -102,27 +103,9 @@ fn figure(
     let _ = writeln!(
         page,
         "<figcaption><bdi>{}</bdi> · seed {seed} · {}</figcaption></figure>",
-        escaped(record.service.as_str()),
+        html_line(record.service.as_str()),
         at.strftime("%Y-%m-%d %H:%M")
     );
-}
-
-/// A text as part of a page, in an attribute too: letters alone, whatever they mean elsewhere.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            '\n' | '\t' => escaped.push(' '),
-            c if c.is_control() => {}
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

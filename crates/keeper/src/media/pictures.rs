@@ -315,6 +315,7 @@ fn bad(problem: &dyn std::fmt::Display) -> ErrorInfo {
         ErrorCode::BadPicture,
         "The picture could not be decoded within the limits.",
     )
+    .hint("Make it once more, or look at what the service itself saved.")
     .detail(problem.to_string())
 }
 

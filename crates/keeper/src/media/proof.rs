@@ -104,8 +104,11 @@ pub async fn prove(
     } else if proof.pictures.iter().any(|picture| picture.blank) {
         proof.verdict = GenerationVerdict::Blank;
         proof.error = Some(
-            ErrorInfo::new(ErrorCode::BadPicture, "The picture is of one colour.")
-                .hint("The VAE probably produced NaN; try --no-half-vae or another VAE."),
+            ErrorInfo::new(
+                ErrorCode::BlankPicture,
+                "Nearly all of its pixels have the same value.",
+            )
+            .hint("The VAE probably produced NaN; try --no-half-vae or another VAE."),
         );
     }
     proof

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Block, Language, Line, Span};
-use crate::migration::own::is_disturbing;
+use crate::markup::html_text;
 
 const STYLE: &str = "body { margin: 2rem auto; max-width: 60rem; padding: 0 1rem; font: 15px/1.5 system-ui, sans-serif; \
 color: #222; background: #fff; }\n\
@@ -18,7 +18,7 @@ pub(super) fn written(title: &str, language: Language, blocks: &[Block]) -> Stri
         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{}</title>\n<style>\n{STYLE}</style>\n\
         </head>\n<body>\n",
         language.key(),
-        escaped(title)
+        html_text(title)
     );
     for block in blocks {
         // Writing to a String cannot fail.
@@ -58,26 +58,8 @@ fn cells(tag: &str, row: &[Line]) -> String {
 
 fn text(line: &Line) -> String {
     let piece = |span: &Span| match span {
-        Span::Ours(text) => escaped(text),
-        Span::Theirs(text) => format!("<bdi>{}</bdi>", escaped(text)),
+        Span::Ours(text) => html_text(text),
+        Span::Theirs(text) => format!("<bdi>{}</bdi>", html_text(text)),
     };
     line.iter().map(piece).collect()
-}
-
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            '\n' => escaped.push_str("<br>"),
-            '\t' => escaped.push(' '),
-            c if is_disturbing(c) => {}
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Block, Line, Span};
-use crate::migration::own::is_disturbing;
+use crate::markup::is_disturbing;
 
 pub(super) fn written(blocks: &[Block]) -> String {
     let mut page = String::new();

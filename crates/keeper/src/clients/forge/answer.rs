@@ -95,7 +95,8 @@ fn pictures(
             let info = ErrorInfo::new(
                 ErrorCode::BadPicture,
                 "A picture of the answer could not be read.",
-            );
+            )
+            .hint("Make it once more. If it stays so, a proxy between may cut long answers: ask the service directly.");
             (
                 GenerationVerdict::Undecodable,
                 info.detail(problem.to_string()),
