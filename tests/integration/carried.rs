@@ -7,7 +7,7 @@ use std::{
 };
 
 use forgekeeper_domain::{
-    generation::{GenerationRecord, GenerationVerdict, Seed},
+    generation::{GenerationRecord, GenerationRequest, GenerationVerdict, Seed},
     ids::JobId,
     job::JobPhase,
 };
@@ -399,6 +399,42 @@ async fn options_that_a_forge_lends_go_back_after_a_kill_with_a_courier_or_witho
             let text = found.parameters.expect("a text");
             assert!(text.contains("Clip skip: 2"), "{text}");
         }
+        assert_eq!(options(&site).await, before);
+        nothing_lingers(&place).await;
+        assert!(keeper.shutdown().await.is_empty());
+        site.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_forge_lends_goes_back_though_no_program_starts_again() {
+    for is_killed in [true, false] {
+        let site = site(2.0).await;
+        let place = Place::with(&site.config_toml());
+        let before = options(&site).await;
+        if is_killed {
+            killed(&place, FORGE, "80", &["--clip-skip", "2"]).await;
+        } else {
+            let keeper = sending(&place, &ctl()).await;
+            let request = GenerationRequest {
+                clip_skip: Some(2),
+                ..asked(80)
+            };
+            let job = keeper.handle().generate(&id(FORGE), request, false).await;
+            job.expect("accepted");
+            a_courier_works(&place).await;
+            steps_are_made(&keeper.handle()).await;
+            assert!(keeper.shutdown().await.is_empty());
+        }
+        // Closing interrupted nothing.
+        a_courier_works(&place).await;
+        assert_eq!(options(&site).await["CLIP_stop_at_last_layers"], 2);
+        holds("the options are back", 90 * SECOND, async || {
+            options(&site).await == before
+        })
+        .await;
+        let keeper = keeper(&place, "cli").await;
+        is_whole(&record(&keeper.handle(), 60 * SECOND).await);
         assert_eq!(options(&site).await, before);
         nothing_lingers(&place).await;
         assert!(keeper.shutdown().await.is_empty());

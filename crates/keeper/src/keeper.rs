@@ -259,6 +259,7 @@ impl Keeper {
             });
         }
         let secrets_of_snapshots = secrets.clone();
+        let presence = Arc::new(Presence::new(options.paths.data_dir.join("running")));
         let handle = KeeperHandle::new(Inner {
             tasks: tasks.clone(),
             state,
@@ -282,11 +283,12 @@ impl Keeper {
             own_presets,
             own_workflows,
             config: Vaults::new(&options.paths.data_dir, secrets_of_snapshots),
-            presence: Presence::new(options.paths.data_dir.join("running")),
             courier: Courier::new(
                 &options.paths.data_dir.join("courier"),
                 options.courier.as_deref(),
+                Arc::clone(&presence),
             ),
+            presence,
             data_dir: options.paths.data_dir,
         });
         // One command does not tidy up after others.

@@ -9,15 +9,17 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use forgekeeper_domain::Timestamp;
+use serde_json::{Map, Value};
 use tokio::{io::AsyncWriteExt as _, process::Child};
 use tokio_util::sync::CancellationToken;
 
 use super::http::{Ask, HttpAnswer, HttpError, Target};
-use crate::sys::{detached, files};
+use crate::sys::{detached, files, presence::Presence};
 
 mod answer;
 mod carry;
@@ -27,7 +29,7 @@ mod parcel;
 pub use carry::carry_if_asked;
 
 use folder::Folder;
-use parcel::Parcel;
+use parcel::{Lent, Parcel};
 
 /// The one argument that makes this program a courier. It is no command for people.
 pub const CARRY: &str = "__carry";
@@ -43,6 +45,8 @@ const CALLED_BACK: Duration = Duration::from_secs(2);
 pub struct Courier {
     folder: Folder,
     program: Option<PathBuf>,
+    /// Of the program that sends them.
+    sender: Arc<Presence>,
 }
 
 /// What became of a request that a courier was given.
@@ -59,12 +63,13 @@ pub(super) enum Carried {
 impl Courier {
     /// Couriers that work in a folder. Without a program none is sent; answers are found all the same.
     /// Nothing is written before one is sent.
-    pub fn new(folder: &Path, program: Option<&Path>) -> Self {
+    pub fn new(folder: &Path, program: Option<&Path>, sender: Arc<Presence>) -> Self {
         // A courier is started in its folder, where other paths would lead elsewhere.
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         Self {
             folder: Folder::new(absolute(folder)),
             program: program.map(absolute),
+            sender,
         }
     }
 
@@ -75,15 +80,25 @@ impl Courier {
             .then(|| uuid::Uuid::new_v4().simple().to_string())
     }
 
-    /// Sends a courier on its way with a request; an error means that nothing was sent.
+    /// Sends a courier on its way with a request; an error means that nothing was sent. What the server
+    /// lends for it, the courier puts back when this program has ended before it.
     pub(super) async fn send(
         &self,
         name: &str,
         target: &Target,
         ask: &Ask<'_>,
+        lent: Option<&[Map<String, Value>; 2]>,
     ) -> io::Result<Child> {
         let program = self.program.as_deref().ok_or(io::ErrorKind::NotFound)?;
-        let parcel = Parcel::of(name, target, ask, LONGEST).packed()?;
+        let lent = match lent {
+            None => None,
+            Some(options) => Some(Lent {
+                options: options.clone(),
+                running: std::path::absolute(self.sender.folder())?,
+                sender: self.sender.claim()?.to_owned(),
+            }),
+        };
+        let parcel = Parcel::of(name, target, ask, LONGEST, lent).packed()?;
         files::ensure_private_dir(self.folder.path())?;
         let mut child = detached::start(program, CARRY, self.folder.path())?;
         let mut input = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;

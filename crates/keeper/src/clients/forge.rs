@@ -7,7 +7,7 @@ mod errors;
 mod follow;
 mod memory;
 mod offers;
-mod options;
+pub(super) mod options;
 mod post;
 pub(crate) mod probe;
 pub(crate) mod progress;

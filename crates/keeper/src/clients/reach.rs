@@ -41,7 +41,12 @@ impl Reach {
     ) -> Result<Self, ErrorInfo> {
         let target =
             Target::new(base_url, credentials).map_err(|error| failure::unanswered(&error).1)?;
-        Ok(Self {
+        Ok(Self::at(http, target))
+    }
+
+    /// The service at a target.
+    pub(super) fn at(http: Http, target: Target) -> Self {
+        Self {
             http,
             target,
             patience: Patience::default(),
@@ -50,7 +55,7 @@ impl Reach {
             skip: CancellationToken::new(),
             courier: None,
             carried_by: Arc::default(),
-        })
+        }
     }
 
     /// Asks the service once.

@@ -77,7 +77,7 @@ pub(super) struct Inner {
     pub(super) config: Vaults,
     pub(super) data_dir: PathBuf,
     /// Tells other programs that what this one follows is not theirs to take up.
-    pub(super) presence: Presence,
+    pub(super) presence: Arc<Presence>,
     /// Carries what must be answered even when this program ends.
     pub(super) courier: Courier,
 }

@@ -59,6 +59,11 @@ impl Presence {
         Ok(&self.name)
     }
 
+    /// Where programs are present.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Whether the program of a name still runs. What one that ended left behind is removed.
     pub fn is_present(&self, name: &str) -> bool {
         if name == self.name {

@@ -9,11 +9,16 @@ use std::{
 };
 
 use super::{
-    super::http::{Ask, Http, HttpAnswer, HttpError},
+    super::{
+        forge::options,
+        http::{Ask, Http, HttpAnswer, HttpError},
+        reach::Reach,
+    },
     CARRY, answer,
     folder::Folder,
-    parcel::Parcel,
+    parcel::{Lent, Parcel},
 };
+use crate::sys::presence::Presence;
 
 /// How often a courier looks whether it is called back.
 const LOOK: Duration = Duration::from_millis(300);
@@ -53,7 +58,12 @@ pub(super) fn carry(input: impl Read, folder: &Folder) -> io::Result<()> {
         }
     });
     match told {
-        Some(told) => answer::write(&folder.answer(&parcel.name)?, &told)?,
+        Some(told) => {
+            answer::write(&folder.answer(&parcel.name)?, &told)?;
+            if let Some(lent) = parcel.lent.clone().filter(is_left) {
+                runtime.block_on(put_back(&parcel, lent));
+            }
+        }
         None => folder.clear(&parcel.name),
     }
     lock.end();
@@ -65,6 +75,20 @@ async fn send(parcel: &Parcel) -> Result<HttpAnswer, HttpError> {
     let target = parcel.target()?;
     let http = Http::for_one(&target)?;
     http.send(&target, &ask.limit(parcel.limit)).await
+}
+
+/// Whether nobody else puts it back: who lent it is no more.
+fn is_left(lent: &Lent) -> bool {
+    !Presence::new(lent.running.clone()).is_present(&lent.sender)
+}
+
+async fn put_back(parcel: &Parcel, lent: Lent) {
+    let Ok(target) = parcel.target() else { return };
+    let Ok(http) = Http::for_one(&target) else {
+        return;
+    };
+    // What cannot be put back now is, at the next start.
+    let _ = options::put_back(Reach::at(http, target), lent.options).await;
 }
 
 async fn called_back(folder: &Folder, name: &str) {
@@ -96,7 +120,7 @@ mod tests {
         };
         let target = Target::new(url, Some(credentials)).unwrap();
         let ask = Ask::post("/draw", &json!({"a": 1}), Duration::ZERO).limit(LIMIT);
-        let parcel = Parcel::of(name, &target, &ask, patience);
+        let parcel = Parcel::of(name, &target, &ask, patience, None);
         parcel.packed().unwrap()
     }
 

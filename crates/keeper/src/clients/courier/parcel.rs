@@ -3,10 +3,12 @@
 
 use std::{
     io::{self, Read},
+    path::PathBuf,
     time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::{
     super::http::{Ask, HttpError, Target},
@@ -15,7 +17,7 @@ use super::{
 use crate::secrets::Credentials;
 
 /// Of which form it is.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 /// Largest one; a request for a picture is words and numbers.
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -34,10 +36,30 @@ pub(super) struct Parcel {
     /// Largest body of the answer.
     pub(super) limit: usize,
     patience_s: u64,
+    /// What the server lends for it.
+    pub(super) lent: Option<Lent>,
+}
+
+/// Options that hold for everybody until they are put back: by who sent the courier, or by the courier
+/// itself when that program is no more.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(in crate::clients) struct Lent {
+    /// Those set, and their former values.
+    pub options: [Map<String, Value>; 2],
+    /// The folder of the sender's presence.
+    pub running: PathBuf,
+    /// Its name there.
+    pub sender: String,
 }
 
 impl Parcel {
-    pub(super) fn of(name: &str, target: &Target, ask: &Ask<'_>, patience: Duration) -> Self {
+    pub(super) fn of(
+        name: &str,
+        target: &Target,
+        ask: &Ask<'_>,
+        patience: Duration,
+        lent: Option<Lent>,
+    ) -> Self {
         let body = ask.body.as_deref().unwrap_or_default();
         Self {
             form: FORM,
@@ -48,6 +70,7 @@ impl Parcel {
             credentials: target.credentials.as_ref().map(Credentials::sealed),
             limit: ask.limit,
             patience_s: patience.as_secs(),
+            lent,
         }
     }
 
@@ -104,7 +127,7 @@ mod tests {
         };
         let target = Target::new("http://u:p@host:1/prefix", Some(credentials.clone())).unwrap();
         let ask = Ask::post("/a", &json!({"prompt": "ü"}), Duration::ZERO).limit(77);
-        let packed = Parcel::of("abc", &target, &ask, Duration::from_secs(9))
+        let packed = Parcel::of("abc", &target, &ask, Duration::from_secs(9), None)
             .packed()
             .unwrap();
         let parcel = Parcel::unpack(&*packed).unwrap();
@@ -120,7 +143,7 @@ mod tests {
         for (from, to) in [
             ("\"abc\"", "\"../abc\""),
             ("\"/a\"", "\"a\""),
-            ("\"form\":1", "\"form\":2"),
+            ("\"form\":2", "\"form\":3"),
         ] {
             let text = String::from_utf8(packed.clone()).unwrap().replace(from, to);
             assert!(Parcel::unpack(text.as_bytes()).is_err(), "{to}");

@@ -100,6 +100,7 @@ impl ForgeClient {
             task: &task,
             body: &body,
             courier: courier.as_deref(),
+            lent: None,
         };
         let ticket = |borrowed| Ticket::Forge {
             task: task.clone(),
@@ -120,10 +121,14 @@ impl ForgeClient {
         };
         let lent = borrowed.as_ref().map(Borrowed::to_keep);
         self.reach.lends.store(lent.is_some(), Ordering::Relaxed);
-        self.reach.errand.keep(ticket(lent)).await;
+        self.reach.errand.keep(ticket(lent.clone())).await;
         let outcome = if cancel.is_cancelled() {
             failed(before_sent())
         } else {
+            let sent = Sent {
+                lent: lent.as_ref(),
+                ..sent
+            };
             Box::pin(self.run(sent, follower, cancel, &mut on_progress)).await
         };
         let outcome = match borrowed {

@@ -17,6 +17,7 @@ use super::{
         judge,
         outcome::GenerationOutcomeRaw,
         probe::PROBE_DEADLINE,
+        reach::Reach,
     },
     client::ForgeClient,
     errors,
@@ -207,17 +208,10 @@ impl<'a> Borrowed<'a> {
 
     /// Puts the former options back, and says in the outcome when that fails.
     pub(super) async fn put_back(self, mut outcome: GenerationOutcomeRaw) -> GenerationOutcomeRaw {
-        let mut last = None;
-        for round in 0..TRIES {
-            if round > 0 {
-                tokio::time::sleep(BETWEEN_TRIES).await;
-            }
-            match self.client.write_options(&self.to_write().await).await {
-                Ok(()) => return outcome,
-                Err(info) => last = Some(info),
-            }
-        }
-        let why = last.map(|info| info.message).unwrap_or_default();
+        let Err(info) = self.try_to_put_back().await else {
+            return outcome;
+        };
+        let why = info.message;
         let (former, ours) = (words(&self.former), words(&self.ours));
         match &mut outcome.failure {
             Some((_, info)) => {
@@ -235,25 +229,53 @@ impl<'a> Borrowed<'a> {
         outcome
     }
 
-    /// The former values, but for what somebody else has changed meanwhile: that stays.
+    async fn try_to_put_back(&self) -> Result<(), ErrorInfo> {
+        let mut round = 1;
+        loop {
+            let back = self.to_write().await;
+            if back.is_empty() {
+                return Ok(());
+            }
+            match self.client.write_options(&back).await {
+                Err(_) if round < TRIES => round += 1,
+                end => return end,
+            }
+            tokio::time::sleep(BETWEEN_TRIES).await;
+        }
+    }
+
+    /// The former values, but for what somebody else has changed meanwhile: that stays. Empty when
+    /// nothing of ours is left.
     async fn to_write(&self) -> Map<String, Value> {
         let Ok(now) = self.client.options().await else {
             return self.former.clone();
         };
         let mut back = Map::new();
+        let mut ours_is_left = false;
         for (key, former) in &self.former {
             let is_ours = now
                 .get(key)
                 .zip(self.ours.get(key))
                 .is_none_or(|(now, ours)| is_same(now, ours));
             if is_ours {
+                // One that was lent as it was, for the checkpoint's sake, is nothing to put back.
+                ours_is_left |= self.ours.get(key).is_none_or(|ours| !is_same(ours, former));
                 back.insert(key.clone(), former.clone());
             } else if key == CHECKPOINT {
                 back.insert(key.clone(), now.get(key).cloned().unwrap_or_default());
             }
         }
-        back
+        if ours_is_left { back } else { Map::new() }
     }
+}
+
+/// Puts options back that a program lent which is no more; an error says that they are still lent.
+pub(in crate::clients) async fn put_back(
+    reach: Reach,
+    lent: [Map<String, Value>; 2],
+) -> Result<(), ErrorInfo> {
+    let client = ForgeClient::new(reach);
+    Borrowed::kept(&client, lent).try_to_put_back().await
 }
 
 /// Whole numbers come back as broken ones: `1` is `1.0`.

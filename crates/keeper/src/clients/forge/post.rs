@@ -2,12 +2,12 @@
 //! else over a connection of its own.
 
 use std::{
-    sync::OnceLock,
+    sync::{OnceLock, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use forgekeeper_domain::{Timestamp, generation::GenerationRequest};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -28,6 +28,8 @@ pub(super) struct Sent<'a> {
     pub body: &'a Value,
     /// The courier that is to carry it.
     pub courier: Option<&'a str>,
+    /// Options that hold for everybody until it is made, and their former values.
+    pub lent: Option<&'a [Map<String, Value>; 2]>,
 }
 
 /// What became of it.
@@ -55,14 +57,23 @@ impl ForgeClient {
             .patient();
         if let (Some(courier), Some(name)) = (&self.reach.courier, sent.courier) {
             let since = Instant::now();
-            match courier.send(name, &self.reach.target, &ask).await {
-                Ok(child) => match courier.end_of(name, child, limit, give_up).await {
-                    Carried::Told(answer, _) => {
-                        return Posted::Told(answer.map(|answer| since_asked(answer, since)));
+            match courier
+                .send(name, &self.reach.target, &ask, sent.lent)
+                .await
+            {
+                Ok(child) => {
+                    // While it is on its way, what is lent is in its hands, too.
+                    let lends = self.reach.lends.swap(false, Ordering::Relaxed);
+                    let carried = courier.end_of(name, child, limit, give_up).await;
+                    self.reach.lends.store(lends, Ordering::Relaxed);
+                    match carried {
+                        Carried::Told(answer, _) => {
+                            return Posted::Told(answer.map(|answer| since_asked(answer, since)));
+                        }
+                        Carried::Lost => return Posted::Lost,
+                        Carried::NotBegun => tracing::warn!("a courier ended before it began"),
                     }
-                    Carried::Lost => return Posted::Lost,
-                    Carried::NotBegun => tracing::warn!("a courier ended before it began"),
-                },
+                }
                 Err(error) => tracing::warn!(%error, "no courier could be sent"),
             }
         }
