@@ -61,6 +61,7 @@ pub(crate) fn of_error(error: &ErrorInfo) -> u8 {
         | ErrorCode::Store
         | ErrorCode::ServiceBusy
         | ErrorCode::GpuMemoryLow
+        | ErrorCode::ChangedMeanwhile
         | ErrorCode::Internal => NOT_OK,
     }
 }

@@ -7,6 +7,7 @@ mod origin;
 mod parts;
 mod places;
 mod recipe;
+mod restore;
 mod retention;
 mod snapshot;
 #[cfg(test)]
@@ -25,6 +26,11 @@ pub use places::{
     Mount, env_files, program_folders, program_marker, same_folder, through_mounts, workspace_of,
 };
 pub use recipe::{Recipe, RecipePort};
+pub use restore::{
+    Caution, Deed, DrillItem, DrillReport, DrillVerdict, Effect, FileName, FilePlan, Left,
+    Prepared, Present, PresentState, RestoreFacts, RestorePlan, RestoreReport, RestoreScope,
+    RestoredFile, RestoredValue, WhyLeft, Write, describe_restore, prepare, settings_part,
+};
 pub use retention::{Keep, Kept, RETENTION, Retention, to_remove};
 pub use snapshot::{ContainerRef, Content, FORMAT, Item, ItemState, Reason, Snapshot, Unread, Via};
 pub use values::{Reading, Values, holds_secret, read};

@@ -88,6 +88,8 @@ error_codes! {
     GpuMemoryLow = "gpu_memory_low",
     /// No card can be read, or one is lost.
     GpuUnreadable = "gpu_unreadable",
+    /// What was shown is not what is there any more.
+    ChangedMeanwhile = "changed_meanwhile",
     /// A defect of Forgekeeper.
     Internal = "internal",
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     action::RestartTarget,
+    config::RestoreReport,
     error::ErrorInfo,
     generation::{GenerationProgress, GenerationRecord},
     golden::GoldenProgress,
@@ -33,6 +34,8 @@ pub enum JobKind {
     ProvePlacement,
     /// Makes the pictures of a golden set, one after the other.
     Golden,
+    /// Puts configuration back as a snapshot has it.
+    Restore,
 }
 
 /// How far a job is.
@@ -121,6 +124,9 @@ pub struct Job {
     pub placement: Option<PlacementProgress>,
     /// Result of a placement proof.
     pub proved: Option<Proved>,
+    /// Result of a restore.
+    #[serde(default)]
+    pub restored: Option<RestoreReport>,
     /// Why it failed.
     pub error: Option<ErrorInfo>,
     /// Whether cancelling it makes sense now.

@@ -55,7 +55,7 @@ enum Sort {
 fn sort(kind: JobKind) -> Sort {
     match kind {
         JobKind::Generate | JobKind::Golden | JobKind::ProvePlacement => Sort::Generation,
-        JobKind::Start | JobKind::Stop | JobKind::Restart { .. } => Sort::Action,
+        JobKind::Start | JobKind::Stop | JobKind::Restart { .. } | JobKind::Restore => Sort::Action,
     }
 }
 
@@ -270,6 +270,7 @@ mod tests {
             golden: None,
             placement: None,
             proved: None,
+            restored: None,
             error: None,
             cancellable: true,
             skippable: false,

@@ -9,6 +9,7 @@ use crate::{
     service::KindId,
 };
 
+mod restore;
 mod retention;
 
 fn at(second: i64) -> Timestamp {

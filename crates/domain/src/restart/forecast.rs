@@ -34,7 +34,9 @@ impl Forecasts {
             JobKind::Restart {
                 target: RestartTarget::Program,
             } => self.program,
-            JobKind::Generate | JobKind::Golden | JobKind::ProvePlacement => None,
+            JobKind::Generate | JobKind::Golden | JobKind::ProvePlacement | JobKind::Restore => {
+                None
+            }
         }
     }
 }

@@ -153,7 +153,7 @@ impl KeeperHandle {
     }
 
     /// As [`Self::plan`], with what was measured since the last published state.
-    fn plan_knowing(
+    pub(super) fn plan_knowing(
         &self,
         id: &ServiceId,
         action: Action,
@@ -431,6 +431,7 @@ pub(super) fn new_job(
         golden: None,
         placement: None,
         proved: None,
+        restored: None,
         error: None,
         // What the engine was told cannot be taken back, but the wait for proof can end.
         cancellable: true,

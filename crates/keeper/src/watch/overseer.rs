@@ -235,7 +235,10 @@ impl Overseer {
     fn start_was_asked(&self, id: &ServiceId, now: Timestamp) -> bool {
         self.jobs.iter().any(|job| {
             job.service == *id
-                && matches!(job.kind, JobKind::Start | JobKind::Restart { .. })
+                && matches!(
+                    job.kind,
+                    JobKind::Start | JobKind::Restart { .. } | JobKind::Restore
+                )
                 && job
                     .finished_at
                     .is_none_or(|end| now.as_second() - end.as_second() <= ASKED_FOR_S)

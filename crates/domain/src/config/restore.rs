@@ -1,0 +1,582 @@
+//! What of a snapshot can be put back, as which bytes, and what it takes: a plan, made from the
+//! snapshot and from what is there now. Showing it changes nothing.
+//!
+//! Settings go back as files and never as a request to the API: on the image's commit a request to
+//! `/sdapi/v1/options` with one key empties the chosen checkpoint and saves that (forge-container.md
+//! §10 row 1), one with all keys skips three of them and whatever `--hide-ui-dir-config` hides, and a
+//! wrong type in it breaks every answer from then on (forge-api.md §6). A file has the exact bytes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Bytes, ContainerRef, Content, FORMAT, Finding, Item, ItemState, OriginFacts, PartId, Reading,
+    Reason, Snapshot, Source, Uncomparable, Unread, Via, drift, read,
+};
+use crate::{
+    Timestamp,
+    ids::{ServiceId, SnapshotId},
+    service::KindId,
+};
+
+mod left;
+mod one_key;
+mod report;
+mod words;
+
+pub use left::{Left, WhyLeft};
+pub use report::{DrillItem, DrillReport, DrillVerdict, RestoreReport, RestoredFile};
+pub use words::describe_restore;
+
+/// One file of a part; parts of one file need no path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct FileName {
+    /// Which part.
+    pub part: PartId,
+    /// Which of its files, as the snapshot names it; `None` for all of them.
+    pub path: Option<String>,
+}
+
+impl FileName {
+    fn is(&self, part: PartId, path: &str) -> bool {
+        self.part == part && self.path.as_deref().is_none_or(|own| own == path)
+    }
+}
+
+/// How much is put back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum RestoreScope {
+    /// Everything that can be.
+    All,
+    /// Whole files.
+    Files {
+        /// Which.
+        files: Vec<FileName>,
+    },
+    /// One key of one file.
+    Key {
+        /// The file.
+        file: FileName,
+        /// Keys from the outermost inwards, as a comparison names them.
+        key: Vec<String>,
+    },
+}
+
+impl RestoreScope {
+    /// Whether a file may be touched.
+    pub fn has(&self, part: PartId, path: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Files { files } => files.iter().any(|file| file.is(part, path)),
+            Self::Key { file, .. } => file.is(part, path),
+        }
+    }
+
+    fn key(&self) -> Option<&[String]> {
+        match self {
+            Self::Key { key, .. } => Some(key),
+            Self::All | Self::Files { .. } => None,
+        }
+    }
+}
+
+/// When what was put back counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// At once.
+    AtOnce,
+    /// When the program starts the next time.
+    AtStart,
+    /// When the container is made anew (`docker compose up -d`), which a restore never does.
+    AtRecreate,
+}
+
+/// How a part goes back, as a table. Parts without a row do not go back.
+struct Way {
+    part: PartId,
+    effect: Effect,
+    /// The program holds it in memory and writes the whole of it: what is put back while it runs is
+    /// lost at its next change.
+    writer: bool,
+}
+
+const fn way(part: PartId, effect: Effect, writer: bool) -> Way {
+    Way {
+        part,
+        effect,
+        writer,
+    }
+}
+
+/// Forge reads its settings when it starts and writes the whole file at every change, by its page or
+/// by a request (forge-api.md §6: it "writes the whole of `config.json`"; forge-container.md §10 rows 3
+/// and 7). Nothing says that it writes at its end, and nothing that it does not: so the file is
+/// compared once more after the stop. Its page's values and its styles are held in the same way.
+/// ComfyUI never writes its paths and reads them at its start; its settings it reads for each request.
+const WAYS: &[Way] = &[
+    way(PartId::Compose, Effect::AtRecreate, false),
+    way(PartId::EnvFile, Effect::AtRecreate, false),
+    way(PartId::ForgeConfig, Effect::AtStart, true),
+    way(PartId::ForgeUiConfig, Effect::AtStart, true),
+    way(PartId::ForgeStyles, Effect::AtStart, true),
+    way(PartId::ComfyPaths, Effect::AtStart, false),
+    way(PartId::ComfySettings, Effect::AtOnce, false),
+];
+
+fn way_of(part: PartId) -> Option<&'static Way> {
+    WAYS.iter().find(|way| way.part == part)
+}
+
+/// The part that a key is looked for in when nobody says where.
+pub fn settings_part(kind: KindId) -> PartId {
+    match kind {
+        KindId::Forge => PartId::ForgeConfig,
+        KindId::Comfyui => PartId::ComfySettings,
+    }
+}
+
+/// What becomes of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename_all = "snake_case")]
+pub enum Deed {
+    /// It is not there and is made.
+    Create,
+    /// Its bytes are replaced.
+    Replace,
+    /// It was not there and goes; only an undo does that.
+    Remove,
+}
+
+/// One value that will change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct RestoredValue {
+    /// Keys from the outermost inwards; of a line what it begins with.
+    pub key: Vec<String>,
+    /// The value now, as JSON (a line as it stands); `None` when there is none.
+    pub now: Option<String>,
+    /// The value that will be.
+    pub then: Option<String>,
+    /// Secrets in it are masked; they may differ where both look the same.
+    pub masked: bool,
+}
+
+/// A file that will be written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct FilePlan {
+    /// Its part.
+    pub part: PartId,
+    /// Where it is.
+    pub path: String,
+    /// What becomes of it.
+    pub deed: Deed,
+    /// What a comparison of now and then found.
+    #[serde(flatten)]
+    pub finding: Finding,
+    /// Values that will change.
+    pub values: Vec<RestoredValue>,
+    /// So many more.
+    pub more: u32,
+    /// Length of what will be there.
+    pub bytes: u32,
+    /// When it counts.
+    pub effect: Effect,
+    /// The program that writes it has to be stopped meanwhile.
+    pub writer: bool,
+}
+
+/// What should be known before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(tag = "caution", rename_all = "snake_case")]
+pub enum Caution {
+    /// The service was not known to be well when the snapshot was taken.
+    NotGood,
+    /// The workspace is not mounted: what is put back goes with the container.
+    WorkspaceNotMounted,
+    /// Another folder is mounted as the workspace than then.
+    WorkspaceMoved {
+        /// Which was.
+        then: Option<String>,
+        /// Which is.
+        now: Option<String>,
+    },
+    /// Other services have the same workspace, are not stopped, and may write over it.
+    Shared {
+        /// Which.
+        services: Vec<String>,
+    },
+}
+
+/// What a restore will do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct RestorePlan {
+    /// Of which service.
+    pub service: ServiceId,
+    /// From which snapshot.
+    pub snapshot: SnapshotId,
+    /// When it was taken.
+    #[cfg_attr(feature = "specta", specta(type = String))]
+    pub taken_at: Timestamp,
+    /// How much was asked for.
+    pub scope: RestoreScope,
+    /// Files that will be written.
+    pub files: Vec<FilePlan>,
+    /// What is not as it was, or not known, and stays as it is.
+    pub left: Vec<Left>,
+    /// Files that are the same to the byte.
+    pub unchanged: u32,
+    /// What should be known before.
+    pub cautions: Vec<Caution>,
+}
+
+impl RestorePlan {
+    /// Whether a program that writes one of the files has to be stopped.
+    pub fn stops_writer(&self) -> bool {
+        self.files.iter().any(|file| file.writer)
+    }
+}
+
+/// What is there now of one item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Present {
+    /// The part.
+    pub part: PartId,
+    /// Where.
+    pub path: String,
+    /// What is there.
+    pub state: PresentState,
+}
+
+/// What is there now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PresentState {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// Nothing.
+    Absent,
+    /// That could not be read.
+    NotReadable(Unread, String),
+}
+
+/// What a plan is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct RestoreFacts<'a> {
+    /// The snapshot's id.
+    pub id: &'a SnapshotId,
+    /// The snapshot.
+    pub snapshot: &'a Snapshot,
+    /// What its addresses hold.
+    pub bytes: &'a BTreeMap<String, Bytes>,
+    /// What is there now.
+    pub present: &'a [Present],
+    /// The container now, as far as the engine told.
+    pub container: Option<&'a ContainerRef>,
+    /// When that was.
+    pub at: Timestamp,
+    /// Take away what was not there: an undo does.
+    pub removes: bool,
+}
+
+/// The bytes of one file, before and after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// Its part.
+    pub part: PartId,
+    /// Where it is.
+    pub path: String,
+    /// What is there; `None` when nothing is.
+    pub before: Option<Vec<u8>>,
+    /// What will be there; `None` when nothing will.
+    pub after: Option<Vec<u8>>,
+    /// The mode that a new file gets.
+    pub mode: Option<u32>,
+}
+
+/// A plan with the bytes that it needs, in the same order as [`RestorePlan::files`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prepared {
+    /// As shown.
+    pub plan: RestorePlan,
+    /// As done.
+    pub writes: Vec<Write>,
+}
+
+/// Plans a restore.
+pub fn prepare(scope: &RestoreScope, facts: &RestoreFacts<'_>) -> Prepared {
+    let snapshot = facts.snapshot;
+    let mut plan = RestorePlan {
+        service: snapshot.service.clone(),
+        snapshot: facts.id.clone(),
+        taken_at: snapshot.taken_at,
+        scope: scope.clone(),
+        files: Vec::new(),
+        left: Vec::new(),
+        unchanged: 0,
+        cautions: Vec::new(),
+    };
+    let mut writes = Vec::new();
+    for item in &snapshot.items {
+        if !scope.has(item.part, &item.path) {
+            continue;
+        }
+        match one(scope, item, facts) {
+            Step::Write(write) => {
+                plan.files.push(shown(&write, facts));
+                writes.push(*write);
+            }
+            Step::Same => plan.unchanged += 1,
+            Step::Leave(left) => plan.left.push(left),
+        }
+    }
+    for file in named(scope) {
+        let known = snapshot.items.iter().any(|i| file.is(i.part, &i.path));
+        if !known {
+            plan.left.push(Left {
+                part: file.part,
+                path: file.path.clone().unwrap_or_default(),
+                why: WhyLeft::NotInSnapshot,
+                words: None,
+                to_do: Vec::new(),
+            });
+        }
+    }
+    plan.cautions = cautions(&plan, facts);
+    Prepared { plan, writes }
+}
+
+fn named(scope: &RestoreScope) -> &[FileName] {
+    match scope {
+        RestoreScope::All => &[],
+        RestoreScope::Files { files } => files,
+        RestoreScope::Key { file, .. } => std::slice::from_ref(file),
+    }
+}
+
+enum Step {
+    Write(Box<Write>),
+    Same,
+    Leave(Left),
+}
+
+/// The same file now. Below the program's folder there is one of each part, wherever that folder is
+/// by now; files that somebody named are the same only under the same name.
+fn now_of<'a>(item: &Item, present: &'a [Present]) -> Option<&'a Present> {
+    let by_name = matches!(
+        item.part.part().source,
+        Source::ComposeFile | Source::EnvFiles
+    );
+    let mut found = present.iter().filter(|now| now.part == item.part);
+    found.find(|now| !by_name || now.path == item.path)
+}
+
+fn one(scope: &RestoreScope, item: &Item, facts: &RestoreFacts<'_>) -> Step {
+    let now = now_of(item, facts.present);
+    let path = now.map_or(&item.path, |now| &now.path).clone();
+    let leave = |why: WhyLeft, words: Option<String>| {
+        Step::Leave(Left {
+            part: item.part,
+            path: path.clone(),
+            why,
+            words,
+            to_do: Vec::new(),
+        })
+    };
+    let is = now.map(|now| &now.state);
+    // Nothing was there and nothing is: nothing to speak of, whatever part it is.
+    if item.state == ItemState::Absent && is == Some(&PresentState::Absent) {
+        return if scope.key().is_some() {
+            leave(WhyLeft::NoSuchKey, None)
+        } else {
+            Step::Same
+        };
+    }
+    let then = match left::bytes_of(item, facts.bytes) {
+        Ok(then) => then,
+        // Nobody named it then, and nobody needs it.
+        Err((WhyLeft::NotReadThen, _)) if is_nameless(item, now) => return Step::Same,
+        Err((why, words)) => return leave(why, words),
+    };
+    let is = match is {
+        Some(PresentState::NotReadable(_, words)) => {
+            return leave(WhyLeft::NotReadNow, Some(words.clone()));
+        }
+        None => return leave(WhyLeft::PlaceUnknown, None),
+        Some(PresentState::Bytes(bytes)) => Some(bytes.as_slice()),
+        Some(PresentState::Absent) => None,
+    };
+    if is == then {
+        return if scope.key().is_some() {
+            leave(WhyLeft::SameAlready, None)
+        } else {
+            Step::Same
+        };
+    }
+    if way_of(item.part).is_none() {
+        return Step::Leave(left::not_a_file(item, path, is, then));
+    }
+    let after = match (scope.key(), is, then) {
+        (None, _, None) if !facts.removes => return leave(WhyLeft::WasNotThere, None),
+        (None, _, None) => None,
+        (None, _, Some(then)) => {
+            // What was half a file then would be lost by the program a second time.
+            if let Reading::Unreadable(words) = read(item.part.part().format, then) {
+                return leave(WhyLeft::WasBroken, Some(words));
+            }
+            Some(then.to_vec())
+        }
+        (Some(key), Some(is), Some(then)) => {
+            match one_key::set_back(item.part.part().format, is, then, key) {
+                Ok(bytes) if bytes == is => return leave(WhyLeft::SameAlready, None),
+                Ok(bytes) => Some(bytes),
+                Err(no) => return leave(left::of_key(no), None),
+            }
+        }
+        (Some(_), None, _) => return leave(WhyLeft::NoFileNow, None),
+        (Some(_), _, None) => return leave(WhyLeft::WasNotThere, None),
+    };
+    let max = item.part.part().max_bytes as usize;
+    if after.as_ref().is_some_and(|bytes| bytes.len() > max) {
+        return leave(WhyLeft::TooLong, None);
+    }
+    Step::Write(Box::new(Write {
+        part: item.part,
+        path,
+        before: is.map(<[u8]>::to_vec),
+        after,
+        mode: item.state.content().and_then(|content| content.mode),
+    }))
+}
+
+/// A compose file of a container that was made by hand is missed by nobody.
+fn is_nameless(item: &Item, now: Option<&Present>) -> bool {
+    let no_place = |why: Unread| why == Unread::NoPlace;
+    let then = matches!(&item.state, ItemState::NotReadable { why, .. } if no_place(*why));
+    let now = now.is_none_or(|now| match &now.state {
+        PresentState::NotReadable(why, _) => no_place(*why),
+        PresentState::Absent => true,
+        PresentState::Bytes(_) => false,
+    });
+    then && now && !item.part.part().in_workspace()
+}
+
+/// Now and then side by side, by the same rules as any comparison of two snapshots.
+fn shown(write: &Write, facts: &RestoreFacts<'_>) -> FilePlan {
+    let (now, then) = ("now", "then");
+    let mut bytes = BTreeMap::new();
+    let mut snapshot = |address: &str, found: &Option<Vec<u8>>| {
+        let state = match found {
+            None => ItemState::Absent,
+            Some(found) => {
+                bytes.insert(address.to_owned(), Ok(found.clone()));
+                ItemState::Kept(Content {
+                    address: address.to_owned(),
+                    bytes: 0,
+                    mode: None,
+                    modified_at: None,
+                    via: Via::Local,
+                    key: None,
+                })
+            }
+        };
+        Snapshot {
+            format: FORMAT,
+            service: facts.snapshot.service.clone(),
+            kind: facts.snapshot.kind,
+            taken_at: facts.at,
+            reason: Reason::BeforeAction,
+            note: None,
+            healthy: None,
+            container: None,
+            items: vec![Item {
+                part: write.part,
+                path: write.path.clone(),
+                state,
+            }],
+        }
+    };
+    let both = [&snapshot(now, &write.before), &snapshot(then, &write.after)];
+    let ids = [facts.id, facts.id];
+    let found = drift(ids, both, &OriginFacts::default(), &bytes)
+        .parts
+        .pop();
+    let way = way_of(write.part);
+    let (finding, changes, more) = found.map_or((Finding::SameValues, Vec::new(), 0), |found| {
+        (found.finding, found.changes, found.more)
+    });
+    let length = write.after.as_ref().map_or(0, Vec::len);
+    FilePlan {
+        part: write.part,
+        path: write.path.clone(),
+        deed: match (&write.before, &write.after) {
+            (_, None) => Deed::Remove,
+            (None, Some(_)) => Deed::Create,
+            (Some(_), Some(_)) => Deed::Replace,
+        },
+        finding,
+        values: changes
+            .into_iter()
+            .map(|change| RestoredValue {
+                key: change.key,
+                now: change.old,
+                then: change.new,
+                masked: change.masked,
+            })
+            .collect(),
+        more,
+        bytes: u32::try_from(length).unwrap_or(u32::MAX),
+        effect: way.map_or(Effect::AtStart, |way| way.effect),
+        writer: way.is_some_and(|way| way.writer),
+    }
+}
+
+fn cautions(plan: &RestorePlan, facts: &RestoreFacts<'_>) -> Vec<Caution> {
+    let mut all = Vec::new();
+    if plan.files.is_empty() {
+        return all;
+    }
+    // An undo goes back to what was there, however that was.
+    if facts.snapshot.healthy != Some(true) && !facts.removes {
+        all.push(Caution::NotGood);
+    }
+    let below = plan
+        .files
+        .iter()
+        .any(|file| file.part.part().in_workspace());
+    let Some(now) = facts.container.filter(|_| below) else {
+        return all;
+    };
+    let then = facts.snapshot.container.as_ref();
+    if now.workspace.is_none() {
+        all.push(Caution::WorkspaceNotMounted);
+    } else if let Some(then) = then.filter(|then| then.workspace != now.workspace) {
+        all.push(Caution::WorkspaceMoved {
+            then: then.workspace.clone(),
+            now: now.workspace.clone(),
+        });
+    }
+    if !now.shared_with.is_empty() {
+        all.push(Caution::Shared {
+            services: now.shared_with.clone(),
+        });
+    }
+    all
+}
+
+fn why(why: Uncomparable) -> WhyLeft {
+    match why {
+        Uncomparable::Missing => WhyLeft::Gone,
+        Uncomparable::Damaged => WhyLeft::Damaged,
+        Uncomparable::Sealed => WhyLeft::Sealed,
+        Uncomparable::NotKept => WhyLeft::NotKept,
+    }
+}
