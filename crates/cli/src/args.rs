@@ -9,7 +9,7 @@ mod golden;
 mod snapshot;
 
 pub(crate) use golden::{GoldenArgs, GoldenVerb};
-pub(crate) use snapshot::{SnapshotArgs, SnapshotCommand};
+pub(crate) use snapshot::{RestoreHow, SnapshotArgs, SnapshotCommand};
 
 /// Keeps image-generation services alive: Stable Diffusion WebUI Forge and ComfyUI.
 #[derive(Debug, Parser)]

@@ -66,7 +66,7 @@ async fn with_session(
         Command::Rules(args) => return rules::run(session, args, json, interrupt).await,
         Command::Placement(args) => return placement::run(session, args, json, interrupt).await,
         Command::Snapshot(args) => {
-            return Box::pin(interrupt.unless(snapshot::run(session, args, json))).await;
+            return Box::pin(snapshot::run(session, args, json, interrupt)).await;
         }
         Command::Generate(args) => return generate::run(session, args, json, interrupt).await,
         Command::Demo(_) | Command::Completions(_) => return Ok(exit::OK),

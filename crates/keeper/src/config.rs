@@ -14,12 +14,15 @@ pub(crate) mod blobs;
 pub(crate) mod collect;
 mod local;
 pub(crate) mod manifests;
-mod place;
+pub(crate) mod place;
+pub(crate) mod restores;
 #[cfg(test)]
 mod tests;
+pub(crate) mod write;
 
 use blobs::{BlobError, Blobs};
 use manifests::{ManifestError, Manifests};
+use restores::Restores;
 
 use crate::secrets::{SealKey, Secrets};
 
@@ -65,6 +68,7 @@ impl Verdict {
 pub(crate) struct Vaults {
     manifests: Manifests,
     blobs: Blobs,
+    pub(crate) restores: Restores,
     secrets: Secrets,
     /// Stands in for the keyring's key where there is none.
     passing: Option<SealKey>,
@@ -77,6 +81,7 @@ impl Vaults {
         Self {
             manifests: Manifests::new(folder.join("snapshots")),
             blobs: Blobs::new(folder.join("blobs")),
+            restores: Restores::new(folder),
             secrets,
             passing: SealKey::passing(),
         }
@@ -296,11 +301,15 @@ fn not_kept(error: BlobError) -> ErrorInfo {
 }
 
 fn not_written(error: &io::Error) -> ErrorInfo {
-    let info =
-        |code| ErrorInfo::new(code, "the snapshot could not be written").detail(error.to_string());
+    of_io(error, "the snapshot could not be written".to_owned())
+}
+
+/// What the file system said, by what somebody can do about it.
+fn of_io(error: &io::Error, words: String) -> ErrorInfo {
+    let info = |code| ErrorInfo::new(code, words).detail(error.to_string());
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            info(ErrorCode::DiskFull).hint("Make room on the disk of the data folder.")
+            info(ErrorCode::DiskFull).hint("Make room on its disk.")
         }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             info(ErrorCode::NotAllowed)

@@ -19,6 +19,7 @@ pub(crate) mod act;
 pub(crate) mod generate;
 pub(crate) mod golden;
 pub(crate) mod placement;
+pub(crate) mod restore;
 
 /// Ended jobs that can still be waited for.
 const ENDED_KEPT: usize = 50;

@@ -51,7 +51,7 @@ mod save;
 mod workflows;
 
 pub use crate::sys::paths::{PRESETS_FILE, Paths, RULES_FILE, WORKFLOWS_FOLDER};
-pub use config::{ItemCheck, SnapshotCheck, SnapshotView};
+pub use config::{ItemCheck, RestoreView, SnapshotCheck, SnapshotView};
 pub use handle::KeeperHandle;
 pub use log_groups::LogGroups;
 pub use log_save::{LogSave, LogToSave};
@@ -297,6 +297,8 @@ impl Keeper {
             handle.take_up_generations();
             let daily = handle.clone().keep_daily(tasks.token());
             tasks.spawn("daily snapshots", daily);
+            let settling = handle.clone().settle_interrupted(tasks.token());
+            tasks.spawn("interrupted restores", settling);
         }
         let started = options
             .keeps_journal

@@ -39,18 +39,45 @@ pub async fn program_restart(
     container: &str,
     program: &str,
 ) -> Result<(), ErrorInfo> {
+    order(engine, container, "restart", program).await
+}
+
+/// Starts the program and waits until the supervisor calls it started.
+pub async fn program_start(
+    engine: &Engine,
+    container: &str,
+    program: &str,
+) -> Result<(), ErrorInfo> {
+    order(engine, container, "start", program).await
+}
+
+/// Stops the program and waits until the supervisor calls it stopped.
+pub async fn program_stop(
+    engine: &Engine,
+    container: &str,
+    program: &str,
+) -> Result<(), ErrorInfo> {
+    order(engine, container, "stop", program).await
+}
+
+async fn order(
+    engine: &Engine,
+    container: &str,
+    verb: &str,
+    program: &str,
+) -> Result<(), ErrorInfo> {
     if unusable_name(program).is_some() {
         return Err(ErrorInfo::new(
             ErrorCode::BadRequest,
             format!("`{program}` is no name of a program."),
         ));
     }
-    let argv = ["supervisorctl", "restart", program];
+    let argv = ["supervisorctl", verb, program];
     match engine
         .exec(container, &argv, RESTART_DEADLINE, MAX_OUTPUT)
         .await
     {
-        Ok(output) => read_restart(program, &output),
+        Ok(output) => read_order(verb, program, &output),
         Err(error) if is_no_such_command(&error.to_string()) => Err(not_supervised(&error)),
         Err(error) => Err(error.to_info()),
     }
@@ -166,14 +193,19 @@ fn uptime(detail: &str) -> Option<u32> {
         .checked_add(seconds)
 }
 
-fn read_restart(program: &str, output: &ExecOutput) -> Result<(), ErrorInfo> {
+fn read_order(verb: &str, program: &str, output: &ExecOutput) -> Result<(), ErrorInfo> {
     let words = format!("{}\n{}", output.stdout_text(), output.stderr_text());
-    let started = words.lines().any(|line| {
-        let line = line.trim();
-        line.strip_suffix(": started")
-            .is_some_and(|name| name == program || name.split(':').any(|part| part == program))
+    // What is so already is what was asked for.
+    let (word, good): (_, &[&str]) = match verb {
+        "stop" => ("stop", &[": stopped", ": ERROR (not running)"]),
+        "start" => ("start", &[": started", ": ERROR (already started)"]),
+        _ => ("start", &[": started"]),
+    };
+    let done = words.lines().any(|line| {
+        let mut named = good.iter().filter_map(|end| line.trim().strip_suffix(end));
+        named.any(|name| name == program || name.split(':').any(|part| part == program))
     });
-    if started {
+    if done {
         return Ok(());
     }
     if matches!(output.exit_code, Some(126 | 127)) || is_no_such_command(&words) {
@@ -181,7 +213,7 @@ fn read_restart(program: &str, output: &ExecOutput) -> Result<(), ErrorInfo> {
     }
     Err(ErrorInfo::new(
         ErrorCode::EngineRefusedAction,
-        format!("The supervisor did not start `{program}`."),
+        format!("The supervisor did not {word} `{program}`."),
     )
     .hint("Look at the program's log, or restart the container.")
     .detail(reason(&words, output.exit_code)))
@@ -329,11 +361,27 @@ mod tests {
     #[test]
     fn a_restart_is_done_only_when_the_supervisor_says_started() {
         assert_eq!(
-            read_restart("forge", &output("forge: stopped\nforge: started\n", 0)),
+            read_order(
+                "restart",
+                "forge",
+                &output("forge: stopped\nforge: started\n", 0)
+            ),
             Ok(())
         );
         let not_running = "forge: ERROR (not running)\nforge: started\n";
-        assert_eq!(read_restart("forge", &output(not_running, 0)), Ok(()));
+        assert_eq!(
+            read_order("restart", "forge", &output(not_running, 0)),
+            Ok(())
+        );
+        for (verb, text) in [
+            ("stop", "forge: stopped\n"),
+            ("stop", "forge: ERROR (not running)\n"),
+            ("start", "forge: ERROR (already started)\n"),
+        ] {
+            assert_eq!(read_order(verb, "forge", &output(text, 1)), Ok(()));
+        }
+        let neither = read_order("stop", "forge", &output("forge: started\n", 0));
+        assert!(neither.is_err(), "{neither:?}");
         for (text, code) in [
             (
                 "forge: stopped\nforge: ERROR (spawn error)\n",
@@ -349,7 +397,7 @@ mod tests {
                 ErrorCode::Refused,
             ),
         ] {
-            let error = read_restart("forge", &output(text, 1)).expect_err(text);
+            let error = read_order("restart", "forge", &output(text, 1)).expect_err(text);
             assert_eq!(error.code, code, "{text}");
         }
     }

@@ -39,4 +39,45 @@ pub(crate) enum SnapshotCommand {
         /// Its id, or a beginning that only one has
         id: String,
     },
+    /// Put configuration back as a snapshot has it; without --yes it only says what that would do
+    Restore {
+        /// Its id, a beginning that only one has, good:SERVICE or newest:SERVICE
+        snapshot: String,
+        /// Only this part, as `snapshot show` names it
+        #[arg(long, value_name = "PART")]
+        part: Option<String>,
+        /// Only this file of a part that has more than one
+        #[arg(long, value_name = "FILE", requires = "part")]
+        path: Option<String>,
+        /// Only this key, as `snapshot diff` prints it; of the settings file when no part is named
+        #[arg(long, value_name = "KEY")]
+        key: Option<String>,
+        #[command(flatten)]
+        how: RestoreHow,
+    },
+    /// Take the last restore of a service back; without --yes it only says what that would do
+    Undo {
+        /// The service
+        service: ServiceId,
+        #[command(flatten)]
+        how: RestoreHow,
+    },
+    /// Restore the newest snapshot into a scratch folder and compare every byte
+    Drill {
+        /// Only this service
+        service: Option<ServiceId>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RestoreHow {
+    /// Say what would be done, and do nothing
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) dry_run: bool,
+    /// Do it
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Accept that a running generation is lost
+    #[arg(long)]
+    pub(crate) force: bool,
 }

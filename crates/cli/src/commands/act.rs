@@ -3,9 +3,10 @@
 use forgekeeper_domain::{
     action::Action,
     error::ErrorInfo,
-    ids::ServiceId,
+    ids::{JobId, ServiceId},
     job::{Job, JobPhase},
 };
+use forgekeeper_keeper::keeper::KeeperHandle;
 
 use crate::{
     exit,
@@ -54,7 +55,17 @@ pub(super) async fn run(
         }
         (Err(error), None) => return Err(error),
     };
-    let mut follow = handle.follow_job(&id)?;
+    follow(&handle, &id, json, interrupt).await
+}
+
+/// Prints the stages of a job until its end; its exit code.
+pub(super) async fn follow(
+    handle: &KeeperHandle,
+    id: &JobId,
+    json: bool,
+    mut interrupt: Interrupt,
+) -> Result<u8, ErrorInfo> {
+    let mut follow = handle.follow_job(id)?;
     let (mut printed, mut told) = (0, false);
     loop {
         let job = follow.borrow_and_update().clone();
@@ -62,18 +73,24 @@ pub(super) async fn run(
         if job.phase != JobPhase::Running {
             return end(job, json);
         }
+        if told && job.cancellable {
+            // An error means that it ended at this very moment: its end comes next.
+            let _ = handle.cancel(id);
+        }
         tokio::select! {
             changed = follow.changed() => if changed.is_err() {
-                let job = handle.wait(&id).await?;
+                let job = handle.wait(id).await?;
                 return end(job, json);
             },
             () = interrupt.asked(), if !told => {
                 told = true;
-                eprintln!(
-                    "forgekeeperctl: waits no longer; the engine goes on with what it was told"
-                );
+                eprintln!("forgekeeperctl: {}", if job.cancellable {
+                    "waits no longer; the engine goes on with what it was told"
+                } else {
+                    "this is not left in the middle; it ends when it can"
+                });
                 // An error means that it ended at this very moment: its end comes next.
-                let _ = handle.cancel(&id);
+                let _ = handle.cancel(id);
             }
         }
     }

@@ -13,17 +13,45 @@ use forgekeeper_keeper::{
 use crate::{
     args::{SnapshotArgs, SnapshotCommand},
     exit,
+    interrupt::Interrupt,
     session::Session,
     text::{print_json, print_line, printable},
 };
+
+mod restore;
 
 pub(super) async fn run(
     session: &Session,
     args: &SnapshotArgs,
     json: bool,
+    mut interrupt: Interrupt,
 ) -> Result<u8, ErrorInfo> {
-    let handle = session.handle();
+    // What is half written is worse than either: a restore is not simply dropped.
     match &args.command {
+        SnapshotCommand::Restore {
+            snapshot,
+            part,
+            path,
+            key,
+            how,
+        } => {
+            let wanted = restore::Wanted {
+                part: part.as_deref(),
+                path: path.as_deref(),
+                key: key.as_deref(),
+            };
+            restore::run(session, snapshot, &wanted, how, json, interrupt).await
+        }
+        SnapshotCommand::Undo { service, how } => {
+            restore::undo(session, service, how, json, interrupt).await
+        }
+        others => interrupt.unless(look(session, others, json)).await,
+    }
+}
+
+async fn look(session: &Session, command: &SnapshotCommand, json: bool) -> Result<u8, ErrorInfo> {
+    let handle = session.handle();
+    match command {
         SnapshotCommand::Take { service } => take(session, service, json).await,
         SnapshotCommand::List { service } => list(session, service.as_ref(), json).await,
         SnapshotCommand::Show { id } => {
@@ -40,6 +68,11 @@ pub(super) async fn run(
                 .await?;
             Ok(verified(&check, json))
         }
+        SnapshotCommand::Drill { service } => {
+            restore::drill(session, service.as_ref(), json).await
+        }
+        // Not looked at here: they act.
+        SnapshotCommand::Restore { .. } | SnapshotCommand::Undo { .. } => Ok(exit::OK),
     }
 }
 

@@ -47,6 +47,10 @@ pub(crate) struct Subject {
 pub(crate) struct Collected {
     pub(crate) recipe: Option<Recipe>,
     pub(crate) found: Vec<Found>,
+    /// Where the container's files are; `None` where it is not known.
+    pub(crate) places: Option<Places>,
+    /// A file of the program itself.
+    pub(crate) program: Option<String>,
 }
 
 /// One item.
@@ -108,12 +112,22 @@ impl Got {
 
 /// Gathers everything. Ends by the deadline, whatever does not answer.
 pub(crate) async fn collect(subject: &Subject) -> Collected {
+    collect_some(subject, |_| true).await
+}
+
+/// The same with these parts only.
+pub(crate) async fn collect_some(subject: &Subject, wanted: impl Fn(PartId) -> bool) -> Collected {
     let (recipe, missing) = recipe(subject).await;
     let scene = Scene::new(subject, recipe, missing).await;
-    let parts = parts_of(subject.settings.kind).map(|part| scene.in_time(part));
+    let parts = parts_of(subject.settings.kind).filter(|part| wanted(part.id));
+    let parts = parts.map(|part| scene.in_time(part));
     let found = join_all(parts).await.into_iter().flatten().collect();
+    let marker = program_marker(subject.settings.kind);
+    let program = scene.folder.as_ref().ok();
     Collected {
+        program: program.map(|folder| format!("{folder}/{marker}")),
         recipe: scene.recipe,
+        places: scene.places,
         found,
     }
 }

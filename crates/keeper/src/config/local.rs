@@ -71,7 +71,7 @@ impl LocalFolder {
     }
 
     /// The path here, every link on the way followed as inside the container.
-    fn resolve(&self, path: &str) -> Result<PathBuf, Miss> {
+    pub(super) fn resolve(&self, path: &str) -> Result<PathBuf, Miss> {
         let mut todo: Vec<String> = pieces(path).rev().collect();
         let mut done: Vec<String> = Vec::new();
         let mut links = 0;

@@ -13,6 +13,10 @@ use super::{
     error::DockerError,
 };
 
+mod put;
+
+pub use put::NewFile;
+
 /// What a tar with one file has beside its bytes: headers, long names, padding, the end.
 const FRAME: usize = 64 * 1024;
 /// Longest path inside a container that is asked for, in bytes.
@@ -31,6 +35,8 @@ pub struct ArchivedFile {
     pub mode: u32,
     /// When it was last written.
     pub modified_at: Option<Timestamp>,
+    /// User and group that it belongs to.
+    pub owner: (u64, u64),
 }
 
 /// What a path in a container is.
@@ -50,7 +56,12 @@ pub enum Archived {
 
 /// What the first entry of a tar is.
 enum First {
-    File { bytes: Vec<u8>, mode: u32, at: i64 },
+    File {
+        bytes: Vec<u8>,
+        mode: u32,
+        at: i64,
+        owner: (u64, u64),
+    },
     Link(String),
     Folder,
     Other(String),
@@ -77,12 +88,18 @@ impl Engine {
                     return Ok(Archived::Absent);
                 };
                 path = match first(&tar, whole, &path, max) {
-                    First::File { bytes, mode, at } => {
+                    First::File {
+                        bytes,
+                        mode,
+                        at,
+                        owner,
+                    } => {
                         return Ok(Archived::File(ArchivedFile {
                             path,
                             bytes,
                             mode,
                             modified_at: Timestamp::from_second(at).ok(),
+                            owner,
                         }));
                     }
                     First::Folder => return Ok(Archived::Folder),
@@ -163,6 +180,10 @@ fn first(tar: &[u8], whole: bool, path: &str, max: usize) -> First {
         header.mode().unwrap_or_default() & 0o7777,
         header.mtime().unwrap_or_default(),
     );
+    let owner = (
+        header.uid().unwrap_or_default(),
+        header.gid().unwrap_or_default(),
+    );
     let wanted = Path::new(path).file_name();
     let named = entry.path().ok().map(|p| p.file_name() == wanted);
     if kind == EntryType::Directory {
@@ -194,7 +215,12 @@ fn first(tar: &[u8], whole: bool, path: &str, max: usize) -> First {
                 return odd("the archive ends before the file does");
             }
             let at = i64::try_from(at).unwrap_or_default();
-            First::File { bytes, mode, at }
+            First::File {
+                bytes,
+                mode,
+                at,
+                owner,
+            }
         }
         _ => odd("it is neither a file nor a folder"),
     }

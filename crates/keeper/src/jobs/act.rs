@@ -50,6 +50,44 @@ pub(crate) struct Acted {
 
 /// Runs an action to its proof. Returns what belongs in the history.
 pub(crate) async fn act(mut run: JobRun, watch: ServiceWatch, action: Action) -> Acted {
+    // Compose may call it otherwise than the settings do.
+    let container = watch.host.real_name(&watch.settings.container);
+    let engine = watch.host.engine();
+    let request = engine
+        .as_ref()
+        .map(|engine| send(engine, container.as_deref(), watch.settings.kind, action));
+    let error = Box::pin(pursue(&mut run, &watch, action, request))
+        .await
+        .err();
+    let entry = RestartEntry {
+        service: run.job.service.clone(),
+        kind: run.job.kind,
+        at: run.job.started_at,
+        proved: error.is_none(),
+        stages: run.job.stages.clone(),
+    };
+    watch.poke();
+    run.end(phase_of(error.as_ref()), error.clone()).await;
+    Acted { entry, error }
+}
+
+/// How a job ends with this error, or without one.
+pub(crate) fn phase_of(error: Option<&ErrorInfo>) -> JobPhase {
+    match error {
+        None => JobPhase::Succeeded,
+        Some(error) if error.code == ErrorCode::Cancelled => JobPhase::Cancelled,
+        Some(_) => JobPhase::Failed,
+    }
+}
+
+/// Hands over a request that does what the action says, and follows the service to the proof of it.
+/// The request is dropped when the wait ends before it does; `None` when there is no engine to ask.
+pub(crate) async fn pursue(
+    run: &mut JobRun,
+    watch: &ServiceWatch,
+    action: Action,
+    request: Option<impl Future<Output = Result<(), ErrorInfo>>>,
+) -> Result<(), ErrorInfo> {
     let _hurry = watch.hurry();
     let mut facts = watch.facts.subscribe();
     let mut host = watch.host.view();
@@ -71,18 +109,15 @@ pub(crate) async fn act(mut run: JobRun, watch: ServiceWatch, action: Action) ->
         machine.observe(clock::now(), &Observation::NoApi);
     }
     watch.host.expect_start(&settings.container, PROOF_DEADLINE);
-    let result = match watch.host.engine() {
+    let result = match request {
         None => Err(ErrorInfo::new(
             ErrorCode::Engine,
             "the engine does not answer",
         )),
-        Some(engine) => {
+        Some(request) => {
             machine.observe(clock::now(), &Observation::Sent);
             run.job.stages = machine.stages().to_vec();
             run.show().await;
-            // Compose may call it otherwise than the settings do.
-            let container = watch.host.real_name(&settings.container);
-            let request = send(&engine, container.as_deref(), settings.kind, action);
             tokio::pin!(request);
             let mut sent = false;
             let deadline = tokio::time::sleep(PROOF_DEADLINE);
@@ -104,7 +139,8 @@ pub(crate) async fn act(mut run: JobRun, watch: ServiceWatch, action: Action) ->
                         watch.host.refresh(&settings.container);
                         if let Err(error) = answer { break Err(error) }
                         sent = true;
-                        false
+                        // From here on there is nothing but the wait, which may end at any time.
+                        std::mem::replace(&mut run.job.cancellable, true) != run.job.cancellable
                     }
                     seen = host.changed() => {
                         if seen.is_err() { break Err(cancelled()) }
@@ -134,22 +170,7 @@ pub(crate) async fn act(mut run: JobRun, watch: ServiceWatch, action: Action) ->
         }
     };
     run.job.stages = machine.stages().to_vec();
-    let error = result.err();
-    let entry = RestartEntry {
-        service: run.job.service.clone(),
-        kind: run.job.kind,
-        at: run.job.started_at,
-        proved: error.is_none(),
-        stages: run.job.stages.clone(),
-    };
-    let phase = match &error {
-        None => JobPhase::Succeeded,
-        Some(error) if error.code == ErrorCode::Cancelled => JobPhase::Cancelled,
-        Some(_) => JobPhase::Failed,
-    };
-    watch.poke();
-    run.end(phase, error.clone()).await;
-    Acted { entry, error }
+    result
 }
 
 async fn send(

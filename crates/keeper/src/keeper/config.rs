@@ -31,7 +31,12 @@ use crate::{
     watch::service::ServiceWatch,
 };
 
+mod drill;
+mod interrupted;
 mod keeping;
+mod restoring;
+
+pub use restoring::RestoreView;
 
 /// How long a snapshot may take that nobody waits for, or somebody who asked for it.
 const UNHURRIED: Duration = Duration::from_mins(1);

@@ -147,6 +147,11 @@ impl KeeperHandle {
 
 /// A refusal in words.
 pub(super) fn refused(id: &ServiceId, refusal: Refusal, plan: &ActionPlan) -> ErrorInfo {
+    refused_because(id, refusal, &plan.runs)
+}
+
+/// The same of anything that would have run.
+pub(super) fn refused_because(id: &ServiceId, refusal: Refusal, runs: &[String]) -> ErrorInfo {
     let (why, hint) = match refusal {
         Refusal::EngineNotAnswering => (
             "the container engine does not answer",
@@ -185,7 +190,7 @@ pub(super) fn refused(id: &ServiceId, refusal: Refusal, plan: &ActionPlan) -> Er
     };
     ErrorInfo::new(ErrorCode::Refused, format!("`{id}` was left alone: {why}"))
         .hint(hint)
-        .detail(format!("would have run: {}", plan.runs.join("; ")))
+        .detail(format!("would have run: {}", runs.join("; ")))
 }
 
 /// Writes an action into the journal before anything is sent: whatever happens to this program

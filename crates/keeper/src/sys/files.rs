@@ -88,7 +88,12 @@ pub struct Draft {
 impl Draft {
     /// Begins to write. A symbolic link is followed: what it points to is replaced.
     pub fn begin(path: &Path) -> io::Result<Self> {
-        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        Self::begin_at(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
+    }
+
+    /// The same where a link is replaced and never followed: in a folder in which others may make
+    /// one at any moment.
+    pub fn begin_at(target: PathBuf) -> io::Result<Self> {
         let parent = match target.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
@@ -110,6 +115,37 @@ impl Draft {
             target,
             parent,
         })
+    }
+
+    /// Gives a new file this mode; one that replaces another keeps its mode whatever was said.
+    pub fn set_mode(&self, mode: u32) -> io::Result<()> {
+        #[cfg(unix)]
+        if let Some(file) = &self.file {
+            use std::os::unix::fs::PermissionsExt as _;
+            file.get_ref()
+                .set_permissions(fs::Permissions::from_mode(mode))?;
+        }
+        #[cfg(not(unix))]
+        let _ = mode;
+        Ok(())
+    }
+
+    /// Gives it to whom the file belongs that it replaces, else to whom the folder does: a program
+    /// goes on writing what was its own.
+    pub fn keep_owner(&self) -> io::Result<()> {
+        #[cfg(unix)]
+        if let Some(file) = &self.file {
+            use std::os::unix::fs::{MetadataExt as _, fchown};
+            let old = fs::symlink_metadata(&self.target)
+                .ok()
+                .filter(fs::Metadata::is_file);
+            let wanted = old.map_or_else(|| fs::metadata(&self.parent), Ok)?;
+            let is = file.get_ref().metadata()?;
+            if (is.uid(), is.gid()) != (wanted.uid(), wanted.gid()) {
+                fchown(file.get_ref(), Some(wanted.uid()), Some(wanted.gid()))?;
+            }
+        }
+        Ok(())
     }
 
     /// Puts the file in its place.

@@ -1,4 +1,4 @@
-//! One snapshot of each service a day, and what goes again.
+//! One snapshot of each service a day, one drill a month, and what goes again.
 
 use std::time::Duration;
 
@@ -71,7 +71,10 @@ impl KeeperHandle {
             wait = BETWEEN_LOOKS;
             let settings = self.inner.settings.borrow().settings.clone();
             for service in &settings.services {
-                let taking = self.take_when_due(&service.id);
+                let taking = async {
+                    self.take_when_due(&service.id).await;
+                    self.drill_when_due(&service.id).await;
+                };
                 tokio::select! {
                     () = stop.cancelled() => return,
                     () = taking => {}
