@@ -10,6 +10,7 @@ mod generations;
 mod golden;
 mod gpus;
 mod logs;
+mod restores;
 mod rules;
 mod settings;
 mod window;
@@ -68,6 +69,12 @@ pub fn builder() -> Builder<tauri::Wry> {
             logs::logs_close,
             logs::logs_taken,
             logs::log_signatures,
+            restores::snapshot_restore_plan,
+            restores::snapshot_restore,
+            restores::snapshot_restore_undo_plan,
+            restores::snapshot_restore_undo,
+            restores::snapshot_drill,
+            restores::snapshot_last_drill,
             rules::rules_view,
             rules::rules_test,
             rules::rules_save,

@@ -335,8 +335,27 @@ async fn snapshots() {
             item["verdict"] = json!("[whole or not_kept, by the machine]");
         }
     }
+    let scope = ["--key", "sd_model_checkpoint"];
+    let (_, mut plan) = ran(&[&["restore", before.as_str()], &scope[..]].concat(), 1).await;
+    for of_run in ["snapshot", "token", "runs"] {
+        plan[of_run] = kind(&plan[of_run]);
+    }
+    let whole = ["restore", before.as_str(), "--part", "compose"];
+    let (_, nothing) = ran(&whole, 3).await;
+    assert_eq!(nothing["files"], json!([]));
+    let drills = place
+        .ctl(&["--config", &config, "--json", "snapshot", "drill", "myia"])
+        .await;
+    let mut drill = drills.json()["drills"][0].clone();
+    drill["items"] = kind(&drill["items"]);
+    drill["snapshot"] = kind(&drill["snapshot"]);
+    // Whether there is a keyring is the machine's.
+    drill["proved"] = kind(&drill["proved"]);
+    redact(&mut drill);
+    redact_snapshot(&mut drill);
     insta::assert_json_snapshot!(json!({
-        "show": shown, "diff": diff, "list": list, "verify": verified,
+        "show": shown, "diff": diff, "list": list, "verify": verified, "plan": plan,
+        "drill": drill,
     }));
     place
         .ctl(&["--config", &config, "snapshot", "show", "2"])

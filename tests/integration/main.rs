@@ -30,6 +30,8 @@ mod pictures;
 mod pictures_asked;
 mod pictures_comfyui;
 mod placement;
+mod restore;
+mod restore_engine;
 mod rig;
 mod room;
 mod settings_change;

@@ -37,6 +37,7 @@ export const ERRORS: Record<ErrorCode, Severity> = {
   service_busy: 'warning',
   gpu_memory_low: 'warning',
   gpu_unreadable: 'failure',
+  changed_meanwhile: 'warning',
   internal: 'failure',
 };
 

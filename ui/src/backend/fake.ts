@@ -4,7 +4,7 @@ import { discoveryReport } from './fake/discovery';
 import { cancelGeneration } from './fake/generation';
 import { actionJob } from './fake/jobs';
 import type { FakeOptions } from './fake/life';
-import { FakeGolden } from './fake/golden';
+import { FakeRestore } from './fake/restore';
 import { plan } from './fake/plan';
 import { countGroups } from './fake/groups';
 import { settingsOf } from './fake/site';
@@ -23,7 +23,7 @@ export { FAULTS, type Fault } from './fake/site';
 const DISK = 'forgekeeper.fake.preferences';
 
 /** A living site behind the one interface of the window. */
-export class FakeBackend extends FakeGolden implements Backend {
+export class FakeBackend extends FakeRestore implements Backend {
   private readonly storage: Storage | null;
   private preferences: Partial<Preferences> = {};
 

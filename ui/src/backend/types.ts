@@ -219,6 +219,7 @@ export const ERROR_CODES = [
   'service_busy',
   'gpu_memory_low',
   'gpu_unreadable',
+  'changed_meanwhile',
   'internal',
 ] as const satisfies readonly ErrorCode[];
 export const REFUSALS = [

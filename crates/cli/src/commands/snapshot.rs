@@ -68,9 +68,7 @@ async fn look(session: &Session, command: &SnapshotCommand, json: bool) -> Resul
                 .await?;
             Ok(verified(&check, json))
         }
-        SnapshotCommand::Drill { service } => {
-            restore::drill(session, service.as_ref(), json).await
-        }
+        SnapshotCommand::Drill { service } => restore::drill(session, service.as_ref(), json).await,
         // Not looked at here: they act.
         SnapshotCommand::Restore { .. } | SnapshotCommand::Undo { .. } => Ok(exit::OK),
     }

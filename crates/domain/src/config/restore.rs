@@ -283,8 +283,8 @@ pub struct RestoreFacts<'a> {
     pub container: Option<&'a ContainerRef>,
     /// When that was.
     pub at: Timestamp,
-    /// Take away what was not there: an undo does.
-    pub removes: bool,
+    /// It takes a restore back: to exactly what was there, half a file and no file as well.
+    pub undo: bool,
 }
 
 /// The bytes of one file, before and after.
@@ -335,6 +335,7 @@ pub fn prepare(scope: &RestoreScope, facts: &RestoreFacts<'_>) -> Prepared {
                 writes.push(*write);
             }
             Step::Same => plan.unchanged += 1,
+            Step::Nothing => {}
             Step::Leave(left) => plan.left.push(left),
         }
     }
@@ -365,6 +366,8 @@ fn named(scope: &RestoreScope) -> &[FileName] {
 enum Step {
     Write(Box<Write>),
     Same,
+    /// Nothing was known of it then, nor is it now, and nobody misses it.
+    Nothing,
     Leave(Left),
 }
 
@@ -403,7 +406,9 @@ fn one(scope: &RestoreScope, item: &Item, facts: &RestoreFacts<'_>) -> Step {
     let then = match left::bytes_of(item, facts.bytes) {
         Ok(then) => then,
         // Nobody named it then, and nobody needs it.
-        Err((WhyLeft::NotReadThen, _)) if is_nameless(item, now) => return Step::Same,
+        Err((WhyLeft::NotReadThen, _)) if *scope == RestoreScope::All && is_nameless(item, now) => {
+            return Step::Nothing;
+        }
         Err((why, words)) => return leave(why, words),
     };
     let is = match is {
@@ -425,11 +430,14 @@ fn one(scope: &RestoreScope, item: &Item, facts: &RestoreFacts<'_>) -> Step {
         return Step::Leave(left::not_a_file(item, path, is, then));
     }
     let after = match (scope.key(), is, then) {
-        (None, _, None) if !facts.removes => return leave(WhyLeft::WasNotThere, None),
+        (None, _, None) if !facts.undo => return leave(WhyLeft::WasNotThere, None),
         (None, _, None) => None,
         (None, _, Some(then)) => {
             // What was half a file then would be lost by the program a second time.
-            if let Reading::Unreadable(words) = read(item.part.part().format, then) {
+            let read = read(item.part.part().format, then);
+            if let Reading::Unreadable(words) = read
+                && !facts.undo
+            {
                 return leave(WhyLeft::WasBroken, Some(words));
             }
             Some(then.to_vec())
@@ -545,7 +553,7 @@ fn cautions(plan: &RestorePlan, facts: &RestoreFacts<'_>) -> Vec<Caution> {
         return all;
     }
     // An undo goes back to what was there, however that was.
-    if facts.snapshot.healthy != Some(true) && !facts.removes {
+    if facts.snapshot.healthy != Some(true) && !facts.undo {
         all.push(Caution::NotGood);
     }
     let below = plan

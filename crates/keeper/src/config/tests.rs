@@ -23,6 +23,8 @@ use super::{
 };
 use crate::secrets::SealKey;
 
+mod write;
+
 fn content(address: &str, key: Option<&SealKey>) -> Content {
     Content {
         address: address.to_owned(),

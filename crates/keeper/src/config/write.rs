@@ -151,7 +151,12 @@ impl Places {
 }
 
 impl LocalFolder {
-    fn write(&self, path: &str, bytes: &[u8], mode: Option<u32>) -> Result<(), NotWritten> {
+    pub(super) fn write(
+        &self,
+        path: &str,
+        bytes: &[u8],
+        mode: Option<u32>,
+    ) -> Result<(), NotWritten> {
         let place = self.writable(path)?;
         let mut draft = Draft::begin_at(place)?;
         draft.set_mode(mode.unwrap_or(MODE))?;
@@ -166,7 +171,7 @@ impl LocalFolder {
         Ok(draft.finish()?)
     }
 
-    fn remove(&self, path: &str) -> Result<(), NotWritten> {
+    pub(super) fn remove(&self, path: &str) -> Result<(), NotWritten> {
         match self.resolve(path) {
             Err(Miss::Absent) => Ok(()),
             Err(miss) => Err(NotWritten::of_miss(miss)),

@@ -244,6 +244,17 @@ fn unpack(disk: &Disk, below: &str, bytes: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
+/// What `rm -f` does; a folder stays.
+pub(super) fn removed(container: &Container, path: &str) -> bool {
+    let path = inside(container, path);
+    if let Some((root, disk)) = program(container)
+        && let Some(rest) = path.strip_prefix(root)
+    {
+        disk.remove(rest.trim_start_matches('/'));
+    }
+    !matches!(find(container, &path), Some(Node::Folder(_)))
+}
+
 /// What `ls` prints of a folder: a name a line, folders with a slash.
 pub(super) fn listed(container: &Container, path: &str) -> Option<String> {
     let node = match find(container, path)? {

@@ -69,6 +69,7 @@ async fn plain(container: &Arc<Container>, argv: &[String], out: &Output) -> i64
         "tail" => tail(container, args, out).await,
         "wc" => wc(container, args, out).await,
         "ls" => list(container, args, out).await,
+        "rm" => remove(container, args, out).await,
         "test" | "[" => i64::from(!exists(container, args)),
         "cat" => cat(container, args, out).await,
         "echo" => {
@@ -101,6 +102,19 @@ async fn plain(container: &Arc<Container>, argv: &[String], out: &Output) -> i64
             127
         }
     }
+}
+
+/// `rm -f [--] FILE…`.
+async fn remove(container: &Arc<Container>, args: &[String], out: &Output) -> i64 {
+    let mut code = 0;
+    for path in args.iter().filter(|arg| !arg.starts_with('-')) {
+        if !archive::removed(container, path) {
+            let text = format!("rm: cannot remove '{path}': Is a directory\n");
+            say(out, Stream::Err, text).await;
+            code = 1;
+        }
+    }
+    code
 }
 
 /// `ls [-1ApL] FOLDER`.

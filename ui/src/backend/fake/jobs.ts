@@ -65,6 +65,7 @@ export function newJob(id: string, kind: JobKind, service: FakeService, now: num
     golden: null,
     placement: null,
     proved: null,
+    restored: null,
     error: null,
     skippable: false,
     cancellable: ['generate', 'golden', 'prove_placement'].includes(kind.what),

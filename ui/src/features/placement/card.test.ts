@@ -120,6 +120,7 @@ test('a proof that failed says why until it is dismissed', async () => {
       golden: null,
       placement: null,
       proved: null,
+      restored: null,
       cancellable: false,
       skippable: false,
       error: { code: 'not_proved', message: 'the cards were silent', hint: null, detail: null },

@@ -1,6 +1,9 @@
 import type { Job, JobKind, ServiceState, Stage } from '../../backend/types';
 
-const EXPECTED: Record<'start' | 'stop' | 'container' | 'program', readonly Stage[]> = {
+const EXPECTED: Record<
+  'start' | 'stop' | 'container' | 'program' | 'restore',
+  readonly Stage[]
+> = {
   start: ['asked', 'starting', 'container_up', 'program_up', 'api_answers'],
   stop: ['asked', 'stopping', 'stopped'],
   container: [
@@ -13,6 +16,7 @@ const EXPECTED: Record<'start' | 'stop' | 'container' | 'program', readonly Stag
     'api_answers',
   ],
   program: ['asked', 'stopping', 'stopped', 'starting', 'program_up', 'api_answers'],
+  restore: ['asked', 'stopping', 'stopped', 'starting', 'program_up', 'api_answers'],
 };
 
 export interface StageRow {
@@ -31,6 +35,8 @@ const staged = (kind: JobKind): kind is Staged =>
 /** Stages in order: those reached with their times, then those still expected. */
 export function stageRows(job: Job, service: ServiceState): StageRow[] {
   if (!staged(job.kind)) return [];
+  // A restore that stops nothing goes through none.
+  if (job.kind.what === 'restore' && job.stages.length === 0) return [];
   const key = job.kind.what === 'restart' ? job.kind.target : job.kind.what;
   const expected = EXPECTED[key].filter((s) => s !== 'program_up' || service.kind === 'forge');
   const reached = new Map(job.stages.map((s) => [s.stage, s.after_ms]));

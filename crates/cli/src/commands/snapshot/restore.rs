@@ -101,9 +101,7 @@ pub(super) async fn undo(
     if let Some(code) = shown(&view, how, json) {
         return Ok(code);
     }
-    let job = handle
-        .restore_undo(service, &view.token, how.force)
-        .await?;
+    let job = handle.restore_undo(service, &view.token, how.force).await?;
     act::follow(&handle, &job, json, interrupt).await
 }
 

@@ -8,7 +8,7 @@ struct Case {
     bytes: BTreeMap<String, Bytes>,
     present: Vec<Present>,
     container: ContainerRef,
-    removes: bool,
+    undo: bool,
 }
 
 impl Case {
@@ -24,7 +24,7 @@ impl Case {
             bytes: both.bytes,
             present: vec![Present { part, path, state }],
             container: container(),
-            removes: false,
+            undo: false,
         }
     }
 
@@ -38,7 +38,7 @@ impl Case {
                 present: &self.present,
                 container: Some(&self.container),
                 at: at(500),
-                removes: self.removes,
+                undo: self.undo,
             },
         )
     }
@@ -317,13 +317,39 @@ fn a_file_that_somebody_named_goes_back_under_that_name_only() {
 }
 
 #[test]
+fn what_nobody_named_is_missed_only_by_who_asks_for_it() {
+    let mut case = Case::of(PartId::Compose, None, None);
+    let unread = (Unread::NoPlace, "nothing names it".to_owned());
+    case.snapshot.items[0].state = ItemState::NotReadable {
+        why: unread.0,
+        words: unread.1.clone(),
+    };
+    case.present[0].state = PresentState::NotReadable(unread.0, unread.1);
+    let plan = case.prepared(&RestoreScope::All).plan;
+    assert_eq!(
+        (plan.unchanged, plan.left.len(), plan.files.len()),
+        (0, 0, 0)
+    );
+    let files = vec![FileName {
+        part: PartId::Compose,
+        path: None,
+    }];
+    let plan = case.prepared(&RestoreScope::Files { files }).plan;
+    assert_eq!(plan.left[0].why, WhyLeft::NotReadThen);
+}
+
+#[test]
 fn only_an_undo_takes_a_file_away() {
     let mut case = Case::of(PartId::ForgeConfig, None, Some(b"{}"));
     assert_eq!(case.all(), Err(Some(WhyLeft::WasNotThere)));
-    case.removes = true;
+    case.undo = true;
     let prepared = case.prepared(&RestoreScope::All);
     assert_eq!(prepared.plan.files[0].deed, Deed::Remove);
     assert_eq!(prepared.writes[0].after, None);
+    // And goes back to half a file, if that is what was there.
+    let mut half = Case::of(PartId::ForgeConfig, Some(b"{\"a\": "), Some(b"{}"));
+    half.undo = true;
+    assert_eq!(half.all().unwrap(), b"{\"a\": ");
 }
 
 #[test]
@@ -346,7 +372,7 @@ fn a_scope_has_what_it_names() {
         snapshot: both.before,
         bytes: both.bytes,
         container: container(),
-        removes: false,
+        undo: false,
     };
     let file = |part, path: Option<&str>| FileName {
         part,

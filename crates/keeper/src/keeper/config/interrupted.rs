@@ -1,7 +1,7 @@
 //! Restores that a program left in the middle, because it was ended: what state they left is found out
 //! and said, and what was stopped for them is started again. Nothing is written.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use forgekeeper_domain::{
     action::RestartTarget,
@@ -104,7 +104,12 @@ impl KeeperHandle {
             Ok(Some(marker)) => marker,
             Ok(None) => return Ok(true),
             // Its program was ended while it wrote the mark: nothing was touched by then.
-            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+                ) =>
+            {
                 self.unmark(service);
                 return Ok(true);
             }
