@@ -13,7 +13,7 @@ use crate::{
 };
 
 mod api;
-mod configuration;
+pub mod configuration;
 mod container;
 mod context;
 mod engine;

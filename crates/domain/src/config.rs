@@ -12,6 +12,7 @@ mod retention;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod trouble;
 mod values;
 mod words;
 
@@ -33,5 +34,8 @@ pub use restore::{
 };
 pub use retention::{Keep, Kept, RETENTION, Retention, to_remove};
 pub use snapshot::{ContainerRef, Content, FORMAT, Item, ItemState, Reason, Snapshot, Unread, Via};
+pub use trouble::{
+    CHECKPOINT, Lost, LostKey, MAX_LOST, SettingsScene, checkpoint, request_of, troubles,
+};
 pub use values::{Reading, Values, holds_secret, read};
 pub use words::{describe, key_text};

@@ -10,7 +10,10 @@ mod placement;
 
 pub use placement::PlacementFact;
 
-pub use beside::{ConfigTrouble, ContextLost, LogFact, MountSpace, RegistryFact, WorkspaceFact};
+pub use beside::{
+    ConfigTrouble, ContextLost, LogFact, MountSpace, RegistryFact, SharedFile, WorkspaceFact,
+    Writer,
+};
 
 /// A measurement with its time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -334,9 +337,9 @@ pub struct Facts {
     pub space: Option<Measured<Vec<MountSpace>>>,
     /// What the registry says of the image's tag. Nothing measures it yet.
     pub registry: Option<Measured<RegistryFact>>,
-    /// Whether the workspace survives the container. Nothing measures it yet.
+    /// Whether the workspace survives the container.
     pub workspace: Option<Measured<WorkspaceFact>>,
-    /// What is wrong with the program's settings; empty when nothing. Nothing measures it yet.
+    /// What is wrong with the program's settings; empty when nothing.
     pub configuration: Option<Measured<Vec<ConfigTrouble>>>,
     /// What the log tells of the program, and whether it still follows it.
     pub log: Option<Measured<LogFact>>,

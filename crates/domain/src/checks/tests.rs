@@ -2,11 +2,13 @@
 
 use super::*;
 use crate::{
+    config::{Lost, LostKey},
     container::{ContainerSnapshot, Health, RunState},
     facts::{
         Activity, ApiFact, ConfigTrouble, ContextLost, EngineFact, HostFact, LogFact, MountSpace,
-        RecentStarts, RegistryFact, WorkspaceFact,
+        RecentStarts, RegistryFact, SharedFile, WorkspaceFact, Writer,
     },
+    ids::{ServiceId, SnapshotId},
     incident::rules::{
         Changes, IncidentBook,
         tests::{observe, touch},
@@ -139,7 +141,14 @@ fn workspace(mounted: bool) -> WorkspaceFact {
     WorkspaceFact {
         path: "/workspace".into(),
         mounted,
+        line: (!mounted).then(|| "/workspace is not a mounted volume".into()),
     }
+}
+
+pub(crate) fn refused_api() -> Facts {
+    with_api(ApiFact::Refused {
+        reason: "refused".into(),
+    })
 }
 
 /// A generation ended a minute ago; the newest line is of this time.
@@ -161,6 +170,26 @@ fn context_lost(seconds: i64) -> LogFact {
             at: Some(at(T - seconds)),
         }),
         ..log(Some(T - 5))
+    }
+}
+
+fn unset(request: Option<&str>) -> ConfigTrouble {
+    ConfigTrouble::ModelUnset {
+        was: "sd_xl_base_1.0.safetensors".into(),
+        request: request.map(str::to_owned),
+        snapshot: None,
+    }
+}
+
+/// The file of `myia` is that of `myia-turbo`, too.
+pub(crate) fn shared(told_on: Option<&str>) -> SharedFile {
+    SharedFile {
+        file: "/home/a/workspace/stable-diffusion-webui-forge/config.json".into(),
+        others: vec![Writer {
+            service: ServiceId::new("myia-turbo").unwrap(),
+            container: "myia-turbo-supervisor-1".into(),
+        }],
+        told_on: told_on.map(|id| ServiceId::new(id).unwrap()),
     }
 }
 

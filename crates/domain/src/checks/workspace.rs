@@ -17,5 +17,6 @@ fn judge(facts: &Facts) -> Option<Outcome> {
     (!measured.value.mounted).then(|| {
         Outcome::failing(Cause::ConfigWorkspaceUnmounted, measured.at)
             .with("mount", &measured.value.path)
+            .with_some("line", measured.value.line.as_ref())
     })
 }

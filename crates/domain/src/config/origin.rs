@@ -4,11 +4,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ContainerRef, Item, PartDrift, PartId, Snapshot, Source};
+use super::{CHECKPOINT, ContainerRef, Item, PartDrift, PartId, Snapshot, Source};
 use crate::Timestamp;
-
-/// The option that a partial request empties on the image's commit.
-const CHECKPOINT: &str = "sd_model_checkpoint";
 
 /// Who or what changed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

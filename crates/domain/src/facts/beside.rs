@@ -2,6 +2,11 @@
 
 use jiff::Timestamp;
 
+use crate::{
+    config::Lost,
+    ids::{ServiceId, SnapshotId},
+};
+
 /// Free space of one mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountSpace {
@@ -31,25 +36,54 @@ pub struct WorkspaceFact {
     pub path: String,
     /// Whether it is a mount; otherwise it goes with the container.
     pub mounted: bool,
+    /// The line of the log that says that it is none.
+    pub line: Option<String>,
+}
+
+/// A service that writes a settings file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Writer {
+    /// Which.
+    pub service: ServiceId,
+    /// Its container.
+    pub container: String,
+}
+
+/// A settings file that several services write, each the whole of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedFile {
+    /// Its path on the engine's machine.
+    pub file: String,
+    /// The other services.
+    pub others: Vec<Writer>,
+    /// The one whose container came last, when that is another: one problem, told once.
+    pub told_on: Option<ServiceId>,
 }
 
 /// One thing wrong with a program's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConfigTrouble {
-    /// Another service writes the same file, each the whole of it.
-    SecondWriter {
-        /// The other services' containers.
-        others: Vec<String>,
-    },
+    /// Another service writes the same file.
+    SecondWriter(SharedFile),
     /// The file was set aside and defaults were loaded.
     Reset {
-        /// Keys that changed by it.
-        keys: Vec<String>,
+        /// What was lost by it; `None` while that is not known.
+        lost: Option<Lost>,
+        /// The line of the log that says so.
+        line: Option<String>,
+        /// Where the file lies now.
+        moved_to: Option<String>,
+        /// The newest snapshot in which the settings were well.
+        snapshot: Option<SnapshotId>,
     },
     /// No checkpoint is selected any more.
     ModelUnset {
+        /// The one that was.
+        was: String,
         /// The request that did it, when the log shows it.
         request: Option<String>,
+        /// The newest snapshot in which the settings were well.
+        snapshot: Option<SnapshotId>,
     },
 }
 

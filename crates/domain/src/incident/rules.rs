@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::{Incident, Subject};
 use crate::{
     cause::Cause,
+    checks::configuration::TOLD_ON,
     ids::{GpuUuid, HostId, ServiceId},
     ladder::{Ladder, Rung, RungOutcome},
     outcome::{Evidence, Outcome, Status},
@@ -315,6 +316,14 @@ fn fate(
     {
         return Fate::Replaced;
     }
+    let lowest = concerned.iter().filter_map(|s| s.ladder.lowest_broken());
+    if lowest
+        .into_iter()
+        .any(|broken| told_elsewhere(&broken.outcome, services))
+    {
+        // It opens on another that came later.
+        return Fate::Replaced;
+    }
     if incident.cause.is_of_placement() {
         // A good picture says nothing of the card: only another proof does.
         return if concerned.iter().any(|s| s.placement_right) {
@@ -406,9 +415,10 @@ fn found(services: &[Judged<'_>], now: Timestamp) -> Vec<(Subject, RungOutcome, 
                 Some((_, _, hides)) => hides.push(judged.service.clone()),
                 None => found.push((subject, broken.clone(), vec![judged.service.clone()])),
             }
-        } else if judged
-            .acting_since
-            .is_none_or(|since| distance_s(since, now) > ACTING_QUIET_S)
+        } else if !told_elsewhere(&broken.outcome, services)
+            && judged
+                .acting_since
+                .is_none_or(|since| distance_s(since, now) > ACTING_QUIET_S)
         {
             found.push((
                 Subject::Service(judged.service.clone()),
@@ -418,6 +428,19 @@ fn found(services: &[Judged<'_>], now: Timestamp) -> Vec<(Subject, RungOutcome, 
         }
     }
     found
+}
+
+/// Two services that write one file have one problem: it opens on the one that came last, for as
+/// long as that one has nothing worse.
+fn told_elsewhere(outcome: &Outcome, services: &[Judged<'_>]) -> bool {
+    let Some(told_on) = outcome.evidence_value(TOLD_ON) else {
+        return false;
+    };
+    let mut there = services
+        .iter()
+        .filter(|judged| judged.service.as_str() == told_on)
+        .filter_map(|judged| judged.ladder.lowest_broken());
+    there.any(|broken| broken.outcome.cause == outcome.cause)
 }
 
 fn incident_id(subject: &Subject, broken: &RungOutcome) -> String {

@@ -567,3 +567,4 @@ fn a_wrong_placement_is_open_until_a_proof_finds_it_right() {
 }
 
 mod cards;
+mod writers;
