@@ -86,7 +86,16 @@ async fn an_option_changed_through_the_api_is_the_one_thing_that_changed() {
         (change.old.as_deref(), change.new.as_deref()),
         (Some("80.0"), Some("91"))
     );
-    assert_eq!(change.origin.by, Origin::UiOrApi, "nothing tells which");
+    // The log shows the request; it is read a little later than it is written.
+    let told = || async {
+        let drift = diff(&kept, &before, &after).await;
+        let origin = part(&drift, PartId::ForgeConfig).changes[0].origin.clone();
+        origin.by == Origin::ApiCall
+            && origin
+                .evidence
+                .is_some_and(|line| line.contains("127.0.0.1"))
+    };
+    holds("the request", 10 * SECOND, told).await;
     assert!(
         config
             .written_at
@@ -98,6 +107,7 @@ async fn an_option_changed_through_the_api_is_the_one_thing_that_changed() {
         assert!(kept.handle().find_snapshot(wrong).await.is_err(), "{wrong}");
     }
     // In whatever order they are named.
+    let drift = diff(&kept, &before, &after).await;
     assert_eq!(diff(&kept, &after, &before).await, drift);
     assert_eq!(kept.end().await, [""; 0]);
 }

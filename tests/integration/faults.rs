@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use forgekeeper_domain::{
-    action::Action, cause::Cause, error::ErrorCode, incident::Incident, job::JobPhase,
-    ladder::Rung, outcome::Status,
+    action::Action, cause::Cause, config::Reason, error::ErrorCode, incident::Incident,
+    job::JobPhase, ladder::Rung, outcome::Status,
 };
 use forgekeeper_keeper::{event::KeeperEvent, state::KeeperState};
 use forgekeeper_standin::Fault;
@@ -60,6 +60,15 @@ const fn degraded(row: Row) -> Row {
 /// A loop counts as over once its container or program has stayed up for two minutes; one that was
 /// seen to flap on the way stays open until its changes are five minutes old.
 const LOOP_OVER: u32 = 330;
+
+/// A container that is made anew is gone for a moment.
+const ANEW: &[&str] = &[
+    "container.missing",
+    "container.killed",
+    "container.exited",
+    "container.created",
+    "api.refused",
+];
 
 const ROWS: &[Row] = &[
     row("engine-stopped", "", Rung::Engine, "engine.refused", 5),
@@ -136,6 +145,40 @@ const ROWS: &[Row] = &[
             60,
         )
     },
+    Row {
+        on_the_way: ANEW,
+        ..row(
+            "workspace-unmounted",
+            "myia",
+            Rung::Program,
+            "config.workspace_unmounted",
+            10,
+        )
+    },
+    degraded(row(
+        "config-reset",
+        "myia",
+        Rung::Program,
+        "config.reset",
+        60,
+    )),
+    degraded(row(
+        "config-options-nulled",
+        "myia",
+        Rung::Program,
+        "config.model_unset",
+        60,
+    )),
+    degraded(Row {
+        on_the_way: ANEW,
+        ..row(
+            "config-second-writer",
+            "myia-turbo",
+            Rung::Program,
+            "config.second_writer",
+            60,
+        )
+    }),
     degraded(row(
         "api-placeholder",
         "myia",
@@ -186,6 +229,11 @@ async fn play(row: &'static Row) -> Result<String, String> {
     let kept = Kept::start(SPEED).await;
     let handle = kept.handle();
     let listening = listen(&kept);
+    if row.cause.starts_with("config.") {
+        // What is lost is known from how it was: as by the one that is taken every day.
+        let taken = handle.take_snapshot(&id(row.service), Reason::Daily).await;
+        taken.map_err(|e| e.to_string())?;
+    }
     let fault: Fault = row.fault.parse().map_err(|e| format!("{e}"))?;
     let place = (!row.service.is_empty()).then_some(row.service);
     kept.site.inject(fault, place).map_err(|e| e.to_string())?;

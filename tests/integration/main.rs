@@ -8,6 +8,7 @@
 mod bad_input;
 mod carried;
 mod cli_json;
+mod config_faults;
 mod config_guard;
 mod config_guard_engine;
 mod docker_engine;

@@ -24,7 +24,8 @@ pub use git::{Checkout, Head, checkouts_json, head, packed_commit};
 pub use origin::{Attribution, Certainty, LogMark, LogMarkKind, Origin, OriginFacts, ROWS};
 pub use parts::{Format, PARTS, Part, PartId, Source, parts_of};
 pub use places::{
-    Mount, env_files, program_folders, program_marker, same_folder, through_mounts, workspace_of,
+    Mount, env_files, program_folders, program_marker, same_folder, through_mounts, workspace_fact,
+    workspace_of,
 };
 pub use recipe::{Recipe, RecipePort};
 pub use restore::{

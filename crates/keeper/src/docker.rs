@@ -18,6 +18,7 @@ pub mod inspect;
 pub mod logs;
 mod probe;
 mod recipe;
+pub(crate) mod stat;
 pub mod stats;
 
 pub use endpoint::{Endpoint, EndpointError, Env, ResolvedEndpoint};

@@ -24,6 +24,7 @@ use crate::{
     store::{Store, journal::JournalEntry},
     sys::{clock, presence::Presence, tasks::Tasks},
     watch::{
+        config::Claims,
         facts::Report,
         overseer::{Outlets, Overseer},
     },
@@ -225,6 +226,7 @@ impl Keeper {
         let overseer = Overseer::new(first, label, rules_status, outlets, visible.subscribe());
         tasks.spawn("overseer", overseer.run(inbox, tasks.token()));
 
+        let vaults = Vaults::new(&options.paths.data_dir, secrets.clone());
         let stored_logs = StoredLogs::new(&options.paths.data_dir, options.logs);
         let roster = Roster::new(Surroundings {
             tasks: tasks.child(),
@@ -237,6 +239,8 @@ impl Keeper {
             log_runtime: runtime::start(&tasks)?,
             stored_logs,
             rules: rules.clone(),
+            vaults: vaults.clone(),
+            claims: Claims::default(),
             keeps_history: options.keeps_journal,
         });
         tasks.spawn(
@@ -258,7 +262,6 @@ impl Keeper {
                 let _ = reports.send(Report::Keyring(available)).await;
             });
         }
-        let secrets_of_snapshots = secrets.clone();
         let presence = Arc::new(Presence::new(options.paths.data_dir.join("running")));
         let handle = KeeperHandle::new(Inner {
             tasks: tasks.clone(),
@@ -282,7 +285,7 @@ impl Keeper {
             own_rules,
             own_presets,
             own_workflows,
-            config: Vaults::new(&options.paths.data_dir, secrets_of_snapshots),
+            config: vaults,
             courier: Courier::new(
                 &options.paths.data_dir.join("courier"),
                 options.courier.as_deref(),

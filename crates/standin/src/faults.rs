@@ -86,7 +86,7 @@ faults! {
     ProgramFatal "program-fatal" Program "Supervisor reports FATAL while the container stays up."
     ProgramLoop "program-loop" Program "Supervisor restarts the program again and again."
     ProgramStarting "program-starting" Program "The program is restarted and takes ten times as long to start."
-    ConfigOptionsNulled "config-options-nulled" Program "The selected checkpoint is emptied in Forge's saved options."
+    ConfigOptionsNulled "config-options-nulled" Program "A client changes one option and sends no checkpoint: the Forge of the image empties it and saves that."
     ConfigReset "config-reset" Program "Forge finds its settings file unreadable at a restart, moves it to tmp and goes on with defaults."
     ConfigSecondWriter "config-second-writer" Program "The container is made anew with the workspace of another service: two programs write one settings file."
     WorkspaceUnmounted "workspace-unmounted" Program "The container is made anew without its workspace mount, and says so in its log."

@@ -236,12 +236,6 @@ impl Forge {
         self.gpus.release(&self.spec.name);
     }
 
-    /// Empties the saved checkpoint, as a careless client does.
-    pub fn null_checkpoint(&self) {
-        lock(&self.saved).insert("sd_model_checkpoint".into(), Value::Null);
-        self.save();
-    }
-
     /// Goes on with the defaults, as after an unreadable settings file.
     pub fn forget_options(&self) {
         *lock(&self.saved) = options::defaults(None);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Recipe;
-use crate::service::KindId;
+use crate::{facts::WorkspaceFact, service::KindId};
 
 /// Where the images keep their data when nothing else is said.
 const WORKSPACE: &str = "/workspace";
@@ -73,6 +73,30 @@ pub fn workspace_of(recipe: &Recipe) -> Option<&Mount> {
     let workspace = recipe.variable("WORKSPACE").unwrap_or(WORKSPACE);
     let target = workspace.trim_end_matches('/');
     recipe.mounts.iter().find(|mount| mount.target == target)
+}
+
+/// Whether what a program writes survives its container, told from what it was made from, from the
+/// folder in which the program is (when that is known), and from the line of its log that says that
+/// the workspace is no mount. `None` for a container of which nobody said that it has a workspace.
+pub fn workspace_fact(
+    recipe: &Recipe,
+    folder: Option<&str>,
+    line: Option<&str>,
+) -> Option<WorkspaceFact> {
+    let named = recipe
+        .variable("WORKSPACE")
+        .filter(|path| path.starts_with('/'));
+    named.or(line)?;
+    let path = named.unwrap_or(WORKSPACE).trim_end_matches('/');
+    let exactly = recipe.mounts.iter().any(|mount| mount.target == path);
+    let folder_kept = folder.is_some_and(|folder| through_mounts(&recipe.mounts, folder).is_some());
+    // The image looks for itself, and does as it says: a mount that it does not see keeps nothing.
+    let mounted = folder_kept || (exactly && line.is_none());
+    Some(WorkspaceFact {
+        path: if path.is_empty() { "/" } else { path }.to_owned(),
+        mounted,
+        line: line.filter(|_| !mounted).map(str::to_owned),
+    })
 }
 
 /// Whether a path as this machine writes it can be the folder that the engine mounts: Windows sees

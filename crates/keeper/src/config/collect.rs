@@ -9,6 +9,7 @@ use forgekeeper_domain::{
         env_files, head, packed_commit, parts_of, program_folders, program_marker, read,
         same_folder, workspace_of,
     },
+    service::KindId,
 };
 use futures_util::future::join_all;
 use tokio::time::Instant;
@@ -178,19 +179,14 @@ impl<'a> Scene<'a> {
         let (Some(places), Some(recipe)) = (&self.places, &self.recipe) else {
             return Err(self.no_recipe());
         };
-        let kind = self.subject.settings.kind;
-        for folder in program_folders(kind, recipe) {
-            match places
-                .has(&format!("{folder}/{}", program_marker(kind)))
-                .await
-            {
-                Ok(true) => return Ok(folder),
-                Ok(false) => {}
-                Err(miss) => return Err(Got::missed(miss)),
+        match program_folder(places, self.subject.settings.kind, recipe).await {
+            Ok(Some(folder)) => Ok(folder),
+            Ok(None) => {
+                let words = "the program's folder was found in none of the places known";
+                Err(Got::not(Unread::NoPlace, words))
             }
+            Err(miss) => Err(Got::missed(miss)),
         }
-        let words = "the program's folder was found in none of the places known";
-        Err(Got::not(Unread::NoPlace, words))
     }
 
     fn no_recipe(&self) -> Got {
@@ -429,10 +425,34 @@ fn again(got: &Got) -> Got {
     }
 }
 
-/// The container, and its workspace where the settings name the very folder that is mounted.
 fn places(subject: &Subject, recipe: &Recipe) -> Option<Places> {
     let (engine, container) = subject.engine.clone()?;
     let here = subject.settings.workspace.as_deref();
+    Some(places_of(engine, container, here, recipe))
+}
+
+/// The folder inside a container where its program is; `None` when it is in none of those known.
+pub(crate) async fn program_folder(
+    places: &Places,
+    kind: KindId,
+    recipe: &Recipe,
+) -> Result<Option<String>, Miss> {
+    for folder in program_folders(kind, recipe) {
+        let marker = format!("{folder}/{}", program_marker(kind));
+        if places.has(&marker).await? {
+            return Ok(Some(folder));
+        }
+    }
+    Ok(None)
+}
+
+/// The container, and its workspace where the settings name the very folder that is mounted.
+pub(crate) fn places_of(
+    engine: Engine,
+    container: String,
+    here: Option<&str>,
+    recipe: &Recipe,
+) -> Places {
     let mount = workspace_of(recipe);
     let local = here.zip(mount).and_then(|(here, mount)| {
         // Another folder may be mounted by now: what the container really has counts.
@@ -441,12 +461,12 @@ fn places(subject: &Subject, recipe: &Recipe) -> Option<Places> {
             here: here.into(),
         })
     });
-    Some(Places {
+    Places {
         engine,
         container,
         running: recipe.running,
         local,
-    })
+    }
 }
 
 /// The commit of one checkout, read from its files.

@@ -10,7 +10,7 @@ use std::{
 use forgekeeper_domain::Timestamp;
 
 use super::place::{File, Miss};
-use crate::sys::files;
+use crate::{docker::stat::FileStat, sys::files};
 
 /// Links that are followed from one path.
 const MAX_LINKS: usize = 8;
@@ -45,6 +45,25 @@ impl LocalFolder {
                 .ok()
                 .and_then(|at| Timestamp::try_from(at).ok()),
         })
+    }
+
+    /// The file at a path of the container, by its size and time; `None` when there is none.
+    pub(super) fn stat(&self, path: &str) -> Result<Option<FileStat>, Miss> {
+        let told = self
+            .resolve(path)
+            .and_then(|place| fs::metadata(place).map_err(|e| miss(&e)));
+        let metadata = match told {
+            Ok(metadata) => metadata,
+            Err(Miss::Absent) => return Ok(None),
+            Err(miss) => return Err(miss),
+        };
+        let modified = metadata.modified().ok();
+        let modified_at = modified.and_then(|at| Timestamp::try_from(at).ok());
+        let file = modified_at.filter(|_| metadata.is_file());
+        Ok(file.map(|modified_at| FileStat {
+            bytes: metadata.len(),
+            modified_at,
+        }))
     }
 
     /// The folders below a folder, sorted.

@@ -8,7 +8,7 @@ use forgekeeper_domain::{
 };
 
 use super::local::{LocalFolder, MAX_NAME, MAX_NAMES};
-use crate::docker::{DockerError, Engine, archive::Archived};
+use crate::docker::{DockerError, Engine, archive::Archived, stat::FileStat};
 
 /// How long one file or one list may take.
 const ONE: Duration = Duration::from_secs(5);
@@ -114,6 +114,19 @@ impl Places {
             Archived::TooLarge => Err(Miss::TooLarge),
             Archived::Absent => Err(Miss::Absent),
         }
+    }
+
+    /// A file by its size and time, without its bytes; `None` when that is not told, whatever the
+    /// reason: who needs to know reads it.
+    pub(crate) async fn stat(&self, path: &str) -> Result<Option<FileStat>, Miss> {
+        if let Some(local) = self.local.clone() {
+            let inside = path.to_owned();
+            match off_thread(move || local.stat(&inside)).await {
+                Err(Miss::Elsewhere) => {}
+                found => return found,
+            }
+        }
+        Ok(self.engine.stat_file(&self.container, path, ONE).await?)
     }
 
     /// Whether a file is there.

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::history;
 use crate::{
     clients::http::Http,
+    config::Vaults,
     docker::host::{HostActor, HostConfig, HostHandle},
     gpu::GpuHandle,
     logs::ServiceLog,
@@ -25,6 +26,7 @@ use crate::{
     store::Store,
     sys::tasks::Tasks,
     watch::{
+        config::{self, Claims, ConfigWatch},
         facts::Report,
         service::{self, ServiceWatch},
     },
@@ -80,6 +82,10 @@ pub(super) struct Surroundings {
     pub(super) stored_logs: StoredLogs,
     /// What the lines of logs are named by.
     pub(super) rules: watch::Receiver<RulesSnapshot>,
+    /// Where the snapshots of configurations are.
+    pub(super) vaults: Vaults,
+    /// Who writes which settings file.
+    pub(super) claims: Claims,
     /// Whether what is seen belongs in the history.
     pub(super) keeps_history: bool,
 }
@@ -353,6 +359,19 @@ impl Roster {
             ),
         );
         let (log, follower) = logs::start(&self.around, &tasks, host, service, kept);
+        let configuration = ConfigWatch {
+            watch: watch.clone(),
+            log: log.clone(),
+            http: self.around.http.clone(),
+            secrets: self.around.secrets.clone(),
+            vaults: self.around.vaults.clone(),
+            claims: self.around.claims.clone(),
+            reports: self.around.reports.clone(),
+        };
+        tasks.spawn(
+            "configuration watch",
+            config::run(configuration, self.around.visible.clone(), tasks.token()),
+        );
         self.forward(&tasks, "log meter", log.meter_changes(), {
             let id = service.id.clone();
             move |meter| Report::Log(id.clone(), Box::new(meter))

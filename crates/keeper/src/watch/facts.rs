@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use forgekeeper_domain::{
     Timestamp,
-    facts::{ApiFact, Measured, ProgramFact},
+    facts::{ApiFact, ConfigTrouble, Measured, ProgramFact, WorkspaceFact},
     generation::GenerationRecord,
     gpu::GpuView,
     ids::{HostId, ServiceId},
@@ -33,6 +33,8 @@ pub(crate) enum Report {
     Program(ServiceId, Measured<ProgramFact>),
     /// How an API probe ended.
     Api(ServiceId, Measured<ApiFact>),
+    /// What a look at the configuration found.
+    Config(ServiceId, Box<ConfigReport>),
     /// How alive a log is.
     Log(ServiceId, Box<LogMeter>),
     /// A job began, moved or ended.
@@ -49,6 +51,18 @@ pub(crate) enum Report {
     Keyring(bool),
     /// The rules file was read, or a silence ended.
     Rules(RulesStatus),
+}
+
+/// What a look at the configuration of a service found.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ConfigReport {
+    /// Whether its workspace is kept; `None` when it has none.
+    pub workspace: Option<Measured<WorkspaceFact>>,
+    /// What is wrong with its settings; `None` when they could not be read.
+    pub configuration: Option<Measured<Vec<ConfigTrouble>>>,
+    /// Whether what was found before is of the same run of the container: it fades then, and is
+    /// forgotten otherwise.
+    pub same_run: bool,
 }
 
 /// A service's past, from the store.

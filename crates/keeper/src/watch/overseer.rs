@@ -188,6 +188,7 @@ impl Overseer {
                 let kind = self.settings_of(&id).map(|service| kind(service.kind));
                 self.service(id).api(fact, kind);
             }
+            Report::Config(id, report) => self.service(id).config(*report),
             Report::Log(id, meter) => self.service(id).log = Some(*meter),
             Report::Placement(measurement) => {
                 let id = measurement.service.clone();

@@ -169,10 +169,10 @@ pub(crate) async fn run(
 }
 
 /// Id, state and start in milliseconds.
-type RunIdentity = (String, RunState, Option<i64>);
+pub(super) type RunIdentity = (String, RunState, Option<i64>);
 
 /// What identifies one run of a container: asked anew whenever this changes.
-fn run_identity(view: &HostView, container: &str) -> Option<RunIdentity> {
+pub(super) fn run_identity(view: &HostView, container: &str) -> Option<RunIdentity> {
     match view.container_fact(container)?.value {
         ContainerFact::Present(c) => {
             let started = c

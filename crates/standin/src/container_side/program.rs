@@ -109,7 +109,7 @@ pub async fn forge(options: ProgramOptions) -> std::io::Result<()> {
     tasks.spawn(async move {
         loop {
             if asked.any(Fault::ConfigOptionsNulled) {
-                changed.null_checkpoint();
+                changed.careless_request();
             }
             nulled.notified().await;
         }

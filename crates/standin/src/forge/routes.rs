@@ -1,5 +1,6 @@
 //! The route table of a Forge.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -39,7 +40,7 @@ async fn progress(State(forge): App, Query(query): Query<ProgressQuery>) -> Resp
 
 async fn post_options(State(forge): App, headers: HeaderMap, bytes: Bytes) -> Response {
     match request::body(kind(&headers), &bytes) {
-        Ok(map) => forge.post_options(map),
+        Ok(map) => forge.post_options(map, Ipv4Addr::LOCALHOST.into()),
         Err(refusal) => *refusal,
     }
 }

@@ -105,7 +105,7 @@ async fn begin(service: &SiteService, fault: Fault) {
         }
         Fault::ConfigOptionsNulled => {
             if let Some(forge) = forge {
-                forge.null_checkpoint();
+                forge.careless_request();
             }
         }
         Fault::LogReplay => container.spec.log.replay(512),

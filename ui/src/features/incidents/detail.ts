@@ -3,6 +3,7 @@ import { gigabytes } from '../../shared/format';
 import { t, tMaybe } from '../../shared/i18n.svelte';
 import { cardName } from '../placement/names';
 import { isWrong, neighbours, sourceWords } from '../placement/say';
+import { configurationDetail } from './configuration';
 import { numberOf, valueOf } from './evidence';
 
 /** The proof that an incident rests on, while it is believed. */
@@ -89,5 +90,6 @@ export function incidentDetail(
   cards: GpuCard[],
 ): string | null {
   const proved = proofBehind(incident, service);
-  return service && proved ? proofDetail(service, proved, cards) : cardDetail(incident);
+  if (service && proved) return proofDetail(service, proved, cards);
+  return cardDetail(incident) ?? configurationDetail(incident);
 }

@@ -1,8 +1,9 @@
 import type { HostState, Incident } from '../../backend/types';
 import { cardTitle } from '../../shared/cards';
-import { language, t, tMaybe } from '../../shared/i18n.svelte';
+import { t, tMaybe } from '../../shared/i18n.svelte';
 import { cardOfEvidence, shortUuid } from '../placement/names';
 import { valueOf } from './evidence';
+import { listed } from './listed';
 
 /** What an incident is of, as people call it: a card has a better name than its UUID. */
 function subjectOf({ subject }: Incident, hosts: readonly HostState[]): string {
@@ -11,12 +12,6 @@ function subjectOf({ subject }: Incident, hosts: readonly HostState[]): string {
   const card = cards.find(({ latest }) => latest.uuid === subject.id);
   return card ? cardTitle(card.latest) : shortUuid(subject.id);
 }
-
-/** Several services in one sentence: `a, b and c`. */
-const listed = (names: string[]): string =>
-  new Intl.ListFormat(language.locale === 'fr' ? 'fr-FR' : 'en-GB', { type: 'conjunction' }).format(
-    names,
-  );
 
 /** On which card a service computes, and with whom, by the incident's own evidence. */
 function placed(incident: Incident, hosts: readonly HostState[]): string | null {

@@ -242,3 +242,99 @@ fn a_request_is_named_only_when_it_is_the_one() {
         assert_eq!(found.map(|m| m.line.as_str()), *expected, "{name}");
     }
 }
+
+#[test]
+fn a_workspace_is_kept_by_the_mount_that_holds_it() {
+    let made = |env: &[&str], mounts: &[(&str, &str)]| Recipe {
+        env: env.iter().map(|pair| (*pair).to_owned()).collect(),
+        mounts: mounts
+            .iter()
+            .map(|(source, target)| Mount {
+                kind: "bind".to_owned(),
+                source: (*source).to_owned(),
+                target: (*target).to_owned(),
+                writable: true,
+            })
+            .collect(),
+        ..Recipe::default()
+    };
+    const NAMED: &[&str] = &["WORKSPACE=/workspace/"];
+    const SAYS: Option<&str> = Some("/workspace/ is not a mounted volume.");
+    let opt = Some("/opt/stable-diffusion-webui-forge");
+    let mounted = &[("/srv/a", "/workspace")][..];
+    let below = &[("/srv/a", "/workspace/storage")][..];
+    let above = &[("/srv", "/data")][..];
+    let itself = &[("/srv/a", "/opt/stable-diffusion-webui-forge")][..];
+    let far = Some("/data/ws/stable-diffusion-webui-forge");
+    let table = [
+        ("mounted", made(NAMED, mounted), None, None, Some(true)),
+        (
+            "nothing is mounted",
+            made(NAMED, &[]),
+            opt,
+            None,
+            Some(false),
+        ),
+        (
+            "and the log says so",
+            made(NAMED, &[]),
+            opt,
+            SAYS,
+            Some(false),
+        ),
+        (
+            "a folder below it",
+            made(NAMED, below),
+            opt,
+            None,
+            Some(false),
+        ),
+        (
+            "one above it",
+            made(&["WORKSPACE=/data/ws"], above),
+            opt,
+            None,
+            Some(false),
+        ),
+        (
+            "one above it, forced",
+            made(&["WORKSPACE=/data/ws"], above),
+            far,
+            None,
+            Some(true),
+        ),
+        (
+            "the program itself",
+            made(NAMED, itself),
+            opt,
+            SAYS,
+            Some(true),
+        ),
+        (
+            "the image does not see it",
+            made(NAMED, mounted),
+            opt,
+            SAYS,
+            Some(false),
+        ),
+        (
+            "only the log tells",
+            made(&[], &[]),
+            None,
+            SAYS,
+            Some(false),
+        ),
+        ("an image without one", made(&[], &[]), opt, None, None),
+        (
+            "named, but no path",
+            made(&["WORKSPACE="], &[]),
+            opt,
+            None,
+            None,
+        ),
+    ];
+    for (name, recipe, folder, line, expected) in table {
+        let fact = workspace_fact(&recipe, folder, line);
+        assert_eq!(fact.map(|fact| fact.mounted), expected, "{name}");
+    }
+}

@@ -6,8 +6,8 @@ use forgekeeper_domain::{
     Timestamp,
     container::ContainerSnapshot,
     facts::{
-        ApiFact, ContainerFact, ContextLost, EngineFact, Facts, ImageFact, LogFact, Measured,
-        ProgramFact, RecentStarts, SupervisorState,
+        ApiFact, ConfigTrouble, ContainerFact, ContextLost, EngineFact, Facts, ImageFact, LogFact,
+        Measured, ProgramFact, RecentStarts, SupervisorState, WorkspaceFact,
     },
     generation::GenerationRecord,
     gpu::{GpuSourceInfo, GpuView, shares::Remainder},
@@ -26,7 +26,7 @@ use crate::{
     settings::ServiceSettings,
     state::{HostState, SecretPlace},
     sys::kernel,
-    watch::facts::History,
+    watch::facts::{ConfigReport, History},
 };
 
 /// Starts older than this no longer matter for a crash loop.
@@ -85,6 +85,8 @@ pub(super) struct ServiceMemory {
     /// Its placement proofs.
     pub(super) proofs: Proofs,
     image: Option<Measured<ImageFact>>,
+    workspace: Option<Measured<WorkspaceFact>>,
+    configuration: Option<Measured<Vec<ConfigTrouble>>>,
     pub(super) log: Option<LogMeter>,
     deeds: Deeds,
     pub(super) history: History,
@@ -171,6 +173,13 @@ impl ServiceMemory {
         self.api = Some(fact);
     }
 
+    /// Takes what a look at the configuration found.
+    pub(super) fn config(&mut self, report: ConfigReport) {
+        self.workspace = report.workspace;
+        let before = self.configuration.take().filter(|_| report.same_run);
+        self.configuration = report.configuration.or(before);
+    }
+
     /// Takes a finished generation as the newest picture.
     pub(super) fn generation(&mut self, record: GenerationRecord) {
         self.image = Some(image_fact(&record));
@@ -231,6 +240,8 @@ impl ServiceMemory {
             api_configured: service.api.is_some(),
             api: self.api.clone(),
             image: self.image.clone(),
+            workspace: self.workspace.clone(),
+            configuration: self.configuration.clone(),
             public_configured: service.public_url.is_some(),
             usual_start_s: Some(usual_start_s(service, self.history.usual_start_s)),
             log: self.log.as_ref().map(|log| self.log_fact(log, now)),
