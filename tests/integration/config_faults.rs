@@ -175,7 +175,7 @@ async fn settings_that_somebody_applies_and_options_that_are_lent_are_no_inciden
         width: 64,
         height: 64,
         seed: Some(Seed(7)),
-        model: Some("dreamshaper_8".to_owned()),
+        model: Some("dreamshaper_8.safetensors".to_owned()),
         clip_skip: Some(2),
         ..GenerationRequest::default()
     };

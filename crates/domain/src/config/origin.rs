@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CHECKPOINT, ContainerRef, Item, PartDrift, PartId, Snapshot, Source};
+use super::{CHECKPOINT, ContainerRef, Item, PartDrift, PartId, Snapshot, Source, request_of};
 use crate::Timestamp;
 
 /// Who or what changed it.
@@ -172,6 +172,15 @@ impl<'a> Scene<'a> {
             .find(|mark| mark.kind == kind && self.within(mark.at))
     }
 
+    /// The request that wrote a part, when one can be told from the others.
+    fn request(&self, part: PartId) -> Option<String> {
+        let within = |mark: &&LogMark| self.within(mark.at);
+        let marks: Vec<LogMark> = self.facts.marks.iter().filter(within).cloned().collect();
+        let item = self.after.items.iter().find(|item| item.part == part);
+        let written_at = item.and_then(|item| item.state.content()?.modified_at);
+        request_of(&marks, None, written_at).map(|mark| mark.line.clone())
+    }
+
     fn containers(&self) -> Option<(&'a ContainerRef, &'a ContainerRef)> {
         self.before
             .container
@@ -294,8 +303,8 @@ pub const ROWS: &[Row] = &[
     Row {
         origin: Origin::ApiCall,
         rule: |scene, case| {
-            let mark = scene.mark(LogMarkKind::OptionsPosted);
-            (case.is_options() && mark.is_some()).then(|| likely(mark.map(|m| m.line.clone())))
+            let posted = scene.mark(LogMarkKind::OptionsPosted).is_some();
+            (case.is_options() && posted).then(|| likely(scene.request(case.part)))
         },
     },
     Row {

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use forgekeeper_domain::{
+    Timestamp,
     action::ActionPlan,
     config::{
         ContainerRef, Drift, FORMAT, ItemState, LogMark, LogMarkKind, OriginFacts, PartId, Reason,
@@ -50,6 +51,9 @@ const LOG_DEADLINE: Duration = Duration::from_secs(5);
 const MAX_MARKS: u32 = 200;
 /// Generations that are looked at for whether options were lent.
 const GENERATIONS: u32 = 200;
+
+/// Options are lent and put back around a generation, by so much before and after it.
+const LENDING_SLACK: SignedDuration = SignedDuration::from_secs(2);
 
 /// A snapshot with its id.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -165,7 +169,9 @@ impl KeeperHandle {
         let others = settings
             .services
             .iter()
-            .filter(|other| other.host == watch.settings.host && other.id != watch.settings.id);
+            .filter(|other| other.host == watch.settings.host && other.id != watch.settings.id)
+            // Programs of two kinds have different files in one workspace.
+            .filter(|other| other.kind == watch.settings.kind);
         let mut found = Vec::new();
         for other in others {
             let Some(name) = watch.host.real_name(&other.container) else {
@@ -348,19 +354,29 @@ impl KeeperHandle {
     async fn origin_facts(&self, before: &Snapshot, after: &Snapshot) -> OriginFacts {
         let searching = self.marks(before, after);
         let marks = tokio::time::timeout(LOG_DEADLINE, searching).await;
+        let mut marks = marks.unwrap_or_default();
         let records = self.inner.store.generations(GENERATIONS).await;
-        let lent = |record: &GenerationRecord| {
-            record.service == after.service
-                && sets_options(record)
-                && [before.taken_at, after.taken_at].iter().any(|at| {
-                    let ended =
-                        record.started_at + SignedDuration::from_millis(record.took_ms.into());
-                    (record.started_at..=ended).contains(at)
-                })
+        let lent: Vec<[Timestamp; 2]> = records
+            .unwrap_or_default()
+            .iter()
+            .filter(|record| record.service == after.service && sets_options(record))
+            .map(|record| {
+                let took = SignedDuration::from_millis(record.took_ms.into());
+                [record.started_at, record.started_at + took]
+            })
+            .collect();
+        let during = |at: Timestamp, slack: SignedDuration| {
+            let covers = |[from, to]: &[Timestamp; 2]| (*from - slack..=*to + slack).contains(&at);
+            lent.iter().any(covers)
         };
+        // The requests by which options are lent and put back are nobody else's.
+        marks.retain(|mark| {
+            mark.kind != LogMarkKind::OptionsPosted || !during(mark.at, LENDING_SLACK)
+        });
         OriginFacts {
-            ours: records.is_ok_and(|all| all.iter().any(lent)),
-            marks: marks.unwrap_or_default(),
+            ours: during(before.taken_at, SignedDuration::ZERO)
+                || during(after.taken_at, SignedDuration::ZERO),
+            marks,
         }
     }
 

@@ -235,7 +235,9 @@ impl Watcher<'_> {
         match self.look().await {
             Some(Ok(look)) => self.judge(look, at).await,
             Some(Err(miss)) => self.not_read(miss),
-            None => tracing::warn!(service = %settings.id, "its configuration is not read in time"),
+            None => {
+                tracing::debug!(service = %settings.id, "its configuration is not read in time")
+            }
         }
     }
 
