@@ -1,8 +1,10 @@
 //! The configuration of a service: what belongs to a snapshot, what changed between two, by whom,
 //! and which snapshots are kept.
 
+mod digest;
 mod drift;
 mod git;
+mod look;
 mod origin;
 mod parts;
 mod places;
@@ -13,14 +15,17 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 mod trouble;
+mod text_diff;
 mod values;
 mod words;
 
+pub use digest::{DriftDigest, MAX_NAMED, NamedChange, OriginCount, UnknownPart};
 pub use drift::{
     Bytes, Change, Drift, Finding, MAX_CHANGES, MAX_VALUE_CHARS, PartDrift, Side, Uncomparable,
     drift,
 };
 pub use git::{Checkout, Head, checkouts_json, head, packed_commit};
+pub use look::{MAX_CHARS, MAX_LINE_CHARS, MAX_LINES, PartText, look};
 pub use origin::{Attribution, Certainty, LogMark, LogMarkKind, Origin, OriginFacts, ROWS};
 pub use parts::{Format, PARTS, Part, PartId, Source, parts_of};
 pub use places::{
@@ -38,5 +43,6 @@ pub use snapshot::{ContainerRef, Content, FORMAT, Item, ItemState, Reason, Snaps
 pub use trouble::{
     CHECKPOINT, Lost, LostKey, MAX_LOST, SettingsScene, checkpoint, request_of, troubles,
 };
+pub use text_diff::{DiffLine, LineSide, MAX_COMPARED, TextDiff, text_diff};
 pub use values::{Reading, Values, holds_secret, read};
 pub use words::{describe, key_text};

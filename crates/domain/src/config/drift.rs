@@ -176,16 +176,9 @@ impl Drift {
 
     /// Whether it is not known of something that such a service has.
     pub fn unknown(&self) -> bool {
-        self.parts.iter().any(|part| {
-            let named = !matches!(
-                part.finding,
-                Finding::NotRead {
-                    why: Unread::NoPlace,
-                    ..
-                }
-            );
-            part.unknown() && (named || part.part.part().in_workspace())
-        })
+        self.parts
+            .iter()
+            .any(|part| part.unknown() && part.expected())
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
 mod restore;
 mod retention;
 mod trouble;
+mod shown;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + second).unwrap()

@@ -8,7 +8,7 @@ use super::Format;
 use crate::logs::prepare;
 
 /// Deepest nesting that is taken apart; what lies deeper is one value.
-const MAX_DEPTH: usize = 32;
+pub(super) const MAX_DEPTH: usize = 32;
 /// What stands in place of a secret.
 pub(super) const MASK: &str = "***";
 /// Words in the name of a key whose text is a secret.
@@ -114,7 +114,7 @@ pub(super) fn same(a: &Value, b: &Value) -> bool {
 }
 
 /// Whether the text under this key is a secret by the key's name.
-fn secret_name(key: &[String]) -> bool {
+pub(super) fn secret_name(key: &[String]) -> bool {
     key.last().is_some_and(|name| {
         let name = name.to_ascii_lowercase();
         SECRET_WORDS.iter().any(|word| name.contains(word))
