@@ -9,7 +9,7 @@ use tauri_specta::Event as _;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::{
-    ipc::events::{IncidentClosed, IncidentOpened, StateChanged},
+    ipc::events::{IncidentClosed, IncidentOpened, SnapshotsChanged, StateChanged},
     session::Session,
 };
 
@@ -33,7 +33,7 @@ pub(crate) fn start(app: AppHandle, session: Arc<Session>) {
                 Some(Ok(keeper)) => tokio::select! {
                     changed = changed => changed.is_ok(),
                     () = snapshots(&app, &keeper, &session) => false,
-                    () = incidents(&app, &keeper) => false,
+                    () = announcements(&app, &keeper) => false,
                 },
                 _ => changed.await.is_ok(),
             };
@@ -71,7 +71,7 @@ async fn snapshots(app: &AppHandle, keeper: &KeeperHandle, session: &Session) {
     }
 }
 
-async fn incidents(app: &AppHandle, keeper: &KeeperHandle) {
+async fn announcements(app: &AppHandle, keeper: &KeeperHandle) {
     let mut events = keeper.events();
     loop {
         match events.recv().await {
@@ -81,7 +81,10 @@ async fn incidents(app: &AppHandle, keeper: &KeeperHandle) {
             Ok(KeeperEvent::IncidentClosed(incident)) => {
                 emit("incident", IncidentClosed(incident).emit(app));
             }
-            // Snapshots travel on their own; what was missed is in the next one.
+            Ok(KeeperEvent::SnapshotsChanged(service)) => {
+                emit("snapshots", SnapshotsChanged(service).emit(app));
+            }
+            // States travel on their own; what was missed is in the next one.
             Ok(KeeperEvent::State(_) | KeeperEvent::Job(_) | KeeperEvent::Noted(..))
             | Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => std::future::pending::<()>().await,

@@ -13,6 +13,7 @@ mod logs;
 mod restores;
 mod rules;
 mod settings;
+mod snapshots;
 mod window;
 mod workflows;
 
@@ -82,6 +83,16 @@ pub fn builder() -> Builder<tauri::Wry> {
             rules::rules_silence,
             rules::rules_unsilence,
             rules::rules_from_line,
+            snapshots::snapshot_list,
+            snapshots::snapshot_digest,
+            snapshots::snapshot_show,
+            snapshots::snapshot_drift,
+            snapshots::snapshot_text,
+            snapshots::snapshot_text_diff,
+            snapshots::snapshot_verify,
+            snapshots::snapshot_take,
+            snapshots::snapshot_pin,
+            snapshots::snapshot_remove,
             settings::discover,
             settings::services_adopt,
             settings::settings_get,
@@ -101,6 +112,7 @@ pub fn builder() -> Builder<tauri::Wry> {
             events::StateChanged,
             events::IncidentOpened,
             events::IncidentClosed,
+            events::SnapshotsChanged,
         ])
 }
 

@@ -19,4 +19,6 @@ pub enum KeeperEvent {
     IncidentClosed(Incident),
     /// Something changed on a service without being a problem; for the journal.
     Noted(ServiceId, Note),
+    /// A snapshot of a service's configuration was taken, removed or pinned.
+    SnapshotsChanged(ServiceId),
 }

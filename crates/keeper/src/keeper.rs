@@ -53,6 +53,9 @@ mod workflows;
 
 pub use crate::sys::paths::{PRESETS_FILE, Paths, RULES_FILE, WORKFLOWS_FOLDER};
 pub use config::{ItemCheck, RestoreView, SnapshotCheck, SnapshotView};
+pub use config::{
+    DamagedSnapshot, ItemCheck, SnapshotCheck, SnapshotEntry, SnapshotPage, SnapshotView,
+};
 pub use handle::KeeperHandle;
 pub use log_groups::LogGroups;
 pub use log_save::{LogSave, LogToSave};

@@ -1,6 +1,6 @@
 //! What the window is told without asking.
 
-use forgekeeper_domain::incident::Incident;
+use forgekeeper_domain::{ids::ServiceId, incident::Incident};
 use forgekeeper_keeper::state::KeeperState;
 use serde::Serialize;
 
@@ -15,3 +15,7 @@ pub(crate) struct IncidentOpened(pub(crate) Incident);
 /// An incident was proved gone.
 #[derive(Debug, Clone, Serialize, specta::Type, tauri_specta::Event)]
 pub(crate) struct IncidentClosed(pub(crate) Incident);
+
+/// A snapshot of a service's configuration was taken, removed or pinned.
+#[derive(Debug, Clone, Serialize, specta::Type, tauri_specta::Event)]
+pub(crate) struct SnapshotsChanged(pub(crate) ServiceId);

@@ -6,8 +6,8 @@ use forgekeeper_domain::{
     Timestamp,
     action::ActionPlan,
     config::{
-        ContainerRef, Drift, FORMAT, ItemState, LogMark, LogMarkKind, OriginFacts, PartId, Reason,
-        Recipe, Snapshot, Unread, drift, workspace_of,
+        ContainerRef, Content, Drift, FORMAT, ItemState, LogMark, LogMarkKind, OriginFacts, PartId,
+        Reason, Recipe, Snapshot, Unread, drift, workspace_of,
     },
     error::{ErrorCode, ErrorInfo},
     generation::GenerationRecord,
@@ -38,6 +38,9 @@ mod keeping;
 mod restoring;
 
 pub use restoring::RestoreView;
+mod shown;
+
+pub use shown::{DamagedSnapshot, SnapshotEntry, SnapshotPage};
 
 /// How long a snapshot may take that nobody waits for, or somebody who asked for it.
 const UNHURRIED: Duration = Duration::from_mins(1);
@@ -133,6 +136,7 @@ impl KeeperHandle {
         if reason != Reason::BeforeAction {
             self.trim(service).await;
         }
+        self.snapshots_changed(service);
         Ok(SnapshotView { id, snapshot })
     }
 
@@ -334,12 +338,14 @@ impl KeeperHandle {
         } else {
             ([second, first], [b, a])
         };
-        let contents = [&before, &after].into_iter().flat_map(|snapshot| {
-            let items = snapshot.items.iter();
-            items.filter_map(|item| item.state.content().cloned())
-        });
-        let bytes = vaults.bytes(contents.collect()).await?;
-        let facts = self.origin_facts(&before, &after).await;
+        let contents = differing(&before, &after);
+        // Where nothing differs there is nothing to explain.
+        let facts = if contents.is_empty() {
+            OriginFacts::default()
+        } else {
+            self.origin_facts(&before, &after).await
+        };
+        let bytes = vaults.bytes(contents).await?;
         // Comparing megabytes holds nobody else up.
         let [first, second] = ids.map(Clone::clone);
         let compared = tokio::task::spawn_blocking(move || {
@@ -430,18 +436,39 @@ impl KeeperHandle {
 
     /// Removes a snapshot, whole or damaged, and the bytes that no other one names.
     pub async fn remove_snapshot(&self, id: &SnapshotId) -> Result<(), ErrorInfo> {
+        let whose = self.inner.config.get(id).await.map(|found| found.service);
         if self.inner.config.remove(vec![id.clone()]).await? == 0 {
             let text = format!("there is no snapshot `{id}`");
             return Err(ErrorInfo::new(ErrorCode::BadRequest, text));
+        }
+        if let Ok(service) = whose {
+            self.snapshots_changed(&service);
         }
         Ok(())
     }
 
     /// Wants a snapshot to stay whatever its age, or no longer.
     pub async fn pin_snapshot(&self, id: &SnapshotId, stays: bool) -> Result<(), ErrorInfo> {
-        self.inner.config.get(id).await?;
-        self.inner.config.pin(id, stays).await
+        let service = self.inner.config.get(id).await?.service;
+        self.inner.config.pin(id, stays).await?;
+        self.snapshots_changed(&service);
+        Ok(())
     }
+}
+
+/// What one of two snapshots holds and the other does not.
+fn differing(before: &Snapshot, after: &Snapshot) -> Vec<Content> {
+    let contents = |snapshot: &Snapshot| {
+        let items = snapshot.items.iter();
+        let contents = items.filter_map(|item| item.state.content().cloned());
+        contents.collect::<Vec<_>>()
+    };
+    let (old, new) = (contents(before), contents(after));
+    let lone = |of: &[Content], other: &[Content]| {
+        let there = |one: &&Content| !other.iter().any(|o| o.address == one.address);
+        of.iter().filter(there).cloned().collect::<Vec<_>>()
+    };
+    [lone(&old, &new), lone(&new, &old)].concat()
 }
 
 fn is_late(state: &ItemState) -> bool {
