@@ -8,10 +8,10 @@ import { defineConfig } from 'vitest/config';
 // `--mode fake` swaps the real keeper for a living fake; the constant lets the bundler drop
 // the fake from every other build.
 const ALWAYS_NEEDED =
-  /node_modules\/(svelte|esm-env|clsx|@tauri-apps)\/|\/src\/(state|backend)\/(?!fake|tauri-bench)|\/src\/shared\/(format|i18n)/;
+  /node_modules\/(svelte|esm-env|clsx|@tauri-apps)\/|\/src\/(state|backend)\/(?!fake|tauri-(?:bench|guard))|\/src\/shared\/(format|i18n)/;
 
-/** Messages that only the test bench shows: they come with it, and the first frame goes without. */
-const LATE_WORDS = /^(bench|gallery|generation|golden|verdict)\./;
+/** Messages that only the test bench or the configuration shows: the first frame goes without. */
+const LATE_WORDS = /^(bench|gallery|generation|golden|guard|verdict)\./;
 
 /**
  * Hands out the messages of a language in two parts, `fr.json?early` and `fr.json?late`, as the modules

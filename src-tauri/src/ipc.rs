@@ -21,10 +21,15 @@ mod workflows;
 #[expect(clippy::cast_possible_truncation, reason = "a few megabytes")]
 const WORKFLOW_BYTES: u32 = forgekeeper_domain::generation::workflow::MAX_BYTES as u32;
 
+/// Characters of a changed value that are shown.
+#[expect(clippy::cast_possible_truncation, reason = "a few hundred")]
+const VALUE_CHARS: u32 = forgekeeper_domain::config::MAX_VALUE_CHARS as u32;
+
 /// Every command and event.
 pub fn builder() -> Builder<tauri::Wry> {
     Builder::<tauri::Wry>::new()
         .constant("PRESETS", forgekeeper_domain::generation::PRESETS)
+        .constant("VALUE_CHARS", VALUE_CHARS)
         .constant("WORKFLOW_BYTES", WORKFLOW_BYTES)
         .commands(collect_commands![
             actions::keeper_state,

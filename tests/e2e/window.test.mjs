@@ -11,7 +11,7 @@ import { Window } from './driver.mjs';
 
 const BINARY = process.env.FORGEKEEPER_BIN;
 const PICTURES = fileURLToPath(new URL('../../docs/screenshots/', import.meta.url));
-const PAGES = ['overview', 'gpus', 'logs', 'bench', 'settings'];
+const PAGES = ['overview', 'gpus', 'logs', 'bench', 'configuration', 'settings'];
 const SERVICES = ['myia', 'myia-turbo'];
 
 const go = async (window, page) => {
@@ -159,7 +159,7 @@ describe('the window on the demo host', () => {
       await go(window, page);
       // A key without words would be shown as itself.
       const text = await window.script('return document.body.innerText');
-      assert.doesNotMatch(text, /\b(nav|bench|gpus|placement|logs|settings|lane|cause|error)\.[a-z_]+\b/);
+      assert.doesNotMatch(text, /\b(nav|bench|guard|gpus|placement|logs|settings|lane|cause|error)\.[a-z_]+\b/);
     }
     await go(window, 'settings');
     await choose(window, 'settings-language', 'en');

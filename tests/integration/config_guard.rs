@@ -4,7 +4,9 @@ use std::fs;
 
 use forgekeeper_domain::{
     action::{Action, RestartTarget},
-    config::{Certainty, Drift, Finding, ItemState, Origin, PartDrift, PartId, Reason, Snapshot},
+    config::{
+        Certainty, Drift, ItemState, Origin, PartDrift, PartFinding, PartId, Reason, Snapshot,
+    },
     job::JobPhase,
 };
 use forgekeeper_keeper::{
@@ -164,7 +166,7 @@ async fn settings_lost_in_a_crash_are_laid_to_it() {
     let after = take(&kept, "myia").await;
     let drift = diff(&kept, &before, &after).await;
     let config = part(&drift, PartId::ForgeConfig);
-    assert_eq!(config.finding, Finding::Vanished);
+    assert_eq!(config.finding, PartFinding::Vanished);
     let origin = config.origin.as_ref().expect("an origin");
     assert_eq!(
         (origin.by, origin.certainty),

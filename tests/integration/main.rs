@@ -11,6 +11,7 @@ mod cli_json;
 mod config_faults;
 mod config_guard;
 mod config_guard_engine;
+mod config_page;
 mod docker_engine;
 mod docker_faults;
 mod docker_foreign;

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 
 import { launch, open } from './browser.js';
 import { BENCH } from './scenes-bench.js';
+import { CONFIG } from './scenes-config.js';
 import { serve } from './serve.js';
 
 const out = process.argv.includes('--out')
@@ -218,6 +219,7 @@ const SCENES = [
     },
   ],
   ...BENCH,
+  ...CONFIG,
   ['settings', '', go('settings')],
   [
     'settings-edit',

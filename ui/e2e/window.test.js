@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 import { stage, standsStill, violations } from './story.js';
 
-const PAGES = ['overview', 'gpus', 'logs', 'bench', 'settings'];
+const PAGES = ['overview', 'gpus', 'logs', 'bench', 'configuration', 'settings'];
 const story = stage();
 
 /** A reading once it has stopped changing: a wheel is answered a frame or more after it was turned. */

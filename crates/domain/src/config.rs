@@ -21,7 +21,7 @@ mod words;
 
 pub use digest::{DriftDigest, MAX_NAMED, NamedChange, OriginCount, UnknownPart};
 pub use drift::{
-    Bytes, Change, Drift, Finding, MAX_CHANGES, MAX_VALUE_CHARS, PartDrift, Side, Uncomparable,
+    Bytes, Change, Drift, MAX_CHANGES, MAX_VALUE_CHARS, PartDrift, PartFinding, Side, Uncomparable,
     drift,
 };
 pub use git::{Checkout, Head, checkouts_json, head, packed_commit};

@@ -1,3 +1,4 @@
+import type { Guard } from './guard';
 import type {
   Action,
   ActionPlan,
@@ -103,6 +104,8 @@ export interface KeeperListener {
   state(state: KeeperState): void;
   incidentOpened(incident: Incident): void;
   incidentClosed(incident: Incident): void;
+  /** Snapshots of a service's configuration were taken, removed or pinned. */
+  snapshotsChanged(service: string): void;
 }
 
 /**
@@ -253,6 +256,9 @@ export interface Backend {
   silence(id: string, until: string): Promise<void>;
   unsilence(id: string): Promise<void>;
   ruleFromLine(text: string, language: RuleLanguage): Promise<RuleDraft>;
+
+  /** Snapshots of the services' configuration; loaded with the first question. */
+  guard(): Promise<Guard>;
 
   discover(): Promise<DiscoveryReport>;
   adopt(candidates: Candidate[]): Promise<void>;

@@ -5,6 +5,8 @@ import { cancelGeneration } from './fake/generation';
 import { actionJob } from './fake/jobs';
 import type { FakeOptions } from './fake/life';
 import { FakeRestore } from './fake/restore';
+import { FakeGolden } from './fake/golden';
+import { FakeGuard } from './fake/guard';
 import { plan } from './fake/plan';
 import { countGroups } from './fake/groups';
 import { settingsOf } from './fake/site';
@@ -26,6 +28,13 @@ const DISK = 'forgekeeper.fake.preferences';
 export class FakeBackend extends FakeRestore implements Backend {
   private readonly storage: Storage | null;
   private preferences: Partial<Preferences> = {};
+  private readonly guarding = new FakeGuard({
+    faults: this.faults,
+    calls: this.calls,
+    now: () => this.now,
+    check: (service) => void this.find(service),
+    changed: (service) => this.listeners.forEach((one) => one.snapshotsChanged(service)),
+  });
 
   constructor(options: FakeOptions = {}) {
     super(options);
@@ -154,6 +163,10 @@ export class FakeBackend extends FakeRestore implements Backend {
 
   async ruleFromLine(...[text, language]: Parameters<Backend['ruleFromLine']>) {
     return this.own.fromLine(text, language);
+  }
+
+  async guard() {
+    return this.guarding;
   }
 
   async discover() {

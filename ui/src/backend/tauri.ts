@@ -71,6 +71,7 @@ export function tauriBackend(): Backend {
         events.stateChanged.listen((event) => listener.state(event.payload as never)),
         events.incidentOpened.listen((event) => listener.incidentOpened(event.payload)),
         events.incidentClosed.listen((event) => listener.incidentClosed(event.payload)),
+        events.snapshotsChanged.listen((event) => listener.snapshotsChanged(event.payload)),
       ]);
       return () => releases.forEach((release) => release());
     },
@@ -156,6 +157,8 @@ export function tauriBackend(): Backend {
     silence: (id, until) => done(commands.rulesSilence(id, until)),
     unsilence: (id) => done(commands.rulesUnsilence(id)),
     ruleFromLine: (text, language) => given(commands.rulesFromLine(text, language)),
+
+    guard: async () => (await import('./tauri-guard')).tauriGuard,
 
     discover: () => given(commands.discover()),
     adopt: (candidates) => done(commands.servicesAdopt(candidates)),

@@ -8,6 +8,7 @@ import type { GenerationVerdict } from './bench-types';
 import type * as wire from './bindings.gen';
 
 export type * from './bench-types';
+export type * from './guard-types';
 
 export type Status = wire.Status;
 export type Rung = wire.Rung;

@@ -46,6 +46,15 @@ export const PAGES: readonly PageEntry[] = [
     },
   },
   {
+    id: 'configuration',
+    title: 'nav.configuration',
+    icon: 'M8 1.5l5.5 2v4c0 3.5-2.3 5.9-5.5 7-3.2-1.1-5.5-3.5-5.5-7v-4zM5.5 8l2 2 3-3.5',
+    load: async () => {
+      const [page] = await Promise.all([import('./configuration/Page.svelte'), language.whole()]);
+      return page;
+    },
+  },
+  {
     id: 'settings',
     title: 'nav.settings',
     icon: 'M2 5h6m4 0h2M10 3v4M2 11h2m4 0h6M6 9v4',

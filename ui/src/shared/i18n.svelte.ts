@@ -10,7 +10,7 @@ type Words = Partial<Record<MessageKey, Message>>;
 type Part = 'early' | 'late';
 /**
  * Only the words of the language in use are loaded; those of the other one when it is chosen, and
- * those of the test bench with its page (`vite.config.ts` parts them).
+ * those of some pages with the first of them (`vite.config.ts` parts them).
  */
 const LOAD: Record<Locale, Record<Part, () => Promise<{ default: Words }>>> = {
   en: {

@@ -21,7 +21,7 @@ const SLACK_MS = 60;
 
 const KEY = Symbol('forgekeeper');
 
-export type PageId = 'overview' | 'gpus' | 'logs' | 'bench' | 'settings';
+export type PageId = 'overview' | 'gpus' | 'logs' | 'bench' | 'configuration' | 'settings';
 
 /** Where in a log something happened. */
 export interface LogAim {
@@ -76,6 +76,10 @@ export class App {
   /** Ended jobs that the reader has put away. */
   readonly dismissed = new SvelteSet<string>();
   onincident: (incident: Incident, opened: boolean) => void = () => undefined;
+  /** Told of a service whose snapshots are others now; there from when their page is first shown. */
+  onsnapshots: (service: string) => void = () => undefined;
+  /** Service chosen on the Configuration page. */
+  guarded = $state<string | null>(null);
   lastHeard = Date.now();
 
   /** Fulfilled once the first snapshot was answered or refused. */
@@ -152,6 +156,7 @@ export class App {
         state: (state) => this.hear(state),
         incidentOpened: (incident) => this.onincident(incident, true),
         incidentClosed: (incident) => this.onincident(incident, false),
+        snapshotsChanged: (service) => this.onsnapshots(service),
       });
       if (this.started) this.release = release;
       else release();

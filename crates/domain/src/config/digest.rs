@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Attribution, Certainty, Drift, Finding, Origin, PartDrift, PartId};
+use super::{Attribution, Certainty, Drift, Origin, PartDrift, PartFinding, PartId};
 use crate::ids::SnapshotId;
 
 /// Keys that are named; what is beyond is counted.
@@ -140,7 +140,7 @@ impl PartDrift {
     pub fn expected(&self) -> bool {
         let nowhere = matches!(
             self.finding,
-            Finding::NotRead {
+            PartFinding::NotRead {
                 why: super::Unread::NoPlace,
                 ..
             }

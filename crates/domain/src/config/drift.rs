@@ -54,7 +54,7 @@ pub enum Side {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(tag = "finding", rename_all = "snake_case")]
-pub enum Finding {
+pub enum PartFinding {
     /// Values differ.
     Changed,
     /// The bytes differ, the values do not: line ends, a byte order mark, the order of keys.
@@ -116,7 +116,7 @@ pub struct PartDrift {
     pub path: String,
     /// What was found.
     #[serde(flatten)]
-    pub finding: Finding,
+    pub finding: PartFinding,
     /// Values that changed.
     pub changes: Vec<Change>,
     /// So many more.
@@ -133,7 +133,9 @@ impl PartDrift {
     pub fn changed(&self) -> bool {
         !matches!(
             self.finding,
-            Finding::NotRead { .. } | Finding::NotComparable { .. } | Finding::SameValues
+            PartFinding::NotRead { .. }
+                | PartFinding::NotComparable { .. }
+                | PartFinding::SameValues
         )
     }
 
@@ -141,7 +143,7 @@ impl PartDrift {
     pub fn unknown(&self) -> bool {
         matches!(
             self.finding,
-            Finding::NotRead { .. } | Finding::NotComparable { .. }
+            PartFinding::NotRead { .. } | PartFinding::NotComparable { .. }
         )
     }
 }
@@ -249,7 +251,7 @@ fn compare(
     let mut found = PartDrift {
         part: pair.part,
         path: path.unwrap_or_default(),
-        finding: Finding::Changed,
+        finding: PartFinding::Changed,
         changes: Vec::new(),
         more: 0,
         written_at: None,
@@ -268,7 +270,7 @@ fn compare(
     for (side, state) in [(Side::Before, &before), (Side::After, &after)] {
         if let ItemState::NotReadable { why, words } = state {
             let (why, words) = (*why, words.clone());
-            found.finding = Finding::NotRead { side, why, words };
+            found.finding = PartFinding::NotRead { side, why, words };
             return Some(found);
         }
     }
@@ -276,8 +278,8 @@ fn compare(
     match (before.content(), after.content()) {
         (None, None) => return None,
         (Some(a), Some(b)) if a.address == b.address => return None,
-        (None, Some(_)) => found.finding = Finding::Appeared,
-        (Some(_), None) => found.finding = Finding::Vanished,
+        (None, Some(_)) => found.finding = PartFinding::Appeared,
+        (Some(_), None) => found.finding = PartFinding::Vanished,
         (Some(a), Some(b)) => {
             if !between(&mut found, [a, b], scene, bytes) {
                 return None;
@@ -307,7 +309,7 @@ fn between(
                     Some(Err(why)) => *why,
                     _ => Uncomparable::Missing,
                 };
-                found.finding = Finding::NotComparable { side, why };
+                found.finding = PartFinding::NotComparable { side, why };
                 return true;
             }
         }
@@ -325,7 +327,7 @@ fn between(
                 Reading::Unreadable(words) => Some(words),
                 Reading::Keys(_) | Reading::Lines(_) => None,
             };
-            found.finding = Finding::Bytes {
+            found.finding = PartFinding::Bytes {
                 before: problem(before),
                 after: problem(after),
             };
@@ -370,7 +372,7 @@ fn by_keys(found: &mut PartDrift, old: &Values, new: &Values, scene: &Scene<'_>)
         );
     }
     if found.changes.is_empty() {
-        found.finding = Finding::SameValues;
+        found.finding = PartFinding::SameValues;
     }
 }
 
@@ -432,9 +434,9 @@ fn by_lines(found: &mut PartDrift, old: &[String], new: &[String], scene: &Scene
     }
     if found.changes.is_empty() {
         found.finding = if old == new {
-            Finding::SameValues
+            PartFinding::SameValues
         } else {
-            Finding::Moved
+            PartFinding::Moved
         };
     }
 }

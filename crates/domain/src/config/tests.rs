@@ -109,7 +109,7 @@ impl Both {
         changes.map(|c| (c.key.join("/"), c.old, c.new)).collect()
     }
 
-    fn finding(&self) -> Option<Finding> {
+    fn finding(&self) -> Option<PartFinding> {
         self.drift()
             .parts
             .into_iter()
@@ -196,11 +196,11 @@ fn other_bytes_with_the_same_values_are_no_change() {
         (PartId::EnvFile, b"A=1\nB=2\n", b"# why\r\nB=2\r\nA=1\r\n"),
     ] {
         let both = Both::of(part, old, new);
-        assert_eq!(both.finding(), Some(Finding::SameValues), "{part:?}");
+        assert_eq!(both.finding(), Some(PartFinding::SameValues), "{part:?}");
         assert!(!both.drift().changed(), "{part:?}");
     }
     let moved = Both::of(PartId::ComfyPaths, b"a: 1\nb: 2\n", b"b: 2\na: 1\n");
-    assert_eq!(moved.finding(), Some(Finding::Moved));
+    assert_eq!(moved.finding(), Some(PartFinding::Moved));
     assert!(moved.drift().changed());
 }
 
@@ -208,7 +208,7 @@ fn other_bytes_with_the_same_values_are_no_change() {
 fn what_is_no_json_is_compared_by_its_bytes_and_that_is_said() {
     let half = &br#"{"sd_model_checkpoint": "a", "outdir_gr"#[..];
     let both = Both::of(PartId::ForgeConfig, br#"{"a":1}"#, half);
-    let Some(Finding::Bytes { before, after }) = both.finding() else {
+    let Some(PartFinding::Bytes { before, after }) = both.finding() else {
         panic!("{:?}", both.finding());
     };
     assert_eq!(before, None);
@@ -218,7 +218,7 @@ fn what_is_no_json_is_compared_by_its_bytes_and_that_is_said() {
     let no_text = Both::of(PartId::ForgeConfig, b"\xff\xfe{", half);
     assert!(matches!(
         no_text.finding(),
-        Some(Finding::Bytes {
+        Some(PartFinding::Bytes {
             before: Some(_),
             after: Some(_)
         })
@@ -252,9 +252,9 @@ fn lines_are_paired_by_their_beginning() {
 #[test]
 fn absent_and_not_readable_are_two_things() {
     let appeared = Both::new().with(PartId::ForgeUiConfig, None, Some(b"{}"));
-    assert_eq!(appeared.finding(), Some(Finding::Appeared));
+    assert_eq!(appeared.finding(), Some(PartFinding::Appeared));
     let vanished = Both::new().with(PartId::ForgeUiConfig, Some(b"{}"), None);
-    assert_eq!(vanished.finding(), Some(Finding::Vanished));
+    assert_eq!(vanished.finding(), Some(PartFinding::Vanished));
     let neither = Both::new().with(PartId::ForgeUiConfig, None, None);
     assert_eq!(
         (neither.drift().parts.len(), neither.drift().unchanged),
@@ -280,7 +280,7 @@ fn absent_and_not_readable_are_two_things() {
     damaged.bytes.insert(address, Err(Uncomparable::Damaged));
     assert_eq!(
         damaged.finding(),
-        Some(Finding::NotComparable {
+        Some(PartFinding::NotComparable {
             side: Side::After,
             why: Uncomparable::Damaged
         })

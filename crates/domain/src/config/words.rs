@@ -1,6 +1,6 @@
 //! Changes in words, in English: for the command line, the journal and reports.
 
-use super::{Certainty, Change, Finding, Origin, PartDrift, Side, Uncomparable};
+use super::{Certainty, Change, Origin, PartDrift, PartFinding, Side, Uncomparable};
 
 /// A key as it is shown.
 pub fn key_text(key: &[String]) -> String {
@@ -18,10 +18,10 @@ pub fn describe(part: &PartDrift) -> Vec<String> {
         Side::After => "younger",
     };
     let head = match &part.finding {
-        Finding::Changed => None,
-        Finding::SameValues => Some("other bytes, the same values".to_owned()),
-        Finding::Moved => Some("the same lines in another order".to_owned()),
-        Finding::Bytes { before, after } => {
+        PartFinding::Changed => None,
+        PartFinding::SameValues => Some("other bytes, the same values".to_owned()),
+        PartFinding::Moved => Some("the same lines in another order".to_owned()),
+        PartFinding::Bytes { before, after } => {
             let mut problems = Vec::new();
             for (name, problem) in [("before", before), ("after", after)] {
                 problems.extend(problem.as_ref().map(|words| format!("{name}: {words}")));
@@ -31,15 +31,15 @@ pub fn describe(part: &PartDrift) -> Vec<String> {
                 problems.join("; ")
             ))
         }
-        Finding::Appeared => Some("new".to_owned()),
-        Finding::Vanished => Some("gone".to_owned()),
-        Finding::NotRead {
+        PartFinding::Appeared => Some("new".to_owned()),
+        PartFinding::Vanished => Some("gone".to_owned()),
+        PartFinding::NotRead {
             side: which, words, ..
         } => Some(format!(
             "not known: not readable for the {} snapshot ({words})",
             side(*which)
         )),
-        Finding::NotComparable { side: which, why } => Some(format!(
+        PartFinding::NotComparable { side: which, why } => Some(format!(
             "not known: the {} snapshot's bytes {}",
             side(*which),
             match why {

@@ -1,0 +1,30 @@
+import type {
+  Drift,
+  DriftDigest,
+  PartId,
+  PartText,
+  SnapshotCheck,
+  SnapshotPage,
+  SnapshotView,
+  TextDiff,
+} from './types';
+
+/** The configuration guard: what the Configuration page asks for. Every method may reject. */
+export interface Guard {
+  /** Snapshots of a service older than one of them, or the newest; `most` of them. */
+  list(service: string, before: string | null, most: number): Promise<SnapshotPage>;
+  /** What changed between two snapshots, in few words. */
+  digest(before: string, after: string): Promise<DriftDigest>;
+  /** The same key by key. */
+  drift(before: string, after: string): Promise<Drift>;
+  show(id: string): Promise<SnapshotView>;
+  /** A part as text, within limits and without its secrets. */
+  text(id: string, part: PartId, path: string): Promise<PartText>;
+  /** A part of two snapshots, line by line. */
+  textDiff(before: string, after: string, part: PartId, path: string): Promise<TextDiff>;
+  /** Reads everything that a snapshot keeps, and says what is not as it was. */
+  verify(id: string): Promise<SnapshotCheck>;
+  take(service: string): Promise<SnapshotView>;
+  pin(id: string, stays: boolean): Promise<void>;
+  remove(id: string): Promise<void>;
+}
