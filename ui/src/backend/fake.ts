@@ -5,7 +5,6 @@ import { cancelGeneration } from './fake/generation';
 import { actionJob } from './fake/jobs';
 import type { FakeOptions } from './fake/life';
 import { FakeRestore } from './fake/restore';
-import { FakeGolden } from './fake/golden';
 import { FakeGuard } from './fake/guard';
 import { plan } from './fake/plan';
 import { countGroups } from './fake/groups';
