@@ -16,6 +16,7 @@
 
 pub mod action;
 pub mod activity;
+pub mod backup;
 pub mod cause;
 pub mod checks;
 pub mod config;

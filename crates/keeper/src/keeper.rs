@@ -31,6 +31,7 @@ use crate::{
     workflows::OwnWorkflows,
 };
 
+mod backup;
 mod clients;
 mod config;
 mod contact_sheet;
@@ -56,11 +57,14 @@ pub use config::{ItemCheck, RestoreView, SnapshotCheck, SnapshotView};
 pub use config::{
     DamagedSnapshot, ItemCheck, SnapshotCheck, SnapshotEntry, SnapshotPage, SnapshotView,
 };
+pub use backup::{BackupNow, BackupWish};
+pub use config::{ItemCheck, SnapshotCheck, SnapshotView};
 pub use handle::KeeperHandle;
 pub use log_groups::LogGroups;
 pub use log_save::{LogSave, LogToSave};
 pub use log_search::LogSearch;
 
+use backup::Backups;
 use handle::Inner;
 use roster::{Roster, StoredLogs, Surroundings};
 
@@ -289,6 +293,9 @@ impl Keeper {
             own_presets,
             own_workflows,
             config: vaults,
+            backups: Backups::default(),
+            config: Vaults::new(&options.paths.data_dir, secrets_of_snapshots),
+            presence: Presence::new(options.paths.data_dir.join("running")),
             courier: Courier::new(
                 &options.paths.data_dir.join("courier"),
                 options.courier.as_deref(),

@@ -1,5 +1,6 @@
 //! Everything that touches the outside world, as actors. Knows nothing of Tauri.
 
+pub(crate) mod backup;
 pub mod clients;
 pub mod config;
 pub mod discover;

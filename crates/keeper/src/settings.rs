@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use forgekeeper_domain::{
+    backup::BackupSettings,
     error::{ErrorCode, ErrorInfo},
     ids::{HostId, ServiceId},
     service::KindId,
@@ -49,6 +50,9 @@ pub struct Settings {
     /// What is kept of everything that was tested. Not on the wire: what is kept says it there.
     #[serde(skip)]
     pub gallery: GallerySettings,
+    /// The backup of the project folder. Not on the wire: its state says it there.
+    #[serde(skip)]
+    pub backup: Option<BackupSettings>,
 }
 
 /// What is kept of everything that was tested.

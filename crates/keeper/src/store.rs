@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::sys::clock;
 
+pub mod backups;
 pub mod gallery;
 pub mod generations;
 mod golden;

@@ -22,7 +22,7 @@ use tokio::sync::{
     mpsc, watch,
 };
 
-use super::roster::Roster;
+use super::{backup::Backups, roster::Roster};
 use crate::{
     clients::{courier::Courier, http::Http},
     config::Vaults,
@@ -74,6 +74,7 @@ pub(super) struct Inner {
     pub(super) own_rules: OwnRules,
     pub(super) own_presets: OwnPresets,
     pub(super) own_workflows: OwnWorkflows,
+    pub(super) backups: Backups,
     pub(super) config: Vaults,
     pub(super) data_dir: PathBuf,
     /// Tells other programs that what this one follows is not theirs to take up.

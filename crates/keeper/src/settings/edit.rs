@@ -1,11 +1,12 @@
 //! Edits of the text that leave comments, order and blank lines where they are.
 
 use forgekeeper_domain::{
+    backup::{BackupMode, BackupSettings},
     document::{Document, Field},
     error::{ErrorCode, ErrorInfo},
     ids::ServiceId,
 };
-use toml_edit::Value;
+use toml_edit::{Array, DocumentMut, Item, Table, Value, value};
 
 use super::{AUTO_ENGINE, HostSettings, LOCAL_HOST, ServiceSettings};
 
@@ -48,6 +49,24 @@ pub(super) fn edit(text: &str, change: &SettingsEdit) -> Result<String, ErrorInf
         }
     }
     Ok(document.into_text())
+}
+
+/// `[backup]` as it is written anew.
+pub(super) fn backup_section(backup: &BackupSettings) -> String {
+    let mut table = Table::new();
+    let patterns: Array = backup.exclude.iter().map(String::as_str).collect();
+    table.insert("source", value(backup.source.as_str()));
+    table.insert("target", value(backup.target.as_str()));
+    table.insert("mode", value(backup.mode.name()));
+    if !patterns.is_empty() {
+        table.insert("exclude", value(patterns));
+    }
+    if backup.mode == BackupMode::Dated {
+        table.insert("keep", value(i64::from(backup.keep)));
+    }
+    let mut document = DocumentMut::new();
+    document.insert("backup", Item::Table(table));
+    document.to_string()
 }
 
 fn service_fields(service: &ServiceSettings) -> [Field; 9] {

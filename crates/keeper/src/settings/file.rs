@@ -263,5 +263,8 @@ fn written_anew(in_force: Option<&Settings>) -> Result<String, ErrorInfo> {
         let mib = settings.gallery.budget_mib;
         text = format!("{text}\n[gallery]\nbudget = \"{mib} MiB\"\n");
     }
+    if let Some(backup) = &settings.backup {
+        text = format!("{text}\n{}", edit::backup_section(backup));
+    }
     Ok(text)
 }

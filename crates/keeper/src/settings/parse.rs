@@ -19,11 +19,13 @@ use super::{
     text::{place, syntax_problem, text_of},
 };
 
+mod backup;
+
 /// More would start more watchers than one machine's engine should answer.
 const MAX_SERVICES: usize = 64;
 /// See [`MAX_SERVICES`].
 const MAX_HOSTS: usize = 32;
-const TOP_KEYS: [&str; 4] = ["demo", "gallery", "host", "service"];
+const TOP_KEYS: [&str; 5] = ["backup", "demo", "gallery", "host", "service"];
 const GALLERY_KEYS: [&str; 1] = ["budget"];
 const HOST_KEYS: [&str; 2] = ["id", "engine"];
 const SERVICE_KEYS: [&str; 9] = [
@@ -122,6 +124,7 @@ impl Reader {
             }
         }
         let gallery = self.gallery(root);
+        let backup = self.backup(root);
         let local_used = hosts.is_empty() || services.iter().any(|s| s.host.as_str() == LOCAL_HOST);
         if local_used
             && !hosts.iter().any(|h| h.id.as_str() == LOCAL_HOST)
@@ -140,6 +143,7 @@ impl Reader {
             hosts,
             services,
             gallery,
+            backup,
         }
     }
 

@@ -24,6 +24,7 @@ pub struct JournalEntry {
     pub at: Timestamp,
     /// What it is about: `action_asked`, `action` (its end), `incident_opened`,
     /// `incident_closed`, `note`, `snapshot`, `restore`, `drill`, `start`.
+    /// `incident_closed`, `note`, `snapshot`, `backup`, `start`.
     pub kind: String,
     /// Id of the service or host, if it is about one.
     pub subject: Option<String>,

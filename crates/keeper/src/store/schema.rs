@@ -125,6 +125,16 @@ const STEPS: &[M<'static>] = &[
         pending TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;",
     ),
+    M::up(
+        "CREATE TABLE backups (
+        id INTEGER PRIMARY KEY,
+        job TEXT NOT NULL UNIQUE,
+        task TEXT NOT NULL,
+        whole INTEGER NOT NULL,
+        at_ns INTEGER NOT NULL,
+        record TEXT NOT NULL
+    ) STRICT;",
+    ),
 ];
 
 #[cfg(test)]

@@ -266,7 +266,8 @@ fn keep_permissions(old: &Path, new: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn rename(from: &Path, to: &Path) -> io::Result<()> {
+/// Moves a file or a folder within a file system; a file in its place is replaced.
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     let mut attempt = 1;
     loop {
         match fs::rename(from, to) {
