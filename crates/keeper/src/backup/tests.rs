@@ -9,14 +9,24 @@ use std::{
     },
 };
 
-use forgekeeper_domain::backup::{BackupMode, BackupProblem, Obstacle, SharedDisk};
+use forgekeeper_domain::backup::{BackupMode, BackupProblem, BackupStage, Obstacle, SharedDisk};
 
 use super::*;
+use crate::sys::files;
 
 mod dated;
 mod mirror;
 #[cfg(target_os = "linux")]
 mod system;
+
+/// As any other program writes: in place.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the same file stays, with its links"
+)]
+fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+    fs::write(path, bytes)
+}
 
 /// A source and a target, gone with the test.
 struct Scene {
@@ -52,7 +62,7 @@ impl Scene {
         static SECOND: AtomicU32 = AtomicU32::new(0);
         let path = self.source(name);
         files::ensure_dir(path.parent().unwrap()).unwrap();
-        fs::write(&path, bytes).unwrap();
+        write(&path, bytes).unwrap();
         let second = SECOND.fetch_add(10, Ordering::Relaxed);
         let time = std::time::UNIX_EPOCH
             + std::time::Duration::from_secs(1_700_000_000 + u64::from(second));

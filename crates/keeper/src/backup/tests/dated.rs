@@ -49,7 +49,7 @@ fn so_many_runs_stay_and_what_others_put_into_them() {
     scene.put("a/b.txt", "x");
     scene.run();
     let oldest = runs(&scene).remove(0);
-    fs::write(scene.target(&oldest).join("a/mine.txt"), "mine").unwrap();
+    write(scene.target(&oldest).join("a/mine.txt"), "mine").unwrap();
     fs::create_dir(scene.target("not ours")).unwrap();
     for _ in 0..3 {
         assert_eq!(scene.run().end, BackupEnd::Whole);
@@ -98,7 +98,7 @@ fn ended_between_its_last_two_steps_it_is_found_whole() {
     let done = scene.run();
     // The folder has its date, and the journal is still there.
     let journal = scene.target(".forgekeeper-backup/unfinished.jsonl");
-    fs::write(&journal, "{\"path\":\"gone\"}\n").unwrap();
+    write(&journal, "{\"path\":\"gone\"}\n").unwrap();
     let plan = scene.plan().unwrap();
     assert_eq!((plan.continues, plan.copy.files), (false, 0));
     let next = scene.run();

@@ -51,7 +51,7 @@ fn a_link_in_the_target_leads_nowhere() {
     scene.run();
     let outside = scene.folder.path().join("outside");
     fs::create_dir(&outside).unwrap();
-    fs::write(outside.join("b.txt"), "theirs").unwrap();
+    write(outside.join("b.txt"), "theirs").unwrap();
     fs::remove_dir_all(scene.target("a")).unwrap();
     symlink(&outside, scene.target("a")).unwrap();
     scene.put("a/b.txt", "newer");
@@ -74,7 +74,7 @@ fn names_of_the_longest_and_of_the_oddest_sort() {
     let odd = scene
         .source("")
         .join(std::ffi::OsStr::from_bytes(b"\xff\n\x1b[31m"));
-    fs::write(odd, "z").unwrap();
+    write(odd, "z").unwrap();
     let run = scene.run();
     assert_eq!(
         (run.end, run.copied.files),
@@ -188,7 +188,7 @@ fn a_target_that_fills_up_in_the_middle_is_left_whole_and_the_next_run_goes_on()
         Doors {
             open: Box::new(move |path| {
                 if path.ends_with("source/b") {
-                    let _ = fs::write(&hog, vec![0; 2 * 1024 * 1024]);
+                    let _ = write(&hog, vec![0; 2 * 1024 * 1024]);
                 }
                 File::open(path)
             }),
