@@ -4,6 +4,7 @@
 use tauri_specta::{Builder, collect_commands, collect_events};
 
 mod actions;
+mod backup;
 pub(crate) mod events;
 mod gallery;
 mod generations;
@@ -37,6 +38,11 @@ pub fn builder() -> Builder<tauri::Wry> {
             actions::action_run,
             actions::job_cancel,
             actions::job_skip,
+            backup::backup_plan,
+            backup::backup_run,
+            backup::backup_verify,
+            backup::backup_cancel,
+            backup::backup_status,
             generations::generation_start,
             generations::generation_choices,
             generations::generation_room,

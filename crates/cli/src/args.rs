@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use forgekeeper_domain::ids::ServiceId;
 
+mod backup;
 mod golden;
 mod snapshot;
 
+pub(crate) use backup::{BackupArgs, BackupCommand};
 pub(crate) use golden::{GoldenArgs, GoldenVerb};
 pub(crate) use snapshot::{RestoreHow, SnapshotArgs, SnapshotCommand};
 
@@ -57,6 +59,8 @@ pub(crate) enum Command {
     Placement(PlacementArgs),
     /// The configuration of the services: snapshots of it, and what changed between two
     Snapshot(SnapshotArgs),
+    /// The project folder: copied into another one, dated or as a mirror, and verified
+    Backup(BackupArgs),
     /// Run the demo host until interrupted; prints the path of its configuration file
     Demo(DemoArgs),
     /// Print the completion script of a shell

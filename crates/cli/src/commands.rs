@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod act;
+mod backup;
 mod demo;
 mod discover;
 mod generate;
@@ -67,6 +68,9 @@ async fn with_session(
         Command::Placement(args) => return placement::run(session, args, json, interrupt).await,
         Command::Snapshot(args) => {
             return Box::pin(snapshot::run(session, args, json, interrupt)).await;
+        }
+        Command::Backup(args) => {
+            return Box::pin(backup::run(session, args, json, interrupt)).await;
         }
         Command::Generate(args) => return generate::run(session, args, json, interrupt).await,
         Command::Demo(_) | Command::Completions(_) => return Ok(exit::OK),
