@@ -5,6 +5,7 @@
     reason = "tests start engines and other programs, and write their own files"
 )]
 
+mod backup;
 mod bad_input;
 mod carried;
 mod cli_json;

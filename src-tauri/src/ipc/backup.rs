@@ -14,9 +14,7 @@ use crate::session::Session;
 /// What a run would do; nothing is written.
 #[tauri::command]
 #[specta::specta]
-pub(super) async fn backup_plan(
-    session: State<'_, Arc<Session>>,
-) -> Result<BackupPlan, ErrorInfo> {
+pub(super) async fn backup_plan(session: State<'_, Arc<Session>>) -> Result<BackupPlan, ErrorInfo> {
     let keeper = session.keeper().await?;
     keeper.backup_plan(&BackupWish::default()).await
 }

@@ -1,4 +1,5 @@
 import type { Guard } from './guard';
+import type { BackupBackend } from './backup';
 import type {
   Action,
   ActionPlan,
@@ -111,7 +112,7 @@ export interface KeeperListener {
 /**
  * The keeper as this window sees it. Every method may reject with an `ErrorInfo`.
  */
-export interface Backend {
+export interface Backend extends BackupBackend {
   state(): Promise<KeeperState>;
   /** Resolves once the announcements really arrive. */
   listen(listener: KeeperListener): Promise<Release>;

@@ -1,4 +1,5 @@
 import type { Backend, KeeperListener, Preferences } from './backend';
+import { FakeBackup } from './fake/backup';
 import { SIGNATURES } from './fake/signatures';
 import { discoveryReport } from './fake/discovery';
 import { cancelGeneration } from './fake/generation';
@@ -34,11 +35,18 @@ export class FakeBackend extends FakeRestore implements Backend {
     check: (service) => void this.find(service),
     changed: (service) => this.listeners.forEach((one) => one.snapshotsChanged(service)),
   });
+  private readonly backup = new FakeBackup(this.faults, () => this.now);
 
   constructor(options: FakeOptions = {}) {
     super(options);
     this.storage = options.storage ?? null;
   }
+
+  planBackup = () => this.backup.planBackup();
+  runBackup = () => this.backup.runBackup();
+  verifyBackup = () => this.backup.verifyBackup();
+  cancelBackup = () => this.backup.cancelBackup();
+  backupStatus = () => this.backup.backupStatus();
 
   state(): Promise<KeeperState> {
     if (this.faults.has('no-keeper')) {

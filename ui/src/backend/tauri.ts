@@ -10,6 +10,7 @@ import type {
 } from './bindings.gen';
 import { done, given, type Answer } from './answer';
 import { commands, events } from './bindings.gen';
+import { tauriBackup } from './tauri-backup';
 import type { TauriBench } from './tauri-bench';
 import type { LogBatch, LogGroupBatch, LogSearchBatch, SavedLog, Signature } from './types';
 
@@ -159,6 +160,7 @@ export function tauriBackend(): Backend {
     ruleFromLine: (text, language) => given(commands.rulesFromLine(text, language)),
 
     guard: async () => (await import('./tauri-guard')).tauriGuard,
+    ...tauriBackup,
 
     discover: () => given(commands.discover()),
     adopt: (candidates) => done(commands.servicesAdopt(candidates)),

@@ -32,7 +32,8 @@ pub(crate) fn run(
     }
     let _lock = locked(&places.ours()).map_err(Stop::Failed)?;
     meter.stage(BackupStage::Looking);
-    let mut before = Before::read(places, target).map_err(Stop::Failed)?;
+    // Ours by now; another program may have filled it since it was looked at.
+    let mut before = Before::read(places, Target::Ours).map_err(Stop::Failed)?;
     // What a run left on its way that was ended in the middle.
     files::remove(&before.layout.partial).map_err(|e| not_written(places, &e))?;
     let planned = plan(places, &mut before, meter)?;

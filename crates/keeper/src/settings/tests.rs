@@ -5,7 +5,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use forgekeeper_domain::error::ErrorCode;
+use forgekeeper_domain::{backup::BackupMode, error::ErrorCode};
 
 use super::*;
 use crate::sys::tasks::Tasks;
@@ -541,4 +541,78 @@ async fn a_link_to_elsewhere_is_looked_at() {
         .unwrap();
     assert_eq!(watch.borrow().settings.services.len(), 2);
     tasks.shutdown(Duration::from_secs(2)).await;
+}
+
+#[test]
+fn the_backup_is_read_and_each_mistake_has_its_place_and_remedy() {
+    const GOOD: &str = "[backup]\nsource = 'D:\\forge'\ntarget = '/mnt/backup'\n";
+    let backup = parse(GOOD).unwrap().backup.unwrap();
+    assert_eq!(
+        (backup.mode, backup.exclude.len(), backup.keep),
+        (BackupMode::Mirror, 0, 7)
+    );
+    let dated =
+        format!("{GOOD}mode = \"dated\"\nexclude = [\"outputs\", \"**/*.log\"]\nkeep = 3\n");
+    let backup = parse(&dated).unwrap().backup.unwrap();
+    assert_eq!(
+        (backup.mode, backup.exclude.len(), backup.keep),
+        (BackupMode::Dated, 2, 3)
+    );
+    assert_eq!(parse("").unwrap().backup, None);
+    for (text, line, reason) in [
+        ("backup = 5\n", 1, "no section"),
+        ("[backup]\ntarget = '/b'\n", 1, "no `source`"),
+        ("[backup]\nsource = '/a'\n", 1, "no `target`"),
+        (
+            "[backup]\nsource = 'a'\ntarget = '/b'\n",
+            2,
+            "no whole path",
+        ),
+        ("[backup]\nsource = '/a'\ntarget = ''\n", 3, "empty"),
+        (
+            "[backup]\nsource = \"D:\\temp\"\ntarget = '/b'\n",
+            2,
+            "control",
+        ),
+    ] {
+        let problem = parse(text).unwrap_err();
+        assert_eq!(problem.line, Some(line), "{text}: {problem:?}");
+        assert!(problem.reason.contains(reason), "{text}: {problem:?}");
+        assert!(!problem.remedy.is_empty());
+    }
+    for (more, reason) in [
+        ("mode = \"miror\"", "no mode"),
+        ("mode = 1", "text"),
+        ("exclude = \"x\"", "list"),
+        ("exclude = [1]", "list"),
+        ("exclude = [\"[\"]", "no pattern"),
+        ("exclude = ['a\\b']", "no pattern"),
+        ("keep = 7", "mirror"),
+        ("mode = \"dated\"\nkeep = 0", "from 1 to 1000"),
+        ("mod = \"dated\"", "mod"),
+    ] {
+        let problem = parse(&format!("{GOOD}{more}\n")).unwrap_err();
+        assert!(problem.reason.contains(reason), "{more}: {problem:?}");
+        assert!(problem.line >= Some(4), "{more}: {problem:?}");
+    }
+}
+
+#[test]
+fn the_backup_survives_a_file_that_is_lost_and_edits_keep_its_comments() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("forgekeeper.toml");
+    let section = "\n[backup] # weekly\nsource = 'D:\\forge' # compose\ntarget = '/b'\nmode = \"dated\"\nexclude = [\"x\"]\nkeep = 9\n";
+    fs::write(&path, format!("{SITE}{section}")).unwrap();
+    let file = SettingsFile::new(&path);
+    let before = file.load().settings.backup.clone();
+    let service = file.load().settings.services[0].clone();
+    let changed = ServiceSettings {
+        declared_gpu: Some(3),
+        ..service
+    };
+    let text = file.upsert_service(&changed).unwrap();
+    assert!(text.contains(section.trim_start()), "{text}");
+    fs::remove_file(&path).unwrap();
+    let written = file.upsert_service(&changed).unwrap();
+    assert_eq!(parse(&written).unwrap().backup, before, "{written}");
 }
