@@ -53,12 +53,11 @@ mod save;
 mod workflows;
 
 pub use crate::sys::paths::{PRESETS_FILE, Paths, RULES_FILE, WORKFLOWS_FOLDER};
-pub use config::{ItemCheck, RestoreView, SnapshotCheck, SnapshotView};
-pub use config::{
-    DamagedSnapshot, ItemCheck, SnapshotCheck, SnapshotEntry, SnapshotPage, SnapshotView,
-};
 pub use backup::{BackupNow, BackupWish};
-pub use config::{ItemCheck, SnapshotCheck, SnapshotView};
+pub use config::{
+    DamagedSnapshot, ItemCheck, RestoreView, SnapshotCheck, SnapshotEntry, SnapshotPage,
+    SnapshotView,
+};
 pub use handle::KeeperHandle;
 pub use log_groups::LogGroups;
 pub use log_save::{LogSave, LogToSave};
@@ -292,10 +291,8 @@ impl Keeper {
             own_rules,
             own_presets,
             own_workflows,
-            config: vaults,
             backups: Backups::default(),
-            config: Vaults::new(&options.paths.data_dir, secrets_of_snapshots),
-            presence: Presence::new(options.paths.data_dir.join("running")),
+            config: vaults,
             courier: Courier::new(
                 &options.paths.data_dir.join("courier"),
                 options.courier.as_deref(),

@@ -23,8 +23,7 @@ pub struct JournalEntry {
     /// When.
     pub at: Timestamp,
     /// What it is about: `action_asked`, `action` (its end), `incident_opened`,
-    /// `incident_closed`, `note`, `snapshot`, `restore`, `drill`, `start`.
-    /// `incident_closed`, `note`, `snapshot`, `backup`, `start`.
+    /// `incident_closed`, `note`, `snapshot`, `restore`, `drill`, `backup`, `start`.
     pub kind: String,
     /// Id of the service or host, if it is about one.
     pub subject: Option<String>,
