@@ -13,6 +13,8 @@ mod problem;
 mod read;
 mod standing;
 mod state;
+mod target;
+mod work;
 mod write;
 
 pub use dates::{DateBasis, StepDates, Window, dates};
@@ -25,6 +27,8 @@ pub use plan::{
 pub use problem::{PlanFault, PlanProblem};
 pub use standing::{Counts, PhaseStanding, Standing};
 pub use state::{Basis, Proof, Proofs, StepState, Verdict, state};
+pub use target::{Iis, Target};
+pub use work::{AfterKill, Deed, Finding, Found, PreviewLine, StepPreview, unset};
 
 pub use crate::{ids::StepId, logs::rules::Language, outcome::Evidence};
 

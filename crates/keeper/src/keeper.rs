@@ -46,6 +46,7 @@ mod log_groups;
 mod log_rules;
 mod log_save;
 mod log_search;
+mod parts;
 mod placement;
 mod room;
 mod roster;

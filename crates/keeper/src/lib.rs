@@ -11,6 +11,7 @@ pub(crate) mod jobs;
 pub mod keeper;
 pub mod logs;
 pub mod media;
+pub mod migration;
 pub mod presets;
 pub mod program;
 pub mod rules;

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::civil::Date;
 
-use super::{Days, PhaseId, Plan, PlanFault, PlanProblem, Step, StepId, Words, problem::excerpt};
+use super::{
+    Days, Iis, PhaseId, Plan, PlanFault, PlanProblem, Step, StepId, Target, Words, problem::excerpt,
+};
 use crate::suggest::nearest;
 
 /// Most added steps.
@@ -65,6 +67,10 @@ pub struct OwnPlan {
     pub added: Vec<AddedStep>,
     /// What is said of steps, built in or added.
     pub changes: BTreeMap<StepId, Change>,
+    /// The two services, and what is made for the new one.
+    pub target: Target,
+    /// The public address.
+    pub iis: Iis,
 }
 
 /// A step as it stands in the owner's plan.

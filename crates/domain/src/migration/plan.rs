@@ -23,6 +23,14 @@ pub struct Words {
 }
 
 impl Words {
+    /// A text in both languages.
+    pub fn both(en: impl Into<String>, fr: impl Into<String>) -> Self {
+        Self {
+            en: en.into(),
+            fr: fr.into(),
+        }
+    }
+
     /// The owner's words, which are in whatever language they are.
     pub fn own(text: &str) -> Self {
         Self {

@@ -22,7 +22,7 @@ const MAX_NAMES: usize = 2 * MAX_ADDED;
 /// Most problems that are told at once.
 const MAX_PROBLEMS: usize = 50;
 
-const SECTIONS: &[&str] = &["order", "add", "change"];
+const SECTIONS: &[&str] = &["order", "target", "iis", "add", "change"];
 const ADD_FIELDS: &[&str] = &[
     "id",
     "phase",
@@ -78,6 +78,8 @@ impl OwnPlan {
     }
 }
 
+mod sections;
+
 struct Reader<'t> {
     text: &'t str,
     problems: Vec<PlanProblem>,
@@ -112,6 +114,7 @@ impl Reader<'_> {
             self.lines.order = Some(self.line(order.span().start));
             self.plan.order = self.names(order, "order");
         }
+        sections::read(self, table);
         for (at, added) in self.sections(table, "add", MAX_ADDED) {
             self.add(at, added);
         }

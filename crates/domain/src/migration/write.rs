@@ -8,7 +8,8 @@ use super::{OwnPlan, StepId};
 const HEAD: &str = "\
 # Your changes to the migration plan. `[[change]]` names a step and may have `skip` (with the reason),
 # `start` (a date), `needs` (more steps that come first) and `note`; `[[add]]` adds a step that a person
-# attests; `order` puts the steps it names in this order within their phases.
+# attests; `order` puts the steps it names in this order within their phases. `[target]` names the two
+# services and what is made for the new one, `[iis]` the rules of the public address.
 ";
 
 impl OwnPlan {
@@ -58,6 +59,15 @@ impl OwnPlan {
             }
             changes.push(table);
         }
+        let mut target = section(&self.target.texts());
+        if let Some(port) = self.target.port {
+            target["port"] = value(i64::from(port));
+        }
+        for (name, table) in [("target", target), ("iis", section(&self.iis.texts()))] {
+            if !table.is_empty() {
+                document[name] = Item::Table(table);
+            }
+        }
         for (section, tables) in [("add", added), ("change", changes)] {
             if !tables.is_empty() {
                 document[section] = Item::ArrayOfTables(tables);
@@ -65,6 +75,17 @@ impl OwnPlan {
         }
         format!("{HEAD}\n{document}")
     }
+}
+
+fn section(texts: &[(&str, Option<&str>)]) -> Table {
+    let said = texts
+        .iter()
+        .filter_map(|(field, text)| Some((field, (*text)?)));
+    let mut table = Table::new();
+    for (field, text) in said {
+        table[field] = value(text);
+    }
+    table
 }
 
 fn names(ids: &[StepId]) -> Item {

@@ -1,0 +1,96 @@
+//! What the owner's plan says of the two services and of the public address: the parts of
+//! `migration.toml` that steps work with.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{GpuUuid, ServiceId};
+
+/// The section `[target]`: which service takes over from which, and what is made for it. What is not
+/// written is not known, and steps that need it say so.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct Target {
+    /// The Forge service that is replaced.
+    pub from: Option<ServiceId>,
+    /// The ComfyUI service that takes over.
+    pub to: Option<ServiceId>,
+    /// The image that the target runs.
+    pub image: Option<String>,
+    /// The port of the host under which the target answers.
+    pub port: Option<u16>,
+    /// The card that the target computes on.
+    pub gpu: Option<GpuUuid>,
+    /// The compose file that is made.
+    pub compose_file: Option<String>,
+    /// The `extra_model_paths.yaml` that is made.
+    pub extra_model_paths: Option<String>,
+    /// Forge's folder of models.
+    pub models: Option<String>,
+}
+
+/// The section `[iis]`: the site's rules and the address that is rehearsed first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+pub struct Iis {
+    /// The site's `web.config`.
+    pub web_config: Option<String>,
+    /// The name of the rule whose address changes.
+    pub rule: Option<String>,
+    /// The name of the rule of the rehearsal.
+    pub rehearsal_rule: Option<String>,
+    /// The address of the rehearsal.
+    pub rehearsal_url: Option<String>,
+}
+
+/// The fields of `[target]`.
+pub(super) const TARGET_FIELDS: &[&str] = &[
+    "from",
+    "to",
+    "image",
+    "port",
+    "gpu",
+    "compose_file",
+    "extra_model_paths",
+    "models",
+];
+/// The fields of `[iis]`.
+pub(super) const IIS_FIELDS: &[&str] = &["web_config", "rule", "rehearsal_rule", "rehearsal_url"];
+/// Longest text of these sections in characters: paths may be long.
+pub(super) const MAX_VALUE_CHARS: usize = 2_000;
+
+impl Target {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The texts with their fields, in the order they are written in.
+    pub(super) fn texts(&self) -> [(&'static str, Option<&str>); 7] {
+        [
+            ("from", self.from.as_ref().map(ServiceId::as_str)),
+            ("to", self.to.as_ref().map(ServiceId::as_str)),
+            ("image", self.image.as_deref()),
+            ("gpu", self.gpu.as_ref().map(GpuUuid::as_str)),
+            ("compose_file", self.compose_file.as_deref()),
+            ("extra_model_paths", self.extra_model_paths.as_deref()),
+            ("models", self.models.as_deref()),
+        ]
+    }
+}
+
+impl Iis {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The texts with their fields, in the order they are written in.
+    pub(super) fn texts(&self) -> [(&'static str, Option<&str>); 4] {
+        [
+            ("web_config", self.web_config.as_deref()),
+            ("rule", self.rule.as_deref()),
+            ("rehearsal_rule", self.rehearsal_rule.as_deref()),
+            ("rehearsal_url", self.rehearsal_url.as_deref()),
+        ]
+    }
+}

@@ -1,0 +1,16 @@
+//! The migration at work: what each step of the plan can measure, do and take back.
+//!
+//! [`StepWork`] is one step; [`WORKS`](table::WORKS) is the table of those that are built, one file
+//! each. Everything that is the same for all of them (journal of intent, recorder, refusals, proofs)
+//! is not theirs.
+
+mod run;
+mod site;
+pub mod steps;
+mod table;
+mod work;
+
+pub use run::{StepProgress, StepRun};
+pub use site::{RefusedBy, Site};
+pub use table::work;
+pub use work::StepWork;

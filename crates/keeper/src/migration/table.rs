@@ -1,0 +1,29 @@
+//! Which steps are built.
+
+use forgekeeper_domain::migration::CheckKind;
+
+use super::StepWork;
+
+/// Every step that is built, with its work. One that is not here says so when it is looked at.
+const WORKS: &[(CheckKind, &dyn StepWork)] = &[];
+
+/// The work of a step; `None` where it is not built.
+pub fn work(check: CheckKind) -> Option<&'static dyn StepWork> {
+    WORKS
+        .iter()
+        .find(|(kind, _)| *kind == check)
+        .map(|(_, work)| *work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_step_is_built_once() {
+        for kind in CheckKind::ALL {
+            let works = WORKS.iter().filter(|(of, _)| of == kind);
+            assert!(works.count() <= 1, "{kind:?}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What one step can do.
+
+use forgekeeper_domain::{
+    error::{ErrorCode, ErrorInfo},
+    migration::{AfterKill, Deed, Finding, StepPreview, Words},
+};
+use futures_util::future::BoxFuture;
+
+use super::{Site, StepRun};
+
+/// One step of the plan that a machine can measure.
+///
+/// A step keeps nothing itself: what it needs to go on after a kill, or to take back what it did, it
+/// tells [`StepRun::remember`] before it does it.
+pub trait StepWork: Send + Sync {
+    /// Measures whether the step holds. Changes nothing, and is called by the clock, too: it stays
+    /// cheap, bounded in time, and says `unknown` for whatever it cannot see.
+    fn check<'a>(&'a self, site: &'a Site) -> BoxFuture<'a, Finding>;
+
+    /// Whether there is something to do besides looking.
+    fn can_run(&self) -> bool {
+        false
+    }
+
+    /// Whether what was done can be taken back.
+    fn can_undo(&self) -> bool {
+        false
+    }
+
+    /// What becomes of it when the program ends in the middle.
+    fn after_kill(&self) -> AfterKill {
+        AfterKill::Tell
+    }
+
+    /// What [`Self::run`] would do, found out by looking alone.
+    fn preview<'a>(&'a self, _site: &'a Site) -> BoxFuture<'a, Result<StepPreview, ErrorInfo>> {
+        Box::pin(async { Ok(only_looked_at()) })
+    }
+
+    /// What [`Self::undo`] would do. `run` has what was remembered.
+    fn preview_undo<'a>(
+        &'a self,
+        _site: &'a Site,
+        _run: &'a StepRun,
+    ) -> BoxFuture<'a, Result<StepPreview, ErrorInfo>> {
+        Box::pin(async { Ok(StepPreview::default()) })
+    }
+
+    /// Does it. Whether it holds afterwards is not for it to say: it is checked right after.
+    fn run<'a>(
+        &'a self,
+        _site: &'a Site,
+        _run: &'a StepRun,
+    ) -> BoxFuture<'a, Result<Deed, ErrorInfo>> {
+        Box::pin(async { Err(nothing_to_do()) })
+    }
+
+    /// Takes it back, also where it was done by half. `run` has what was remembered.
+    fn undo<'a>(
+        &'a self,
+        _site: &'a Site,
+        _run: &'a StepRun,
+    ) -> BoxFuture<'a, Result<Deed, ErrorInfo>> {
+        Box::pin(async { Err(nothing_to_do()) })
+    }
+}
+
+fn only_looked_at() -> StepPreview {
+    StepPreview::default()
+        .looks(Words::both(
+            "This step is only measured: nothing is changed.",
+            "Cette étape est seulement mesurée\u{202f}: rien n’est modifié.",
+        ))
+        .undone_by(Words::both(
+            "There is nothing to take back.",
+            "Il n’y a rien à annuler.",
+        ))
+}
+
+fn nothing_to_do() -> ErrorInfo {
+    ErrorInfo::new(ErrorCode::Refused, "this step does nothing itself")
+        .hint("Check it instead: it is measured.")
+}
