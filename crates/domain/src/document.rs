@@ -109,6 +109,50 @@ impl Document {
         }
     }
 
+    /// Sets a value of the file itself, above its sections; without one the key goes.
+    pub fn set_root(&mut self, key: &'static str, value: Option<Value>) {
+        let bare = !self.toml.iter().any(|(_, item)| item.is_value());
+        let known = self.toml.contains_key(key);
+        set_fields(self.toml.as_table_mut(), &[Field::new(key, value)]);
+        if bare && !known && self.toml.contains_key(key) {
+            self.head_above(key);
+        }
+    }
+
+    /// The head of the file stays its head: it stood above the first section, which now comes second.
+    fn head_above(&mut self, key: &str) {
+        let first = self
+            .toml
+            .iter_mut()
+            .flat_map(|(_, item)| match item {
+                Item::Table(table) => vec![table],
+                Item::ArrayOfTables(tables) => tables.iter_mut().collect(),
+                _ => Vec::new(),
+            })
+            .min_by_key(|table| table.position());
+        let mut head = String::new();
+        if let Some(table) = first {
+            let prefix = table.decor().prefix().and_then(|p| p.as_str());
+            let prefix = prefix.unwrap_or_default().to_owned();
+            further_above(&prefix).clone_into(&mut head);
+            let rest = prefix[head.len()..].to_owned();
+            table.decor_mut().set_prefix(format!("\n{rest}"));
+        } else {
+            self.toml
+                .trailing()
+                .as_str()
+                .unwrap_or_default()
+                .clone_into(&mut head);
+            self.toml.set_trailing("");
+            if !head.is_empty() && !head.ends_with("\n\n") {
+                head.push('\n');
+            }
+        }
+        if let Some(mut name) = self.toml.key_mut(key) {
+            name.leaf_decor_mut().set_prefix(head);
+        }
+    }
+
     /// Takes the last entry with this id out, with the comment lines directly above it. What
     /// stands further above (a header of the file) stays.
     pub fn remove(&mut self, list: &str, id: &str) -> bool {

@@ -6,11 +6,13 @@
 //! and [`html`] write it down to take elsewhere.
 
 mod dates;
+mod edit;
 mod export;
 mod own;
 mod plan;
 mod problem;
 mod read;
+mod record;
 mod standing;
 mod state;
 mod target;
@@ -18,13 +20,15 @@ mod work;
 mod write;
 
 pub use dates::{DateBasis, StepDates, Window, dates};
-pub use export::{html, markdown};
+pub use edit::{PlanEdit, PlanEditError, edit};
+pub use export::{html, markdown, record_html, record_json_lines, record_markdown};
 pub use own::{AddedStep, Change, OwnPlan, PlannedStep};
 pub use plan::{
     Alternative, AlternativeVerdict, CheckKind, Days, Level, Phase, PhaseId, Plan, Risk, Step,
     TimelineEntry, Words,
 };
 pub use problem::{PlanFault, PlanProblem};
+pub use record::{RecordAction, RecordEntry, RecordOutcome};
 pub use standing::{Counts, PhaseStanding, Standing};
 pub use state::{Basis, Proof, Proofs, StepState, Verdict, state};
 pub use target::{Iis, Target};

@@ -13,15 +13,19 @@ use crate::Timestamp;
 
 /// A day that is not known exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 pub struct Window {
     /// The first day it can be.
+    #[cfg_attr(feature = "specta", specta(type = String))]
     pub earliest: Date,
     /// The last.
+    #[cfg_attr(feature = "specta", specta(type = String))]
     pub latest: Date,
 }
 
 /// What a date rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "snake_case")]
 pub enum DateBasis {
     /// The day of the proof.
@@ -40,6 +44,7 @@ pub enum DateBasis {
 
 /// The dates of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 pub struct StepDates {
     /// When it begins. Not known of a step that is proved.
     pub start: Option<Window>,

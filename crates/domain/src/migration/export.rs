@@ -5,9 +5,12 @@
 
 use super::{Language, Standing};
 
+pub use record::{record_html, record_json_lines, record_markdown};
+
 mod as_html;
 mod as_markdown;
 mod page;
+mod record;
 mod words;
 
 /// A piece of text.

@@ -162,6 +162,7 @@ words! {
 
 /// A phase and how long it takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(deny_unknown_fields)]
 pub struct Phase {
     /// Which.
@@ -174,6 +175,7 @@ pub struct Phase {
 
 /// One step: what it proves, how long it takes, and who can tell that it is done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// Stable name.
@@ -205,6 +207,7 @@ pub struct Step {
 
 /// What may go wrong, and what is done against it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(deny_unknown_fields)]
 pub struct Risk {
     /// What may happen.
@@ -219,6 +222,7 @@ pub struct Risk {
 
 /// Another way that was considered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(deny_unknown_fields)]
 pub struct Alternative {
     /// Which.
@@ -233,6 +237,7 @@ pub struct Alternative {
 
 /// A line of the report's own calendar, which has no dates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(deny_unknown_fields)]
 pub struct TimelineEntry {
     /// When, counted from the report.
@@ -243,6 +248,7 @@ pub struct TimelineEntry {
 
 /// The plan: phases, steps, and everything that was weighed for it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     /// Its name.

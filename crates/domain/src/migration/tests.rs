@@ -5,6 +5,7 @@ use jiff::{civil::date, tz::TimeZone};
 use super::*;
 use crate::Timestamp;
 
+mod edits;
 mod exports;
 mod own;
 mod states;

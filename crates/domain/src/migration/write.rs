@@ -1,11 +1,11 @@
 //! The owner's plan as a text to read and to edit.
 
 use jiff::civil::Date;
-use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, value};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, Value, value};
 
 use super::{OwnPlan, StepId};
 
-const HEAD: &str = "\
+pub(super) const HEAD: &str = "\
 # Your changes to the migration plan. `[[change]]` names a step and may have `skip` (with the reason),
 # `start` (a date), `needs` (more steps that come first) and `note`; `[[add]]` adds a step that a person
 # attests; `order` puts the steps it names in this order within their phases. `[target]` names the two
@@ -17,7 +17,7 @@ impl OwnPlan {
     pub fn to_text(&self) -> String {
         let mut document = DocumentMut::new();
         if !self.order.is_empty() {
-            document["order"] = names(&self.order);
+            document["order"] = value(names(&self.order));
         }
         let mut added = ArrayOfTables::new();
         for step in &self.added {
@@ -29,7 +29,7 @@ impl OwnPlan {
             let days = [step.days.least, step.days.most].map(i64::from);
             table["days"] = value(Array::from_iter(days));
             if !step.needs.is_empty() {
-                table["needs"] = names(&step.needs);
+                table["needs"] = value(names(&step.needs));
             }
             if let Some(days) = step.expires_after {
                 table["expires_after"] = value(i64::from(days));
@@ -49,10 +49,10 @@ impl OwnPlan {
                 table["skip"] = value(why.as_str());
             }
             if let Some(start) = change.start {
-                table["start"] = date(start);
+                table["start"] = value(date(start));
             }
             if !change.needs.is_empty() {
-                table["needs"] = names(&change.needs);
+                table["needs"] = value(names(&change.needs));
             }
             if let Some(note) = &change.note {
                 table["note"] = value(note.as_str());
@@ -88,15 +88,15 @@ fn section(texts: &[(&str, Option<&str>)]) -> Table {
     table
 }
 
-fn names(ids: &[StepId]) -> Item {
-    value(ids.iter().map(StepId::as_str).collect::<Array>())
+pub(super) fn names(ids: &[StepId]) -> Value {
+    Value::Array(ids.iter().map(StepId::as_str).collect::<Array>())
 }
 
 /// A date as TOML has it; years that it cannot write stay a text, which is read all the same.
-fn date(date: Date) -> Item {
+pub(super) fn date(date: Date) -> Value {
     let text = date.to_string();
     match text.parse::<toml_edit::Datetime>() {
-        Ok(date) => value(date),
-        Err(_) => value(text),
+        Ok(date) => Value::from(date),
+        Err(_) => Value::from(text),
     }
 }
