@@ -21,4 +21,6 @@ pub enum KeeperEvent {
     Noted(ServiceId, Note),
     /// A snapshot of a service's configuration was taken, removed or pinned.
     SnapshotsChanged(ServiceId),
+    /// Something of the migration changed; its view says what is true now.
+    Migration,
 }

@@ -16,6 +16,7 @@ use crate::{
     jobs::Jobs,
     logs::{archive::Keeping, runtime},
     media::{pictures::PictureStore, preview::Previews},
+    migration::{Migration, OwnPlanFile},
     presets::OwnPresets,
     rules::OwnRules,
     secrets::Secrets,
@@ -46,6 +47,7 @@ mod log_groups;
 mod log_rules;
 mod log_save;
 mod log_search;
+mod migration;
 mod parts;
 mod placement;
 mod room;
@@ -59,6 +61,8 @@ pub use config::{
     DamagedSnapshot, ItemCheck, RestoreView, SnapshotCheck, SnapshotEntry, SnapshotPage,
     SnapshotView,
 };
+pub use crate::sys::paths::{MIGRATION_FILE, PRESETS_FILE, Paths, RULES_FILE, WORKFLOWS_FOLDER};
+pub use config::{ItemCheck, SnapshotCheck, SnapshotView};
 pub use handle::KeeperHandle;
 pub use log_groups::LogGroups;
 pub use log_save::{LogSave, LogToSave};
@@ -216,6 +220,8 @@ impl Keeper {
         let own_rules = OwnRules::new(beside_settings(&options, RULES_FILE));
         let own_presets = OwnPresets::new(beside_settings(&options, PRESETS_FILE));
         let own_workflows = OwnWorkflows::new(beside_settings(&options, WORKFLOWS_FOLDER));
+        let plan_file = OwnPlanFile::new(beside_settings(&options, MIGRATION_FILE));
+        plan_file.follow(&tasks);
         let rules = own_rules.watch(&tasks, clock::now);
         let rules_status = rules.borrow().status.clone();
 
@@ -294,6 +300,9 @@ impl Keeper {
             own_workflows,
             backups: Backups::default(),
             config: vaults,
+            migration: Migration::new(plan_file),
+            config: Vaults::new(&options.paths.data_dir, secrets_of_snapshots),
+            presence: Presence::new(options.paths.data_dir.join("running")),
             courier: Courier::new(
                 &options.paths.data_dir.join("courier"),
                 options.courier.as_deref(),
@@ -310,6 +319,8 @@ impl Keeper {
             tasks.spawn("daily snapshots", daily);
             let settling = handle.clone().settle_interrupted(tasks.token());
             tasks.spawn("interrupted restores", settling);
+            let migration = handle.clone().keep_migration(tasks.token());
+            tasks.spawn("migration", Box::pin(migration));
         }
         let started = options
             .keeps_journal

@@ -4,13 +4,21 @@
 //! each. Everything that is the same for all of them (journal of intent, recorder, refusals, proofs)
 //! is not theirs.
 
+mod file;
+mod live;
 mod run;
 mod site;
 pub mod steps;
 mod table;
+mod view;
 mod work;
 
+pub use file::{OwnPlanFile, PlanFile};
 pub use run::{StepProgress, StepRun};
 pub use site::{RefusedBy, Site};
 pub use table::work;
+pub use view::{Doing, MigrationView, PhaseView, StepEnd, StepLook, StepView};
 pub use work::StepWork;
+
+pub(crate) use live::{Live, Migration};
+pub(crate) use run::Keep;

@@ -14,6 +14,7 @@ pub mod generations;
 mod golden;
 pub(crate) mod gpu_minutes;
 pub mod journal;
+pub mod migration;
 mod open;
 pub mod pending;
 pub mod picture_files;

@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Language, StepId};
+use super::{Language, StepId, state::expiry};
+use crate::Timestamp;
 
 const TEXT: &str = include_str!("plan.toml");
 
@@ -276,6 +277,13 @@ pub struct Plan {
     pub meanwhile: Vec<Words>,
     /// What is done once the migration is over.
     pub afterwards: Vec<Words>,
+}
+
+impl Step {
+    /// Until when a proof of this moment holds; `None` where it holds for ever.
+    pub fn holds_until(&self, proved: Timestamp) -> Option<Timestamp> {
+        expiry(self, proved)
+    }
 }
 
 impl Plan {

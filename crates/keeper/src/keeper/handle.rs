@@ -33,6 +33,7 @@ use crate::{
         pictures::{PictureFile, PictureStore},
         preview::Previews,
     },
+    migration::Migration,
     presets::OwnPresets,
     rules::OwnRules,
     secrets::Secrets,
@@ -75,6 +76,7 @@ pub(super) struct Inner {
     pub(super) own_presets: OwnPresets,
     pub(super) own_workflows: OwnWorkflows,
     pub(super) backups: Backups,
+    pub(super) migration: Migration,
     pub(super) config: Vaults,
     pub(super) data_dir: PathBuf,
     /// Tells other programs that what this one follows is not theirs to take up.

@@ -1,10 +1,13 @@
 //! What one step can do.
 
+use std::time::Duration;
+
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
     migration::{AfterKill, Deed, Finding, StepPreview, Words},
 };
 use futures_util::future::BoxFuture;
+use jiff::SignedDuration;
 
 use super::{Site, StepRun};
 
@@ -16,6 +19,16 @@ pub trait StepWork: Send + Sync {
     /// Measures whether the step holds. Changes nothing, and is called by the clock, too: it stays
     /// cheap, bounded in time, and says `unknown` for whatever it cannot see.
     fn check<'a>(&'a self, site: &'a Site) -> BoxFuture<'a, Finding>;
+
+    /// How long that may take before nothing is known.
+    fn deadline(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+
+    /// How old a look at a step that has been proved may be before the clock looks again.
+    fn every(&self) -> SignedDuration {
+        SignedDuration::from_hours(24)
+    }
 
     /// Whether there is something to do besides looking.
     fn can_run(&self) -> bool {

@@ -133,6 +133,21 @@ const STEPS: &[M<'static>] = &[
         whole INTEGER NOT NULL,
         at_ns INTEGER NOT NULL,
         record TEXT NOT NULL
+    // The migration from Forge to ComfyUI. One action at a time of each step.
+    M::up(
+        "CREATE TABLE migration_proofs (
+        id INTEGER PRIMARY KEY,
+        step TEXT NOT NULL,
+        proof TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX migration_proofs_step ON migration_proofs (step, id);
+    CREATE TABLE migration_looks (step TEXT PRIMARY KEY, look TEXT NOT NULL) STRICT;
+    CREATE TABLE migration_actions (step TEXT PRIMARY KEY, action TEXT NOT NULL) STRICT;
+    CREATE TABLE migration_memory (step TEXT PRIMARY KEY, memory TEXT NOT NULL) STRICT;
+    CREATE TABLE migration_record (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at_ns INTEGER NOT NULL,
+        entry TEXT NOT NULL
     ) STRICT;",
     ),
 ];

@@ -16,3 +16,8 @@ pub fn now() -> Timestamp {
 pub fn local() -> DateTime {
     jiff::ZonedDateTime::now().datetime()
 }
+
+/// The time zone of this machine; UTC where it is not known.
+pub fn zone() -> jiff::tz::TimeZone {
+    jiff::tz::TimeZone::try_system().unwrap_or(jiff::tz::TimeZone::UTC)
+}

@@ -8,6 +8,8 @@ pub const SETTINGS_FILE: &str = "forgekeeper.toml";
 pub const RULES_FILE: &str = "rules.toml";
 /// The presets of one's own, beside the settings.
 pub const PRESETS_FILE: &str = "presets.toml";
+/// The owner's migration plan, beside the settings.
+pub const MIGRATION_FILE: &str = "migration.toml";
 /// The folder of workflows of one's own, beside the settings.
 pub const WORKFLOWS_FOLDER: &str = "workflows";
 /// Environment variable that names the settings file.
