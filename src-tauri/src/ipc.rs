@@ -12,6 +12,7 @@ mod golden;
 mod gpus;
 mod logs;
 mod restores;
+mod migration;
 mod rules;
 mod settings;
 mod snapshots;
@@ -104,6 +105,24 @@ pub fn builder() -> Builder<tauri::Wry> {
             snapshots::snapshot_take,
             snapshots::snapshot_pin,
             snapshots::snapshot_remove,
+            migration::migration_view,
+            migration::migration_background,
+            migration::migration_check,
+            migration::migration_check_all,
+            migration::migration_preview,
+            migration::migration_run,
+            migration::migration_undo,
+            migration::migration_cancel,
+            migration::migration_attest,
+            migration::migration_skip,
+            migration::migration_note,
+            migration::migration_date,
+            migration::migration_move,
+            migration::migration_add,
+            migration::migration_remove,
+            migration::migration_record,
+            migration::migration_export,
+            migration::migration_record_export,
             settings::discover,
             settings::services_adopt,
             settings::settings_get,
@@ -124,6 +143,7 @@ pub fn builder() -> Builder<tauri::Wry> {
             events::IncidentOpened,
             events::IncidentClosed,
             events::SnapshotsChanged,
+            events::MigrationChanged,
         ])
 }
 

@@ -7,11 +7,14 @@ use forgekeeper_domain::ids::ServiceId;
 
 mod backup;
 mod golden;
+mod migration;
 mod snapshot;
 
 pub(crate) use backup::{BackupArgs, BackupCommand};
 pub(crate) use golden::{GoldenArgs, GoldenVerb};
 pub(crate) use snapshot::{RestoreHow, SnapshotArgs, SnapshotCommand};
+pub(crate) use migration::{AddArgs, DoArgs, MigrationArgs, MigrationCommand};
+pub(crate) use snapshot::{SnapshotArgs, SnapshotCommand};
 
 /// Keeps image-generation services alive: Stable Diffusion WebUI Forge and ComfyUI.
 #[derive(Debug, Parser)]
@@ -61,6 +64,8 @@ pub(crate) enum Command {
     Snapshot(SnapshotArgs),
     /// The project folder: copied into another one, dated or as a mirror, and verified
     Backup(BackupArgs),
+    /// The plan from Forge to ComfyUI: its steps, their proofs, what each would do
+    Migration(MigrationArgs),
     /// Run the demo host until interrupted; prints the path of its configuration file
     Demo(DemoArgs),
     /// Print the completion script of a shell

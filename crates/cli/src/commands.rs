@@ -22,6 +22,7 @@ mod generate;
 mod golden;
 mod gpu;
 mod logs;
+mod migration;
 mod placement;
 mod rules;
 mod snapshot;
@@ -71,6 +72,9 @@ async fn with_session(
         }
         Command::Backup(args) => {
             return Box::pin(backup::run(session, args, json, interrupt)).await;
+        }
+        Command::Migration(args) => {
+            return Box::pin(interrupt.unless(migration::run(session, args, json))).await;
         }
         Command::Generate(args) => return generate::run(session, args, json, interrupt).await,
         Command::Demo(_) | Command::Completions(_) => return Ok(exit::OK),

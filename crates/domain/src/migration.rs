@@ -19,7 +19,7 @@ mod target;
 mod work;
 mod write;
 
-pub use dates::{DateBasis, StepDates, Window, dates};
+pub use dates::{DateBasis, StepDates, Window, dates, day_of};
 pub use edit::{PlanEdit, PlanEditError, edit};
 pub use export::{html, markdown, record_html, record_json_lines, record_markdown};
 pub use own::{AddedStep, Change, OwnPlan, PlannedStep};

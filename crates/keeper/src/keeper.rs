@@ -16,7 +16,7 @@ use crate::{
     jobs::Jobs,
     logs::{archive::Keeping, runtime},
     media::{pictures::PictureStore, preview::Previews},
-    migration::{Migration, OwnPlanFile},
+    migration::{Migration, OwnPlanFile, Steps},
     presets::OwnPresets,
     rules::OwnRules,
     secrets::Secrets,
@@ -113,6 +113,8 @@ pub struct KeeperOptions {
     /// it carries what must be answered even when this program ends. Without one this program does so
     /// itself, and the answer is lost with it.
     pub courier: Option<PathBuf>,
+    /// What the steps of the migration can do.
+    pub steps: Steps,
 }
 
 /// What a keeper does with the logs that it follows.
@@ -138,6 +140,7 @@ impl KeeperOptions {
             keeps_journal: true,
             logs: LogKeeping::Stored(Keeping::default()),
             courier: None,
+            steps: Steps::built(),
         }
     }
 
@@ -181,6 +184,7 @@ impl KeeperOptions {
             logs: LogKeeping::StoredAnew(Keeping::default()),
             // The demo host ends with this program: nothing could be carried on.
             courier: None,
+            steps: Steps::built(),
         }
     }
 }
@@ -301,6 +305,7 @@ impl Keeper {
             backups: Backups::default(),
             config: vaults,
             migration: Migration::new(plan_file),
+            migration: Migration::new(plan_file, options.steps),
             config: Vaults::new(&options.paths.data_dir, secrets_of_snapshots),
             presence: Presence::new(options.paths.data_dir.join("running")),
             courier: Courier::new(

@@ -16,7 +16,7 @@ mod work;
 pub use file::{OwnPlanFile, PlanFile};
 pub use run::{StepProgress, StepRun};
 pub use site::{RefusedBy, Site};
-pub use table::work;
+pub use table::Steps;
 pub use view::{Doing, MigrationView, PhaseView, StepEnd, StepLook, StepView};
 pub use work::StepWork;
 

@@ -1,5 +1,6 @@
 import type { Guard } from './guard';
 import type { BackupBackend } from './backup';
+import type { MigrationBackend } from './migration';
 import type {
   Action,
   ActionPlan,
@@ -107,6 +108,8 @@ export interface KeeperListener {
   incidentClosed(incident: Incident): void;
   /** Snapshots of a service's configuration were taken, removed or pinned. */
   snapshotsChanged(service: string): void;
+  /** Something of the migration changed. */
+  migrationChanged?(): void;
 }
 
 /**
@@ -116,6 +119,9 @@ export interface Backend extends BackupBackend {
   state(): Promise<KeeperState>;
   /** Resolves once the announcements really arrive. */
   listen(listener: KeeperListener): Promise<Release>;
+
+  /** The plan from Forge to ComfyUI. */
+  readonly migration: MigrationBackend;
 
   plan(service: string, action: Action): Promise<ActionPlan>;
   act(service: string, action: Action, force: boolean): Promise<string>;

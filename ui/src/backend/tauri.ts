@@ -11,6 +11,7 @@ import type {
 import { done, given, type Answer } from './answer';
 import { commands, events } from './bindings.gen';
 import { tauriBackup } from './tauri-backup';
+import type { MigrationBackend } from './migration';
 import type { TauriBench } from './tauri-bench';
 import type { LogBatch, LogGroupBatch, LogSearchBatch, SavedLog, Signature } from './types';
 
@@ -27,6 +28,18 @@ const late = <K extends keyof TauriBench>(name: K) =>
     const { tauriBench } = await import('./tauri-bench');
     return (tauriBench[name] as (...given: never[]) => unknown)(...args);
   }) as unknown as TauriBench[K];
+
+/** The same for the migration, which has a page of its own. */
+const lateMigration = new Proxy({} as MigrationBackend, {
+  get:
+    (_, name) =>
+    async (...args: never[]) => {
+      const { tauriMigration } = await import('./tauri-migration');
+      return (tauriMigration[name as keyof MigrationBackend] as (...given: never[]) => unknown)(
+        ...args,
+      );
+    },
+});
 
 /** Opens a stream with an owner, who ends it. */
 async function streamed<T>(
@@ -73,9 +86,12 @@ export function tauriBackend(): Backend {
         events.incidentOpened.listen((event) => listener.incidentOpened(event.payload)),
         events.incidentClosed.listen((event) => listener.incidentClosed(event.payload)),
         events.snapshotsChanged.listen((event) => listener.snapshotsChanged(event.payload)),
+        events.migrationChanged.listen(() => listener.migrationChanged?.()),
       ]);
       return () => releases.forEach((release) => release());
     },
+
+    migration: lateMigration,
 
     plan: (service, action) => given(commands.actionPlan(service, action)),
     act: (service, action, force) => given(commands.actionRun(service, action, force)),

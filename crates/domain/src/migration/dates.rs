@@ -90,6 +90,13 @@ impl Window {
     }
 }
 
+/// A day as people and files write it: `2026-12-01`.
+pub fn day_of(text: &str) -> Option<Date> {
+    (text.len() == "2026-12-01".len())
+        .then(|| text.parse().ok())
+        .flatten()
+}
+
 /// The dates of every step. One step is done after the other: what has no date of its own begins when
 /// the one before it ends, and the first of them after the last proof. Where neither is known, nothing
 /// is.

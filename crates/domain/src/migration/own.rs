@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Days, Iis, PhaseId, Plan, PlanFault, PlanProblem, Step, StepId, Target, Words, problem::excerpt,
@@ -23,7 +24,9 @@ pub(super) const MAX_DAYS: u16 = 3_650;
 const YEARS: std::ops::Range<i16> = 2000..2100;
 
 /// A step that the owner added. A person attests it: no machine knows what it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(deny_unknown_fields)]
 pub struct AddedStep {
     /// Its name, none of the built-in ones.
     pub id: StepId,

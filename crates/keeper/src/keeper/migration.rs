@@ -25,6 +25,8 @@ use crate::{
 mod act;
 mod check;
 mod resume;
+#[cfg(test)]
+mod tests;
 
 /// Entries of the recorder that are exported.
 const EXPORTED: u32 = 20_000;
@@ -57,7 +59,14 @@ impl KeeperHandle {
                 .iter()
                 .map(|planned| {
                     let id = &planned.step.id;
-                    StepView::of(planned, &judged.standing, looks.remove(id), doing(id))
+                    let steps = self.inner.migration.steps;
+                    StepView::of(
+                        planned,
+                        steps,
+                        &judged.standing,
+                        looks.remove(id),
+                        doing(id),
+                    )
                 })
                 .collect(),
         });

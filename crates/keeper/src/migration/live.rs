@@ -9,7 +9,7 @@ use forgekeeper_domain::ids::StepId;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{OwnPlanFile, StepEnd, StepProgress};
+use super::{OwnPlanFile, StepEnd, StepProgress, Steps};
 
 /// A step that this program does or takes back.
 #[derive(Debug, Clone)]
@@ -27,6 +27,8 @@ pub(crate) struct Live {
 pub(crate) struct Migration {
     /// The owner's plan.
     pub(crate) file: OwnPlanFile,
+    /// What steps can do.
+    pub(crate) steps: Steps,
     live: Mutex<HashMap<StepId, Live>>,
     /// One look at a time: each may ask servers, and none is urgent.
     pub(crate) looking: tokio::sync::Mutex<()>,
@@ -35,9 +37,10 @@ pub(crate) struct Migration {
 }
 
 impl Migration {
-    pub(crate) fn new(file: OwnPlanFile) -> Self {
+    pub(crate) fn new(file: OwnPlanFile, steps: Steps) -> Self {
         Self {
             file,
+            steps,
             live: Mutex::default(),
             looking: tokio::sync::Mutex::default(),
             beginning: tokio::sync::Mutex::default(),

@@ -11,7 +11,7 @@ use forgekeeper_domain::{
 };
 use serde::Serialize;
 
-use super::{PlanFile, StepProgress, work};
+use super::{PlanFile, StepProgress, Steps};
 pub use crate::store::migration::StepLook;
 
 /// The whole plan at one moment.
@@ -139,12 +139,13 @@ impl StepView {
     /// A step of a plan that was judged.
     pub(crate) fn of(
         planned: &PlannedStep,
+        steps: Steps,
         standing: &Standing,
         look: Option<StepLook>,
         doing: Option<Doing>,
     ) -> Self {
         let step = &planned.step;
-        let works = step.check.and_then(work);
+        let works = step.check.and_then(|check| steps.work(check));
         let proof = standing.proofs.get(&step.id).cloned();
         let state = standing.states.get(&step.id).cloned();
         Self {

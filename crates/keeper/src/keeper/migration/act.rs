@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Judged, entry, find, is_skipped, refused, waits_for};
 use crate::{
     keeper::KeeperHandle,
-    migration::{Keep, Live, StepEnd, StepLook, StepRun, StepWork, work},
+    migration::{Keep, Live, StepEnd, StepLook, StepRun, StepWork},
     store::migration::StepAction,
     sys::clock,
 };
@@ -40,7 +40,7 @@ impl KeeperHandle {
         undo: bool,
     ) -> Result<StepPreview, ErrorInfo> {
         let judged = self.judged().await?;
-        let able = able(&find(&judged.plan, id)?, undo)?;
+        let able = self.able(&find(&judged.plan, id)?, undo)?;
         let preview = self.previewed(&judged, &able, undo).await?;
         let mut entry = entry(
             clock::now(),
@@ -122,7 +122,7 @@ impl KeeperHandle {
             ));
         }
         if undo {
-            let dependents = done_on_top(judged, &able.id);
+            let dependents = self.done_on_top(judged, &able.id);
             if !dependents.is_empty() {
                 let words = waits_for(judged, &dependents);
                 why.push(Words::both(
@@ -168,7 +168,7 @@ impl KeeperHandle {
         if let Some(StepState::Skipped { .. }) = judged.standing.states.get(id) {
             return Err(is_skipped(id));
         }
-        let able = able(&planned, undo)?;
+        let able = self.able(&planned, undo)?;
         let preview = self.previewed(&judged, &able, undo).await?;
         let action = if undo {
             RecordAction::Undo
@@ -414,56 +414,58 @@ impl KeeperHandle {
     }
 }
 
-/// What a step can do, or why nothing.
-pub(super) fn able(planned: &PlannedStep, undo: bool) -> Result<Able, ErrorInfo> {
-    let id = &planned.step.id;
-    let check = planned.step.check.ok_or_else(|| {
-        refused(format!("`{id}` is done by a person")).hint("Attest it when it is done.")
-    })?;
-    let work = work(check).ok_or_else(|| {
-        refused(format!(
-            "`{id}` is not built: this version of the program cannot do it"
-        ))
-        .hint("Do it by hand, and skip it with that as the reason.")
-    })?;
-    if undo && !work.can_undo() {
-        return Err(refused(format!("`{id}` cannot be taken back")));
-    }
-    if !work.can_run() {
-        return Err(refused(format!("`{id}` is only measured")).hint("Check it instead."));
-    }
-    Ok(Able {
-        id: id.clone(),
-        check,
-        work,
-    })
-}
-
-/// Steps that rest on one, directly or not, and were done by this program and hold.
-fn done_on_top(judged: &Judged, id: &StepId) -> Vec<StepId> {
-    let steps = judged.plan.steps();
-    let mut resting = vec![id.clone()];
-    let mut at = 0;
-    while let Some(below) = resting.get(at).cloned() {
-        for planned in &steps {
-            if planned.step.needs.contains(&below) && !resting.contains(&planned.step.id) {
-                resting.push(planned.step.id.clone());
-            }
+impl KeeperHandle {
+    /// What a step can do, or why nothing.
+    pub(super) fn able(&self, planned: &PlannedStep, undo: bool) -> Result<Able, ErrorInfo> {
+        let id = &planned.step.id;
+        let check = planned.step.check.ok_or_else(|| {
+            refused(format!("`{id}` is done by a person")).hint("Attest it when it is done.")
+        })?;
+        let work = self.work(check).ok_or_else(|| {
+            refused(format!(
+                "`{id}` is not built: this version of the program cannot do it"
+            ))
+            .hint("Do it by hand, and skip it with that as the reason.")
+        })?;
+        if undo && !work.can_undo() {
+            return Err(refused(format!("`{id}` cannot be taken back")));
         }
-        at += 1;
+        if !work.can_run() {
+            return Err(refused(format!("`{id}` is only measured")).hint("Check it instead."));
+        }
+        Ok(Able {
+            id: id.clone(),
+            check,
+            work,
+        })
     }
-    let done = |step: &StepId| {
-        let planned = steps.iter().find(|planned| planned.step.id == *step);
-        let work = planned
-            .and_then(|planned| planned.step.check)
-            .and_then(work);
-        work.is_some_and(StepWork::can_run)
-            && matches!(
-                judged.standing.states.get(step),
-                Some(StepState::Proved { .. })
-            )
-    };
-    resting.into_iter().skip(1).filter(done).collect()
+
+    /// Steps that rest on one, directly or not, and were done by this program and hold.
+    fn done_on_top(&self, judged: &Judged, id: &StepId) -> Vec<StepId> {
+        let steps = judged.plan.steps();
+        let mut resting = vec![id.clone()];
+        let mut at = 0;
+        while let Some(below) = resting.get(at).cloned() {
+            for planned in &steps {
+                if planned.step.needs.contains(&below) && !resting.contains(&planned.step.id) {
+                    resting.push(planned.step.id.clone());
+                }
+            }
+            at += 1;
+        }
+        let done = |step: &StepId| {
+            let planned = steps.iter().find(|planned| planned.step.id == *step);
+            let work = planned
+                .and_then(|planned| planned.step.check)
+                .and_then(|check| self.work(check));
+            work.is_some_and(StepWork::can_run)
+                && matches!(
+                    judged.standing.states.get(step),
+                    Some(StepState::Proved { .. })
+                )
+        };
+        resting.into_iter().skip(1).filter(done).collect()
+    }
 }
 
 impl Judged {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Judged, entry, find, refused};
 use crate::{
     keeper::KeeperHandle,
-    migration::{StepLook, StepWork, work},
+    migration::{StepLook, StepWork},
     sys::clock,
 };
 
@@ -60,6 +60,11 @@ impl KeeperHandle {
         Ok(looked)
     }
 
+    /// What a step can do.
+    pub(super) fn work(&self, check: CheckKind) -> Option<&'static dyn StepWork> {
+        self.inner.migration.steps.work(check)
+    }
+
     /// Looks, keeps what was found, and records it: by the clock only what is new.
     pub(super) async fn look(
         &self,
@@ -70,7 +75,7 @@ impl KeeperHandle {
     ) -> Result<StepLook, ErrorInfo> {
         let _one = self.inner.migration.looking.lock().await;
         let site = self.site(std::sync::Arc::clone(&judged.plan), judged.proofs.clone());
-        let finding = match work(check) {
+        let finding = match self.work(check) {
             None => not_built(),
             Some(work) => within(work, work.check(&site)).await,
         };
@@ -137,7 +142,12 @@ impl KeeperHandle {
             judged.standing.states.get(id),
             Some(StepState::Proved { .. } | StepState::Failed { .. } | StepState::Stale { .. })
         );
-        let Some(work) = planned.step.check.and_then(work).filter(|_| has_been) else {
+        let Some(work) = planned
+            .step
+            .check
+            .and_then(|check| self.work(check))
+            .filter(|_| has_been)
+        else {
             return Ok(false);
         };
         // Somebody has to decide first what becomes of it.

@@ -5,7 +5,7 @@ use forgekeeper_domain::{
     migration::{AfterKill, RecordAction, RecordOutcome},
 };
 
-use super::{act::able, entry, find};
+use super::{entry, find};
 use crate::{keeper::KeeperHandle, store::migration::StepAction, sys::clock};
 
 impl KeeperHandle {
@@ -30,7 +30,7 @@ impl KeeperHandle {
     async fn take_up_step(&self, left: StepAction) -> Result<(), ErrorInfo> {
         let judged = self.judged().await?;
         let undo = left.action == RecordAction::Undo;
-        let able = find(&judged.plan, &left.step).and_then(|planned| able(&planned, undo));
+        let able = find(&judged.plan, &left.step).and_then(|planned| self.able(&planned, undo));
         // A plan that is broken now, or has lost the step, decides nothing.
         let sound = self.inner.migration.file.status().problems.is_empty();
         match able {
