@@ -8,6 +8,7 @@
 mod dates;
 mod edit;
 mod export;
+mod graph;
 mod own;
 mod plan;
 mod problem;
@@ -22,6 +23,7 @@ mod write;
 pub use dates::{DateBasis, StepDates, Window, dates, day_of};
 pub use edit::{PlanEdit, PlanEditError, edit};
 pub use export::{html, markdown, record_html, record_json_lines, record_markdown};
+pub use graph::{GraphFault, classes, graph_faults};
 pub use own::{AddedStep, Change, OwnPlan, PlannedStep};
 pub use plan::{
     Alternative, AlternativeVerdict, CheckKind, Days, Level, Phase, PhaseId, Plan, Risk, Step,

@@ -1,6 +1,6 @@
 //! The migration at work: what each step of the plan can measure, do and take back.
 //!
-//! [`StepWork`] is one step; [`WORKS`](table::WORKS) is the table of those that are built, one file
+//! [`StepWork`] is one step; `WORKS` is the table of those that are built, one file
 //! each. Everything that is the same for all of them (journal of intent, recorder, refusals, proofs)
 //! is not theirs.
 
@@ -8,7 +8,7 @@ mod file;
 mod live;
 mod run;
 mod site;
-pub mod steps;
+mod steps;
 mod table;
 mod view;
 mod work;

@@ -7,6 +7,8 @@ import { actionJob } from './fake/jobs';
 import type { FakeOptions } from './fake/life';
 import { FakeRestore } from './fake/restore';
 import { FakeGuard } from './fake/guard';
+import { FakeGolden } from './fake/golden';
+import { FakeMigration } from './fake/migration';
 import { plan } from './fake/plan';
 import { countGroups } from './fake/groups';
 import { settingsOf } from './fake/site';
@@ -26,6 +28,8 @@ const DISK = 'forgekeeper.fake.preferences';
 
 /** A living site behind the one interface of the window. */
 export class FakeBackend extends FakeRestore implements Backend {
+export class FakeBackend extends FakeGolden implements Backend {
+  readonly migration: FakeMigration;
   private readonly storage: Storage | null;
   private preferences: Partial<Preferences> = {};
   private readonly guarding = new FakeGuard({
@@ -39,6 +43,8 @@ export class FakeBackend extends FakeRestore implements Backend {
 
   constructor(options: FakeOptions = {}) {
     super(options);
+    const changed = () => this.listeners.forEach((listener) => listener.migrationChanged?.());
+    this.migration = new FakeMigration(() => this.now, changed, this.calls);
     this.storage = options.storage ?? null;
   }
 

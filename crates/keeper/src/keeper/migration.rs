@@ -24,6 +24,7 @@ use crate::{
 
 mod act;
 mod check;
+mod graphs;
 mod resume;
 #[cfg(test)]
 mod tests;

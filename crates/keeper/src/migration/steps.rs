@@ -1,1 +1,11 @@
 //! The steps, one file each.
+
+mod batch;
+mod disk_space;
+mod gpu_plan;
+mod workflows;
+
+pub(super) use batch::Batch;
+pub(super) use disk_space::DiskSpace;
+pub(super) use gpu_plan::GpuPlan;
+pub(super) use workflows::Workflows;

@@ -2,10 +2,18 @@
 
 use forgekeeper_domain::migration::CheckKind;
 
-use super::StepWork;
+use super::{
+    StepWork,
+    steps::{Batch, DiskSpace, GpuPlan, Workflows},
+};
 
 /// Every step that is built, with its work. One that is not here says so when it is looked at.
-const WORKS: &[(CheckKind, &dyn StepWork)] = &[];
+const WORKS: &[(CheckKind, &dyn StepWork)] = &[
+    (CheckKind::GpuPlan, &GpuPlan),
+    (CheckKind::DiskSpace, &DiskSpace),
+    (CheckKind::WorkflowsAccepted, &Workflows),
+    (CheckKind::BatchEquivalence, &Batch),
+];
 
 /// Where the work of each step is found: [`Steps::built`], but for tests that play steps of their own.
 #[derive(Debug, Clone, Copy)]

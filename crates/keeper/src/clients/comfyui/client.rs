@@ -106,6 +106,18 @@ impl ComfyClient {
         })
     }
 
+    /// What the server says of one class of nodes; `None` when it has none of that name.
+    pub(crate) async fn node(&self, class: &str) -> Result<Option<(String, Value)>, ErrorInfo> {
+        // It stands in a path. The nodes of our own graphs have plain names.
+        if !class.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            return Ok(None);
+        }
+        let answer = self.ask(&format!("/object_info/{class}")).await;
+        let answer = answer.map_err(|(_, info)| info)?;
+        let told = answer.get(class).cloned();
+        Ok(told.map(|told| (class.to_owned(), told)))
+    }
+
     /// The graph of a request as it would be queued, a seed drawn where none was asked for.
     pub async fn graph(&self, request: &GenerationRequest) -> Result<Value, ErrorInfo> {
         let prepared = self.prepare(request).await.map_err(|(_, info)| info)?;
