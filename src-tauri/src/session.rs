@@ -206,7 +206,8 @@ async fn start(paths: &Paths, demo: bool) -> Result<Running, ErrorInfo> {
                 .detail(error.to_string())
         })?;
     let label = "demo host".to_owned();
-    let options = KeeperOptions::for_demo(paths.clone(), label, site.config_toml());
+    let options = KeeperOptions::for_demo(paths.clone(), label, site.config_toml())
+        .with_plan(site.plan_toml());
     let keeper = Keeper::start(options).await?;
     Ok(Running {
         keeper,

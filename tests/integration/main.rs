@@ -28,6 +28,7 @@ mod logs_cli;
 mod logs_known;
 mod logs_silent;
 mod logs_timeline;
+mod migration_cli;
 mod own_rules;
 mod pictures;
 mod pictures_asked;

@@ -69,7 +69,8 @@ impl Session {
             data_dir: folder.path().to_owned(),
             ..paths
         };
-        let options = KeeperOptions::for_demo(paths, "demo host".to_owned(), site.config_toml());
+        let options = KeeperOptions::for_demo(paths, "demo host".to_owned(), site.config_toml())
+            .with_plan(site.plan_toml());
         let keeper = Keeper::start(options).await?;
         Ok(Self {
             keeper,

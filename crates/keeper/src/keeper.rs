@@ -115,6 +115,8 @@ pub struct KeeperOptions {
     pub courier: Option<PathBuf>,
     /// What the steps of the migration can do.
     pub steps: Steps,
+    /// What the owner's plan says where there is none yet.
+    pub plan: Option<String>,
 }
 
 /// What a keeper does with the logs that it follows.
@@ -141,6 +143,7 @@ impl KeeperOptions {
             logs: LogKeeping::Stored(Keeping::default()),
             courier: None,
             steps: Steps::built(),
+            plan: None,
         }
     }
 
@@ -172,6 +175,15 @@ impl KeeperOptions {
         Self { courier, ..self }
     }
 
+    /// The same with a plan for the migration where there is none yet.
+    #[must_use]
+    pub fn with_plan(self, text: String) -> Self {
+        Self {
+            plan: Some(text),
+            ..self
+        }
+    }
+
     /// A run over the demo host's settings, with its history in a folder of its own.
     pub fn for_demo(mut paths: Paths, label: String, text: String) -> Self {
         paths.data_dir = paths.data_dir.join("demo");
@@ -185,6 +197,7 @@ impl KeeperOptions {
             // The demo host ends with this program: nothing could be carried on.
             courier: None,
             steps: Steps::built(),
+            plan: None,
         }
     }
 }
@@ -225,6 +238,9 @@ impl Keeper {
         let own_presets = OwnPresets::new(beside_settings(&options, PRESETS_FILE));
         let own_workflows = OwnWorkflows::new(beside_settings(&options, WORKFLOWS_FOLDER));
         let plan_file = OwnPlanFile::new(beside_settings(&options, MIGRATION_FILE));
+        if let Some(text) = &options.plan {
+            plan_file.begin(text);
+        }
         plan_file.follow(&tasks);
         let rules = own_rules.watch(&tasks, clock::now);
         let rules_status = rules.borrow().status.clone();

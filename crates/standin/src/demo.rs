@@ -179,6 +179,25 @@ impl DemoSite {
         text
     }
 
+    /// A `migration.toml` for this host: which service takes over from which, and on which card.
+    pub fn plan_toml(&self) -> String {
+        let services = self.services();
+        let of = |kind: &str| services.iter().find(|s| s.kind == kind);
+        let mut text = "# The migration of the demo host.\n[target]\n".to_owned();
+        for (field, kind) in [("from", "forge"), ("to", "comfyui")] {
+            if let Some(service) = of(kind) {
+                text.push_str(&format!("{field} = \"{}\"\n", service.id));
+            }
+        }
+        let cards = self.site.gpus().cards();
+        let card = of("comfyui").and_then(|service| cards.get(service.card));
+        if let Some(card) = card {
+            text.push_str(&format!("gpu = \"{}\"\n", card.uuid));
+        }
+        text.push_str("compose_file = \"compose.comfyui.yaml\"\n");
+        text
+    }
+
     /// Everything a program needs to know, as JSON.
     pub fn endpoints_json(&self) -> serde_json::Value {
         let services: Vec<serde_json::Value> = self

@@ -73,6 +73,15 @@ impl OwnPlanFile {
         &self.path
     }
 
+    /// Writes it where there is none yet. A plan that cannot be written is one that is not there.
+    pub(crate) fn begin(&self, text: &str) {
+        if !self.path.exists()
+            && let Err(error) = files::write_atomic(&self.path, text.as_bytes())
+        {
+            tracing::warn!(path = %self.path.display(), %error, "no plan was written");
+        }
+    }
+
     /// The plan in force.
     pub fn plan(&self) -> Arc<OwnPlan> {
         self.with(|held| Arc::clone(&held.plan))
