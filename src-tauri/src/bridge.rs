@@ -9,8 +9,9 @@ use tauri_specta::Event as _;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::{
-    ipc::events::{IncidentClosed, IncidentOpened, SnapshotsChanged, StateChanged},
-    ipc::events::{IncidentClosed, IncidentOpened, MigrationChanged, StateChanged},
+    ipc::events::{
+        IncidentClosed, IncidentOpened, MigrationChanged, SnapshotsChanged, StateChanged,
+    },
     session::Session,
 };
 
@@ -85,9 +86,8 @@ async fn announcements(app: &AppHandle, keeper: &KeeperHandle) {
             Ok(KeeperEvent::SnapshotsChanged(service)) => {
                 emit("snapshots", SnapshotsChanged(service).emit(app));
             }
-            // States travel on their own; what was missed is in the next one.
             Ok(KeeperEvent::Migration) => emit("migration", MigrationChanged.emit(app)),
-            // Snapshots travel on their own; what was missed is in the next one.
+            // States travel on their own; what was missed is in the next one.
             Ok(KeeperEvent::State(_) | KeeperEvent::Job(_) | KeeperEvent::Noted(..))
             | Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => std::future::pending::<()>().await,

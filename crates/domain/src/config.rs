@@ -14,8 +14,8 @@ mod retention;
 mod snapshot;
 #[cfg(test)]
 mod tests;
-mod trouble;
 mod text_diff;
+mod trouble;
 mod values;
 mod words;
 
@@ -40,9 +40,9 @@ pub use restore::{
 };
 pub use retention::{Keep, Kept, RETENTION, Retention, to_remove};
 pub use snapshot::{ContainerRef, Content, FORMAT, Item, ItemState, Reason, Snapshot, Unread, Via};
+pub use text_diff::{DiffLine, LineSide, MAX_COMPARED, TextDiff, text_diff};
 pub use trouble::{
     CHECKPOINT, Lost, LostKey, MAX_LOST, SettingsScene, checkpoint, request_of, troubles,
 };
-pub use text_diff::{DiffLine, LineSide, MAX_COMPARED, TextDiff, text_diff};
 pub use values::{Reading, Values, holds_secret, read};
 pub use words::{describe, key_text};

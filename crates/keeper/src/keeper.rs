@@ -55,14 +55,12 @@ mod roster;
 mod save;
 mod workflows;
 
-pub use crate::sys::paths::{PRESETS_FILE, Paths, RULES_FILE, WORKFLOWS_FOLDER};
+pub use crate::sys::paths::{MIGRATION_FILE, PRESETS_FILE, Paths, RULES_FILE, WORKFLOWS_FOLDER};
 pub use backup::{BackupNow, BackupWish};
 pub use config::{
     DamagedSnapshot, ItemCheck, RestoreView, SnapshotCheck, SnapshotEntry, SnapshotPage,
     SnapshotView,
 };
-pub use crate::sys::paths::{MIGRATION_FILE, PRESETS_FILE, Paths, RULES_FILE, WORKFLOWS_FOLDER};
-pub use config::{ItemCheck, SnapshotCheck, SnapshotView};
 pub use handle::KeeperHandle;
 pub use log_groups::LogGroups;
 pub use log_save::{LogSave, LogToSave};
@@ -320,10 +318,7 @@ impl Keeper {
             own_workflows,
             backups: Backups::default(),
             config: vaults,
-            migration: Migration::new(plan_file),
             migration: Migration::new(plan_file, options.steps),
-            config: Vaults::new(&options.paths.data_dir, secrets_of_snapshots),
-            presence: Presence::new(options.paths.data_dir.join("running")),
             courier: Courier::new(
                 &options.paths.data_dir.join("courier"),
                 options.courier.as_deref(),

@@ -19,6 +19,7 @@ pub(crate) struct IncidentClosed(pub(crate) Incident);
 /// A snapshot of a service's configuration was taken, removed or pinned.
 #[derive(Debug, Clone, Serialize, specta::Type, tauri_specta::Event)]
 pub(crate) struct SnapshotsChanged(pub(crate) ServiceId);
+
 /// Something of the migration changed; its view says what is true now.
 #[derive(Debug, Clone, Serialize, specta::Type, tauri_specta::Event)]
 pub(crate) struct MigrationChanged;

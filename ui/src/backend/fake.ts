@@ -7,7 +7,6 @@ import { actionJob } from './fake/jobs';
 import type { FakeOptions } from './fake/life';
 import { FakeRestore } from './fake/restore';
 import { FakeGuard } from './fake/guard';
-import { FakeGolden } from './fake/golden';
 import { FakeMigration } from './fake/migration';
 import { plan } from './fake/plan';
 import { countGroups } from './fake/groups';
@@ -28,7 +27,6 @@ const DISK = 'forgekeeper.fake.preferences';
 
 /** A living site behind the one interface of the window. */
 export class FakeBackend extends FakeRestore implements Backend {
-export class FakeBackend extends FakeGolden implements Backend {
   readonly migration: FakeMigration;
   private readonly storage: Storage | null;
   private preferences: Partial<Preferences> = {};

@@ -11,8 +11,8 @@ use crate::{
 
 mod restore;
 mod retention;
-mod trouble;
 mod shown;
+mod trouble;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + second).unwrap()

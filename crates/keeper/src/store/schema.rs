@@ -133,6 +133,8 @@ const STEPS: &[M<'static>] = &[
         whole INTEGER NOT NULL,
         at_ns INTEGER NOT NULL,
         record TEXT NOT NULL
+    ) STRICT;",
+    ),
     // The migration from Forge to ComfyUI. One action at a time of each step.
     M::up(
         "CREATE TABLE migration_proofs (
