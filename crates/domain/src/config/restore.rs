@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Bytes, ContainerRef, Content, FORMAT, Finding, Item, ItemState, OriginFacts, PartId, Reading,
-    Reason, Snapshot, Source, Uncomparable, Unread, Via, drift, read,
+    Bytes, ContainerRef, Content, FORMAT, Item, ItemState, OriginFacts, PartFinding, PartId,
+    Reading, Reason, Snapshot, Source, Uncomparable, Unread, Via, drift, read,
 };
 use crate::{
     Timestamp,
@@ -180,7 +180,7 @@ pub struct FilePlan {
     pub deed: Deed,
     /// What a comparison of now and then found.
     #[serde(flatten)]
-    pub finding: Finding,
+    pub finding: PartFinding,
     /// Values that will change.
     pub values: Vec<RestoredValue>,
     /// So many more.
@@ -518,9 +518,10 @@ fn shown(write: &Write, facts: &RestoreFacts<'_>) -> FilePlan {
         .parts
         .pop();
     let way = way_of(write.part);
-    let (finding, changes, more) = found.map_or((Finding::SameValues, Vec::new(), 0), |found| {
-        (found.finding, found.changes, found.more)
-    });
+    let (finding, changes, more) = found
+        .map_or((PartFinding::SameValues, Vec::new(), 0), |found| {
+            (found.finding, found.changes, found.more)
+        });
     let length = write.after.as_ref().map_or(0, Vec::len);
     FilePlan {
         part: write.part,

@@ -1,7 +1,7 @@
 //! A plan in words, in English: for the command line and the journal.
 
 use super::{Caution, Deed, Effect, FilePlan, Left, RestorePlan, RestoredValue, WhyLeft};
-use crate::config::{Finding, key_text};
+use crate::config::{PartFinding, key_text};
 
 /// A plan in words, line by line.
 pub fn describe_restore(plan: &RestorePlan) -> Vec<String> {
@@ -29,9 +29,9 @@ fn file_lines(file: &FilePlan) -> Vec<String> {
     let head = match (file.deed, &file.finding) {
         (Deed::Create, _) => format!("is made: {} bytes", file.bytes),
         (Deed::Remove, _) => "is removed: it was not there".to_owned(),
-        (Deed::Replace, Finding::SameValues) => "other bytes, the same values".to_owned(),
-        (Deed::Replace, Finding::Moved) => "the same lines in another order".to_owned(),
-        (Deed::Replace, Finding::Bytes { before, .. }) => match before {
+        (Deed::Replace, PartFinding::SameValues) => "other bytes, the same values".to_owned(),
+        (Deed::Replace, PartFinding::Moved) => "the same lines in another order".to_owned(),
+        (Deed::Replace, PartFinding::Bytes { before, .. }) => match before {
             Some(words) => format!("is replaced as a whole; now it is {words}"),
             None => "is replaced as a whole".to_owned(),
         },

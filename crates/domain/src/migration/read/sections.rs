@@ -5,9 +5,9 @@ use toml::de::DeTable;
 use super::{Reader, Value, number};
 use crate::{
     ids::{GpuUuid, IdError, ServiceId},
+    markup::is_disturbing,
     migration::{
         Iis, PlanFault, Target,
-        own::is_disturbing,
         problem::excerpt,
         target::{IIS_FIELDS, MAX_VALUE_CHARS, TARGET_FIELDS},
     },
