@@ -12,8 +12,9 @@ use forgekeeper_keeper::{event::KeeperEvent, keeper::SnapshotView};
 use crate::rig::{Kept, SECOND, id, post};
 
 async fn take(kept: &Kept) -> SnapshotView {
-    let taken = kept.handle().take_snapshot(&id("myia"), Reason::OnDemand);
-    taken.await.expect("a snapshot")
+    let (handle, myia) = (kept.handle(), id("myia"));
+    let taken = handle.take_snapshot(&myia, Reason::OnDemand).await;
+    taken.expect("a snapshot")
 }
 
 async fn set_options(kept: &Kept, json: &str) {

@@ -30,11 +30,13 @@ async fn look(site: &Site) -> Result<Finding, Finding> {
         .golden_sets()
         .await
         .map_err(|error| not_asked(&error.message))?;
-    let prompts = sets
-        .iter()
-        .flat_map(|set| set.prompts.iter().map(move |prompt| (&set.name, prompt)));
+    let mut prompts = Vec::new();
+    for set in &sets {
+        prompts.extend(set.prompts.iter().map(|prompt| (&set.name, prompt)));
+    }
+    prompts.truncate(MOST);
     let (mut looked, mut faults) = (0_usize, Vec::new());
-    for (set, prompt) in prompts.take(MOST) {
+    for (set, prompt) in prompts {
         looked += 1;
         let graph = site
             .keeper()
