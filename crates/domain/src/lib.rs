@@ -37,6 +37,7 @@ pub mod ladder;
 pub mod logs;
 pub mod markup;
 pub mod migration;
+pub mod models;
 pub mod notes;
 pub mod outcome;
 pub mod placement;
