@@ -19,7 +19,7 @@ mod yaml;
 pub use classify::classify;
 pub use duplicates::{Body, DuplicateGroup, Sameness, duplicates, reclaimable};
 pub use flags::folders_of_command;
-pub use folders::{FOLDERS, FolderId, FolderRow, Layout, folder_of_path, folder_row};
+pub use folders::{FOLDERS, FolderId, FolderRow, Layout, below_folder, folder_of_path, folder_row};
 pub use header::{Header, HeaderFault, MAX_HEADER, PREFIX, Tensor, header_length, read_header};
 pub use kind::{Family, FileForm, ModelKind, Role};
 pub use parity::{

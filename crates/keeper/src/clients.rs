@@ -7,6 +7,7 @@ pub mod failure;
 pub mod forge;
 pub mod http;
 mod judge;
+pub(crate) mod model_lists;
 mod outcome;
 mod painter;
 mod patience;

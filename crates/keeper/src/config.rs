@@ -12,7 +12,7 @@ use serde::Serialize;
 
 pub(crate) mod blobs;
 pub(crate) mod collect;
-mod local;
+pub(crate) mod local;
 pub(crate) mod manifests;
 pub(crate) mod place;
 pub(crate) mod restores;

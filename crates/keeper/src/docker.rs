@@ -16,6 +16,7 @@ pub mod follow;
 pub mod host;
 pub mod inspect;
 pub mod logs;
+mod path_time;
 mod probe;
 mod recipe;
 pub(crate) mod stat;

@@ -48,6 +48,7 @@ mod log_rules;
 mod log_save;
 mod log_search;
 mod migration;
+mod models;
 mod parts;
 mod placement;
 mod room;
@@ -65,6 +66,7 @@ pub use handle::KeeperHandle;
 pub use log_groups::LogGroups;
 pub use log_save::{LogSave, LogToSave};
 pub use log_search::LogSearch;
+pub use models::InventoryOf;
 
 use backup::Backups;
 use handle::Inner;

@@ -7,6 +7,7 @@ pub mod discover;
 pub mod docker;
 pub mod event;
 pub mod gpu;
+pub mod inventory;
 pub(crate) mod jobs;
 pub mod keeper;
 pub mod logs;

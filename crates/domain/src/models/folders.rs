@@ -191,3 +191,18 @@ pub fn folder_of_path(path: &str) -> Option<FolderId> {
         row.map(|row| row.id)
     })
 }
+
+/// The sort of a file's folder, and the file's name below it: that of the folder right below `models` where
+/// there is one, else of the first folder with a known name.
+pub fn below_folder(path: &str) -> Option<(FolderId, String)> {
+    let path = path.replace('\\', "/");
+    let pieces: Vec<&str> = path.split('/').filter(|piece| !piece.is_empty()).collect();
+    let folders = pieces.len().saturating_sub(1);
+    let sort = |number: &usize| folder_of_path(pieces[*number]);
+    let below_models = (1..folders)
+        .rev()
+        .filter(|number| pieces[*number - 1].eq_ignore_ascii_case("models"))
+        .find(|number| sort(number).is_some());
+    let number = below_models.or_else(|| (0..folders).find(|number| sort(number).is_some()))?;
+    Some((sort(&number)?, pieces[number + 1..].join("/")))
+}

@@ -426,6 +426,8 @@ fn again(got: &Got) -> Got {
 }
 
 fn places(subject: &Subject, recipe: &Recipe) -> Option<Places> {
+/// The container, and its workspace where the settings name the very folder that is mounted.
+pub(crate) fn places(subject: &Subject, recipe: &Recipe) -> Option<Places> {
     let (engine, container) = subject.engine.clone()?;
     let here = subject.settings.workspace.as_deref();
     Some(places_of(engine, container, here, recipe))

@@ -91,6 +91,7 @@ impl LocalFolder {
 
     /// The path here, every link on the way followed as inside the container.
     pub(super) fn resolve(&self, path: &str) -> Result<PathBuf, Miss> {
+    pub(crate) fn resolve(&self, path: &str) -> Result<PathBuf, Miss> {
         let mut todo: Vec<String> = pieces(path).rev().collect();
         let mut done: Vec<String> = Vec::new();
         let mut links = 0;
@@ -150,7 +151,7 @@ fn pieces(path: &str) -> impl DoubleEndedIterator<Item = String> {
 }
 
 /// A file of this machine that somebody named.
-pub(super) fn read_here(path: &Path, max: usize) -> Result<File, Miss> {
+pub(crate) fn read_here(path: &Path, max: usize) -> Result<File, Miss> {
     let metadata = fs::metadata(path).map_err(|e| miss(&e))?;
     if metadata.is_dir() {
         return Err(Miss::Folder);

@@ -140,7 +140,7 @@ impl KeeperHandle {
         Ok(SnapshotView { id, snapshot })
     }
 
-    async fn subject(
+    pub(super) async fn subject(
         &self,
         service: &ServiceId,
         watch: &ServiceWatch,
