@@ -9,6 +9,7 @@ mod prompt;
 mod queue;
 mod routes;
 mod run;
+mod search;
 mod socket;
 mod trouble;
 mod view;
@@ -136,6 +137,7 @@ pub struct Comfy {
     cuda_broken: Mutex<bool>,
     run: Mutex<CancellationToken>,
     disk: Arc<Disk>,
+    search: Mutex<search::Search>,
 }
 
 impl Comfy {
@@ -169,6 +171,7 @@ impl Comfy {
             cuda_broken: Mutex::default(),
             run: Mutex::default(),
             disk: Arc::new(Disk::with(FILES)),
+            search: Mutex::default(),
         })
     }
 
@@ -245,7 +248,9 @@ impl Comfy {
 
     /// Runs the program from its first line on, for as long as the container runs.
     pub async fn launch(self: Arc<Self>) {
-        for line in self.old_start() {
+        let mut lines = self.read_paths();
+        lines.extend(self.old_start());
+        for line in lines {
             let slow = if self.is(Fault::ProgramStarting) {
                 4_500.0
             } else {
@@ -254,6 +259,12 @@ impl Comfy {
             self.pace.wait(slow).await;
             self.say(&line);
         }
+        self.be_ready();
+    }
+
+    /// Takes up the state of a program that was started long ago, with the files of now.
+    pub(crate) fn take_up(self: &Arc<Self>) {
+        self.read_paths();
         self.be_ready();
     }
 
@@ -312,11 +323,26 @@ impl Comfy {
     }
 
     fn checkpoints(&self) -> Vec<String> {
-        self.unless_unmounted(&self.spec.checkpoints)
+        self.unless_unmounted(&self.with_found("checkpoints", self.spec.checkpoints.clone()))
     }
 
     fn diffusion_models(&self) -> Vec<String> {
-        self.unless_unmounted(&self.spec.diffusion_models)
+        let own = self.spec.diffusion_models.clone();
+        self.unless_unmounted(&self.with_found("diffusion_models", own))
+    }
+
+    /// The models of a sort, by ComfyUI's name for it.
+    fn models(&self, sort: &str) -> Vec<String> {
+        let own = match sort {
+            "checkpoints" => return self.checkpoints(),
+            "diffusion_models" => return self.diffusion_models(),
+            "loras" => self.spec.loras.clone(),
+            "vae" => self.spec.vaes.clone(),
+            "text_encoders" => self.spec.text_encoders.clone(),
+            "upscale_models" => self.spec.upscale_models.clone(),
+            _ => Vec::new(),
+        };
+        self.with_found(sort, own)
     }
 
     fn unless_unmounted(&self, models: &[String]) -> Vec<String> {

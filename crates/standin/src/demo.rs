@@ -10,6 +10,7 @@ use crate::faults::{ActiveFault, Fault};
 use crate::forge::Build;
 use crate::gpu::founding_cards;
 use crate::pace::Pace;
+use crate::shelf::Shelf;
 use crate::site::{Site, SiteError, SiteService, anywhere};
 
 /// Which ports the demo host uses.
@@ -61,13 +62,18 @@ pub struct DemoSite {
     site: Arc<Site>,
     engine: SocketAddr,
     control: SocketAddr,
+    shelf: Shelf,
 }
 
 impl DemoSite {
     /// Starts the host; when this returns all services answer.
     pub async fn start(options: DemoOptions) -> Result<Self, SiteError> {
         let mut site = Site::new(Pace::new(options.speed), founding_cards());
-        cast::people(&mut site, &options)?;
+        let shelf = Shelf::new().map_err(|source| SiteError::Open {
+            what: "folder of models".into(),
+            source,
+        })?;
+        cast::people(&mut site, &options, &shelf)?;
         let open = |what: &str| {
             let what = what.to_owned();
             move |source| SiteError::Open { what, source }
@@ -94,6 +100,7 @@ impl DemoSite {
             site,
             engine,
             control,
+            shelf,
         };
         demo.settle().await;
         Ok(demo)
@@ -139,6 +146,11 @@ impl DemoSite {
         self.site
             .service(service)
             .map(|s| format!("http://{}", s.api))
+    }
+
+    /// The real folders of models, and ComfyUI's.
+    pub fn shelf(&self) -> &Shelf {
+        &self.shelf
     }
 
     /// Breaks something at run time.

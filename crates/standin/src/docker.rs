@@ -9,6 +9,7 @@ mod inspect;
 mod lifecycle;
 mod logs;
 mod looping;
+pub(crate) mod real;
 mod routes;
 mod stats;
 mod supervisor;

@@ -22,6 +22,7 @@ pub mod pace;
 pub mod picture;
 mod programs;
 mod reply;
+pub mod shelf;
 pub mod site;
 pub mod tasks;
 

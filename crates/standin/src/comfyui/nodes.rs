@@ -419,10 +419,10 @@ impl Comfy {
         match list {
             List::Checkpoints => self.checkpoints(),
             List::Diffusion => self.diffusion_models(),
-            List::Encoders => self.spec.text_encoders.clone(),
-            List::Loras => self.spec.loras.clone(),
-            List::Upscalers => self.spec.upscale_models.clone(),
-            List::Vaes => self.spec.vaes.clone(),
+            List::Encoders => self.models("text_encoders"),
+            List::Loras => self.models("loras"),
+            List::Upscalers => self.models("upscale_models"),
+            List::Vaes => self.models("vae"),
             List::Samplers => fixed(SAMPLERS),
             List::Schedulers => fixed(SCHEDULERS),
         }

@@ -203,15 +203,15 @@ async fn folder(State(comfy): App, Path(folder): Path<String>) -> Response {
     if !FOLDERS.contains(&folder.as_str()) {
         return reply::empty(404);
     }
-    good(&match folder.as_str() {
-        "checkpoints" => json!(comfy.checkpoints()),
-        "loras" => json!(comfy.spec.loras),
-        "vae" => json!(comfy.spec.vaes),
-        "diffusion_models" => json!(comfy.diffusion_models()),
-        "text_encoders" => json!(comfy.spec.text_encoders),
-        "upscale_models" => json!(comfy.spec.upscale_models),
-        _ => json!([]),
-    })
+    good(&json!(comfy.models(&folder)))
+}
+
+/// Names with their lengths.
+async fn experiment(State(comfy): App, Path(folder): Path<String>) -> Response {
+    if !FOLDERS.contains(&folder.as_str()) {
+        return reply::empty(404);
+    }
+    good(&comfy.experiment(&folder, &comfy.models(&folder)))
 }
 
 async fn logs(State(comfy): App) -> Response {
@@ -248,6 +248,7 @@ pub(super) fn router(comfy: Arc<Comfy>) -> Router {
         .route("/object_info/{class}", get(one_object))
         .route("/models", get(|| async { good(&json!(FOLDERS)) }))
         .route("/models/{folder}", get(folder))
+        .route("/experiment/models/{folder}", get(experiment))
         .route("/embeddings", get(list))
         .route("/extensions", get(list))
         .route(

@@ -9,6 +9,7 @@ use crate::comfyui::{Comfy, ComfySpec};
 use crate::docker::{ContainerSpec, Devices, Published, Work};
 use crate::forge::{FORGE_ARGS, Forge, ForgeSpec};
 use crate::logbook::Logbook;
+use crate::shelf::Shelf;
 use crate::site::{Site, SiteError, SiteService};
 
 const FORGE_IMAGE: &str = "ghcr.io/ai-dock/stable-diffusion-webui-forge:latest-cuda";
@@ -83,7 +84,11 @@ fn environment(role: &Role, args: &str) -> Vec<String> {
 }
 
 /// Fills the site; the containers have been up for 21 hours.
-pub(super) fn people(site: &mut Site, options: &DemoOptions) -> Result<(), SiteError> {
+pub(super) fn people(
+    site: &mut Site,
+    options: &DemoOptions,
+    shelf: &Shelf,
+) -> Result<(), SiteError> {
     let now = Timestamp::now();
     let started = now - SignedDuration::from_mins(21 * 60 - 3);
     let created = now - SignedDuration::from_hours(24 * 47);
@@ -135,7 +140,13 @@ pub(super) fn people(site: &mut Site, options: &DemoOptions) -> Result<(), SiteE
             }],
             devices: Devices::Ids(vec![role.card.to_string()]),
             cards: vec![role.card],
-            binds: vec![(role.workspace.into(), "/workspace".into())],
+            binds: vec![
+                (role.workspace.into(), "/workspace".into()),
+                (
+                    shelf.models(role.id).to_string_lossy().into_owned(),
+                    "/workspace/stable-diffusion-webui-forge/models".into(),
+                ),
+            ],
             other_workspace: FORGES
                 .iter()
                 .find(|other| other.id != role.id)
@@ -183,7 +194,16 @@ pub(super) fn people(site: &mut Site, options: &DemoOptions) -> Result<(), SiteE
         }],
         devices: Devices::Count(1),
         cards: vec![0],
-        binds: vec![("/home/jesse/comfyui/storage".into(), "/root".into())],
+        binds: vec![
+            (
+                shelf.comfyui().to_string_lossy().into_owned(),
+                "/root".into(),
+            ),
+            (
+                shelf.models("myia").to_string_lossy().into_owned(),
+                "/forge-models:ro".into(),
+            ),
+        ],
         other_workspace: None,
         tty: false,
         work: Work::Comfy(comfy),

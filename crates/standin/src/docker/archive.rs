@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
@@ -15,6 +16,7 @@ use serde_json::json;
 
 use super::Engine;
 use super::container::{Container, Work};
+use super::real;
 use super::routes::{App, Words, missing, refuse};
 use crate::disk::{Disk, DiskFile};
 use crate::reply;
@@ -34,7 +36,14 @@ enum Node {
     /// Names of all that lies below, relative.
     Folder(Vec<(String, DiskFile)>),
     Link(String),
+    /// A folder of the real disk; it is told of, not packed.
+    Real(PathBuf),
+    /// A file of the real disk that is longer than what is packed.
+    Long(PathBuf, u64),
 }
+
+/// Longest file of the real disk that is packed whole.
+const MAX_REAL: u64 = 16 << 20;
 
 /// The program's folder, and what lies in it.
 fn program(container: &Container) -> Option<(&'static str, Arc<Disk>)> {
@@ -70,6 +79,9 @@ fn inside(container: &Container, path: &str) -> String {
 /// What is at a path of a container.
 fn find(container: &Container, path: &str) -> Option<Node> {
     let path = inside(container, path);
+    if let Some(node) = find_real(container, &path) {
+        return Some(node);
+    }
     let (root, disk) = program(container)?;
     if path == FORGE && root == FORGE_IN_WORKSPACE {
         return Some(Node::Link(FORGE_IN_WORKSPACE.to_owned()));
@@ -89,6 +101,25 @@ fn find(container: &Container, path: &str) -> Option<Node> {
         .filter_map(|(path, file)| Some((path.strip_prefix(&start)?.to_owned(), file)))
         .collect();
     (!below.is_empty()).then_some(Node::Folder(below))
+}
+
+/// What is at a path below a mount whose source is really there.
+fn find_real(container: &Container, path: &str) -> Option<Node> {
+    let place = real::place(&real::mounts(container), path)?;
+    let metadata = std::fs::metadata(&place).ok()?;
+    if metadata.is_dir() {
+        // The program's own folder has more in it than what lies on the disk.
+        let own = program(container).is_some_and(|(root, _)| path == root);
+        return (!own).then_some(Node::Real(place));
+    }
+    if metadata.len() > MAX_REAL {
+        return Some(Node::Long(place, metadata.len()));
+    }
+    Some(Node::File(DiskFile {
+        bytes: std::fs::read(&place).ok()?,
+        mode: 0o644,
+        modified: real::changed(&place),
+    }))
 }
 
 fn name_of(path: &str) -> &str {
@@ -126,6 +157,11 @@ fn taken_out(container: &Container, path: &str) -> Response {
     let (size, mode, at, link) = match &node {
         Node::File(file) => (file.bytes.len(), file.mode, file.modified, ""),
         Node::Folder(_) => (4096, FOLDER_BIT | 0o755, Timestamp::UNIX_EPOCH, ""),
+        Node::Real(place) => (4096, FOLDER_BIT | 0o755, real::changed(place), ""),
+        Node::Long(place, size) => {
+            let size = usize::try_from(*size).unwrap_or(usize::MAX);
+            (size, 0o644, real::changed(place), "")
+        }
         Node::Link(target) => (
             target.len(),
             LINK_BIT | 0o777,
@@ -161,6 +197,22 @@ fn packed(name: &str, node: &Node) -> std::io::Result<Vec<u8>> {
             let size = file.bytes.len();
             let mut header = header(tar::EntryType::Regular, file.mode, file.modified, size);
             tar.append_data(&mut header, name, file.bytes.as_slice())?;
+        }
+        Node::Real(place) => {
+            let at = real::changed(place);
+            let mut header = header(tar::EntryType::Directory, 0o755, at, 0);
+            tar.append_data(&mut header, format!("{name}/"), &[][..])?;
+        }
+        Node::Long(place, size) => {
+            let size = usize::try_from(*size).unwrap_or(usize::MAX);
+            let mut header = header(tar::EntryType::Regular, 0o644, real::changed(place), size);
+            header.set_path(name)?;
+            header.set_cksum();
+            let mut bytes = header.as_bytes().to_vec();
+            std::fs::File::open(place)?
+                .take(MAX_REAL)
+                .read_to_end(&mut bytes)?;
+            return Ok(bytes);
         }
         Node::Link(target) => {
             let mut header = header(tar::EntryType::Symlink, 0o777, old, 0);
@@ -215,10 +267,29 @@ fn taken_in(container: &Container, path: &str, bytes: &[u8]) -> Response {
         return refuse(400, "extraction point is not a directory");
     }
     let below = folder[root.len()..].trim_matches('/').to_owned();
+    if let Err(error) = unpack_real(container, &folder, bytes) {
+        return refuse(500, &error.to_string());
+    }
     match unpack(&disk, &below, bytes) {
         Ok(()) => reply::empty(200),
         Err(error) => refuse(400, &error.to_string()),
     }
+}
+
+/// Files that lie on the real disk are written there.
+fn unpack_real(container: &Container, folder: &str, bytes: &[u8]) -> std::io::Result<()> {
+    let mounts = real::mounts(container);
+    for entry in tar::Archive::new(bytes).entries()? {
+        let mut entry = entry?;
+        let name = entry.path()?.to_string_lossy().into_owned();
+        let place = real::place(&mounts, &format!("{folder}/{name}"));
+        if let Some(place) = place.filter(|place| place.is_file()) {
+            let mut file = Vec::new();
+            entry.read_to_end(&mut file)?;
+            std::fs::write(place, file)?;
+        }
+    }
+    Ok(())
 }
 
 fn unpack(disk: &Disk, below: &str, bytes: &[u8]) -> std::io::Result<()> {
@@ -261,16 +332,17 @@ pub(super) fn listed(container: &Container, path: &str) -> Option<String> {
         Node::Link(target) => find(container, &target)?,
         node => node,
     };
-    let Node::Folder(below) = node else {
-        return Some(format!("{path}\n"));
+    let names: BTreeSet<String> = match node {
+        Node::Real(place) => real::names(&place),
+        Node::Folder(below) => below
+            .into_iter()
+            .map(|(path, _)| match path.split_once('/') {
+                Some((folder, _)) => format!("{folder}/"),
+                None => path,
+            })
+            .collect(),
+        _ => return Some(format!("{path}\n")),
     };
-    let names: BTreeSet<String> = below
-        .into_iter()
-        .map(|(path, _)| match path.split_once('/') {
-            Some((folder, _)) => format!("{folder}/"),
-            None => path,
-        })
-        .collect();
     Some(names.into_iter().fold(String::new(), |mut text, name| {
         text.push_str(&name);
         text.push('\n');

@@ -276,7 +276,10 @@ impl Container {
         }
         match &self.spec.work {
             Work::Forge(forge) => forge.be_ready(),
-            Work::Comfy(comfy) => comfy.be_ready(),
+            Work::Comfy(comfy) => {
+                comfy.mount(super::real::mounts(self));
+                comfy.take_up();
+            }
             Work::Idle => {}
         }
     }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::container::{Container, Devices, Status, hex_id};
 use super::logs::stamp;
+use super::real;
 use crate::lock::lock;
 
 const NEVER: &str = "0001-01-01T00:00:00Z";
@@ -25,9 +26,11 @@ fn labels(container: &Container) -> Value {
 fn mounts(container: &Container) -> Value {
     lock(&container.binds)
         .iter()
-        .map(|(source, target)| {
-            json!({"Type": "bind", "Source": source, "Destination": target, "Mode": "rw", "RW": true,
-                   "Propagation": "rprivate"})
+        .map(|(source, bind)| {
+            let (target, read_only) = real::target(bind);
+            let mode = if read_only { "ro" } else { "rw" };
+            json!({"Type": "bind", "Source": source, "Destination": target, "Mode": mode,
+                   "RW": !read_only, "Propagation": "rprivate"})
         })
         .collect::<Vec<_>>()
         .into()
@@ -140,7 +143,13 @@ pub(crate) fn long(container: &Container) -> Value {
         .map_or(("", &[][..]), |(a, b)| (a.as_str(), b));
     let binds: Vec<String> = lock(&container.binds)
         .iter()
-        .map(|(s, t)| format!("{s}:{t}:rw"))
+        .map(|(s, t)| {
+            if real::target(t).1 {
+                format!("{s}:{t}")
+            } else {
+                format!("{s}:{t}:rw")
+            }
+        })
         .collect();
     let created = *lock(&container.created);
     json!({

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::container::{Container, Status, Work};
+use super::real;
 use super::{Engine, supervisor};
 use crate::faults::Fault;
 use crate::lock::lock;
@@ -172,7 +173,10 @@ impl Container {
                 log.plain("Init complete: 2 s");
                 programs.run(forge, log, self).await;
             }
-            (Work::Comfy(comfy), _) => Arc::clone(comfy).launch().await,
+            (Work::Comfy(comfy), _) => {
+                comfy.mount(real::mounts(self));
+                Arc::clone(comfy).launch().await;
+            }
             _ => {}
         }
         // PID 1 stays until somebody ends it.
