@@ -29,6 +29,7 @@ mod logs_known;
 mod logs_silent;
 mod logs_timeline;
 mod migration_cli;
+mod models;
 mod own_rules;
 mod pictures;
 mod pictures_asked;

@@ -8,12 +8,15 @@ use forgekeeper_domain::ids::ServiceId;
 mod backup;
 mod golden;
 mod migration;
+mod models;
 mod snapshot;
 
 pub(crate) use backup::{BackupArgs, BackupCommand};
 pub(crate) use golden::{GoldenArgs, GoldenVerb};
 pub(crate) use migration::{AddArgs, DoArgs, MigrationArgs, MigrationCommand};
 pub(crate) use snapshot::{RestoreHow, SnapshotArgs, SnapshotCommand};
+pub(crate) use models::ModelsArgs;
+pub(crate) use snapshot::{SnapshotArgs, SnapshotCommand};
 
 /// Keeps image-generation services alive: Stable Diffusion WebUI Forge and ComfyUI.
 #[derive(Debug, Parser)]
@@ -65,6 +68,8 @@ pub(crate) enum Command {
     Backup(BackupArgs),
     /// The plan from Forge to ComfyUI: its steps, their proofs, what each would do
     Migration(MigrationArgs),
+    /// The models that lie on the disk, by what their headers say; duplicates and space
+    Models(ModelsArgs),
     /// Run the demo host until interrupted; prints the path of its configuration file
     Demo(DemoArgs),
     /// Print the completion script of a shell

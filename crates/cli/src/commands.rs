@@ -23,6 +23,7 @@ mod golden;
 mod gpu;
 mod logs;
 mod migration;
+mod models;
 mod placement;
 mod rules;
 mod snapshot;
@@ -76,6 +77,7 @@ async fn with_session(
         Command::Migration(args) => {
             return Box::pin(interrupt.unless(migration::run(session, args, json))).await;
         }
+        Command::Models(args) => return models::run(session, args, json, interrupt).await,
         Command::Generate(args) => return generate::run(session, args, json, interrupt).await,
         Command::Demo(_) | Command::Completions(_) => return Ok(exit::OK),
         Command::Start(args) => (&args.service, Action::Start, args.force),

@@ -2,6 +2,7 @@
 //! folders, and whether both see the same.
 
 mod classify;
+mod diff;
 mod duplicates;
 mod flags;
 mod folders;
@@ -17,6 +18,7 @@ mod tests;
 mod yaml;
 
 pub use classify::classify;
+pub use diff::one_change;
 pub use duplicates::{Body, DuplicateGroup, Sameness, duplicates, reclaimable};
 pub use flags::folders_of_command;
 pub use folders::{FOLDERS, FolderId, FolderRow, Layout, below_folder, folder_of_path, folder_row};

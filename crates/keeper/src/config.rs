@@ -1,7 +1,7 @@
 //! The configuration guard: gathers what configures a service, keeps it whole, and knows when what
 //! was kept is not whole any more.
 
-use std::{collections::BTreeMap, io, path::Path};
+use std::{collections::BTreeMap, io, path::Path, sync::Arc};
 
 use forgekeeper_domain::{
     config::{self as domain, Bytes, Content, ItemState, Snapshot, Uncomparable},
@@ -11,9 +11,11 @@ use forgekeeper_domain::{
 use serde::Serialize;
 
 pub(crate) mod blobs;
+mod checkouts;
 pub(crate) mod collect;
 pub(crate) mod local;
 pub(crate) mod manifests;
+pub(crate) mod memory;
 pub(crate) mod place;
 pub(crate) mod restores;
 #[cfg(test)]
@@ -23,6 +25,7 @@ pub(crate) mod write;
 use blobs::{BlobError, Blobs};
 use manifests::{ManifestError, Manifests};
 use restores::Restores;
+use memory::Memory;
 
 use crate::secrets::{SealKey, Secrets};
 
@@ -72,6 +75,8 @@ pub(crate) struct Vaults {
     secrets: Secrets,
     /// Stands in for the keyring's key where there is none.
     passing: Option<SealKey>,
+    /// Files that were read before.
+    memory: Arc<Memory>,
 }
 
 impl Vaults {
@@ -84,7 +89,13 @@ impl Vaults {
             restores: Restores::new(folder),
             secrets,
             passing: SealKey::passing(),
+            memory: Arc::default(),
         }
+    }
+
+    /// Files that were read before.
+    pub(crate) fn memory(&self) -> Arc<Memory> {
+        Arc::clone(&self.memory)
     }
 
     /// Wants a snapshot to stay, or no longer.

@@ -1,7 +1,10 @@
 //! The models that lie on a disk: found, known by their headers, compared with each other. A file of
 //! gigabytes is never read whole unless somebody asks for its hash.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use forgekeeper_domain::{
     Timestamp,
@@ -22,6 +25,7 @@ mod tests;
 mod walk;
 
 use cache::Cache;
+pub use hash::Hashing;
 use walk::Found;
 
 use crate::config::local::LocalFolder;
@@ -187,6 +191,16 @@ pub struct LookedAt {
     pub path: String,
     /// Only the engine reaches it: names and lengths are known, nothing else.
     pub through_engine: bool,
+}
+
+/// Looks through one folder, remembering in another what it read. Blocks.
+pub fn look_through(folder: &Path, memory: &Path) -> Inventory {
+    let mut cache = Cache::load(memory);
+    let inventory = scan(&[Root::named(folder.to_owned())], &mut cache, &|| false);
+    if let Err(error) = cache.save(memory) {
+        tracing::warn!(%error, "what was read of models could not be remembered");
+    }
+    inventory
 }
 
 /// Looks through folders. Blocks; headers that were read before and have not changed are not read again.

@@ -38,6 +38,8 @@ pub struct DemoOptions {
     pub build: Build,
     /// Their command line, if not the usual one.
     pub forge_args: Option<String>,
+    /// The folder that `myia` has as its workspace, if not one that is only told of.
+    pub workspace: Option<std::path::PathBuf>,
     /// Also serve the engine on this Unix socket.
     pub socket: Option<std::path::PathBuf>,
 }
@@ -51,6 +53,7 @@ impl Default for DemoOptions {
             auth: None,
             build: Build::Image,
             forge_args: None,
+            workspace: None,
             socket: None,
         }
     }

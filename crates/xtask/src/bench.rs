@@ -12,6 +12,7 @@ mod frames;
 mod generate;
 #[cfg(unix)]
 mod gpu;
+mod inventory;
 // It reads the engine's Unix socket itself.
 #[cfg(unix)]
 mod logs;
@@ -20,6 +21,8 @@ mod processes;
 mod rest;
 mod restart;
 mod screen;
+#[cfg(unix)]
+mod snapshot;
 
 /// One line of the result.
 #[derive(Debug, Clone, Serialize)]
@@ -106,6 +109,17 @@ const MEASURES: &[Measure] = &[
         id: "generate",
         window: true,
         run: generate::run,
+    },
+    Measure {
+        id: "inventory",
+        window: false,
+        run: inventory::run,
+    },
+    #[cfg(unix)]
+    Measure {
+        id: "snapshot",
+        window: false,
+        run: snapshot::run,
     },
     Measure {
         id: "opening",

@@ -1,13 +1,12 @@
 //! Gathers the parts of one service. A part that fails fails alone, and each ends by the deadline.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use forgekeeper_domain::{
     Timestamp,
     config::{
-        Checkout, Head, Part, PartId, Reading, Recipe, Source, Unread, Via, checkouts_json,
-        env_files, head, packed_commit, parts_of, program_folders, program_marker, read,
-        same_folder, workspace_of,
+        Part, PartId, Reading, Recipe, Source, Unread, Via, checkouts_json, env_files, parts_of,
+        program_folders, program_marker, read, same_folder, workspace_of,
     },
     service::KindId,
 };
@@ -15,7 +14,9 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::{
+    checkouts::checkouts,
     local::{self, LocalFolder},
+    memory::Memory,
     place::{File, Miss, Places, off_thread},
 };
 use crate::{
@@ -24,12 +25,8 @@ use crate::{
     settings::ServiceSettings,
 };
 
-/// Files that are read at once from one container.
-const AT_ONCE: usize = 6;
 /// How long a file that is being written may take to be whole.
 const HALF_WRITTEN: Duration = Duration::from_millis(400);
-/// Longest file below `.git` that is read: packed references of a large repository.
-const MAX_GIT: u32 = 2 * 1024 * 1024;
 
 /// Whom to ask.
 #[derive(Debug, Clone)]
@@ -39,6 +36,8 @@ pub(crate) struct Subject {
     pub(crate) engine: Option<(Engine, String)>,
     /// The API, where one is configured.
     pub(crate) api: Option<Reach>,
+    /// Files that were read before.
+    pub(crate) memory: Arc<Memory>,
     /// When everything has to be done.
     pub(crate) deadline: Instant,
 }
@@ -396,12 +395,7 @@ impl<'a> Scene<'a> {
             Ok(found) => found,
             Err(miss) => return Got::missed(miss),
         };
-        let mut found: BTreeMap<String, Checkout> = BTreeMap::new();
-        for some in names.chunks(AT_ONCE) {
-            let commits = some.iter().map(|name| checkout(places, &folder, name));
-            let commits = join_all(commits).await;
-            found.extend(some.iter().cloned().zip(commits));
-        }
+        let found = checkouts(places, &folder, names, &self.subject.memory).await;
         Got::made(checkouts_json(&found), via)
     }
 }
@@ -468,47 +462,5 @@ pub(crate) fn places_of(
         container,
         running: recipe.running,
         local,
-    }
-}
-
-/// The commit of one checkout, read from its files.
-async fn checkout(places: &Places, folder: &str, name: &str) -> Checkout {
-    let git = format!("{folder}/{name}/.git");
-    let unknown = |words: &str| Checkout {
-        unknown: Some(words.to_owned()),
-        ..Checkout::default()
-    };
-    let head_file = match places.read(&format!("{git}/HEAD"), 4096).await {
-        Ok((file, _)) => file.bytes,
-        Err(Miss::Absent | Miss::Folder) => return unknown("it is no checkout"),
-        Err(miss) => return unknown(&miss.told().map(|(_, words)| words).unwrap_or_default()),
-    };
-    let name = match head(&head_file) {
-        Some(Head::Commit(commit)) => {
-            return Checkout {
-                commit: Some(commit),
-                ..Checkout::default()
-            };
-        }
-        Some(Head::Ref(name)) => name,
-        None => return unknown("its HEAD cannot be read"),
-    };
-    let branch = name.strip_prefix("refs/heads/").map(str::to_owned);
-    let loose = places.read(&format!("{git}/{name}"), 4096).await;
-    let commit = match loose {
-        Ok((file, _)) => match head(&file.bytes) {
-            Some(Head::Commit(commit)) => Some(commit),
-            _ => None,
-        },
-        Err(_) => match places.read(&format!("{git}/packed-refs"), MAX_GIT).await {
-            Ok((file, _)) => packed_commit(&file.bytes, &name),
-            Err(_) => None,
-        },
-    };
-    let told = commit.is_some();
-    Checkout {
-        commit,
-        branch,
-        unknown: (!told).then(|| "its branch points to no commit that can be read".to_owned()),
     }
 }

@@ -11,11 +11,16 @@ use forgekeeper_domain::Timestamp;
 
 use super::place::{File, Miss};
 use crate::{docker::stat::FileStat, sys::files};
+use super::{
+    memory::Memory,
+    place::{File, Miss},
+};
+use crate::sys::files;
 
 /// Links that are followed from one path.
 const MAX_LINKS: usize = 8;
 /// Names of a folder that are looked at.
-pub(super) const MAX_NAMES: usize = 512;
+pub(super) const MAX_NAMES: usize = 4_096;
 /// Longest name.
 pub(super) const MAX_NAME: usize = 255;
 
@@ -64,6 +69,32 @@ impl LocalFolder {
             bytes: metadata.len(),
             modified_at,
         }))
+    /// The same file, from memory where it has not changed since it was read.
+    pub(super) fn read_again(
+        &self,
+        path: &str,
+        max: usize,
+        memory: &Memory,
+    ) -> Result<Vec<u8>, Miss> {
+        let place = self.resolve(path)?;
+        let metadata = fs::symlink_metadata(&place).map_err(|e| miss(&e))?;
+        if let Some(bytes) = memory.get(&place, &metadata).filter(|b| b.len() <= max) {
+            return Ok(bytes);
+        }
+        if metadata.is_dir() {
+            return Err(Miss::Folder);
+        }
+        let bytes = files::read_limited(&place, max as u64).map_err(|e| miss(&e))?;
+        memory.put(&place, &metadata, &bytes);
+        Ok(bytes)
+    }
+
+    /// The part of this folder that the container has at a path.
+    pub(super) fn at(&self, path: &str) -> Result<Self, Miss> {
+        Ok(Self {
+            here: self.resolve(path)?,
+            target: path.trim_end_matches('/').to_owned(),
+        })
     }
 
     /// The folders below a folder, sorted.
@@ -80,7 +111,10 @@ impl LocalFolder {
             };
             let inside = format!("{}/{name}", path.trim_end_matches('/'));
             // A link to a folder counts, as far as it stays here.
-            let folder = self.resolve(&inside).is_ok_and(|place| place.is_dir());
+            let folder = entry.file_type().is_ok_and(|kind| match kind.is_symlink() {
+                true => self.resolve(&inside).is_ok_and(|place| place.is_dir()),
+                false => kind.is_dir(),
+            });
             if folder && name.len() <= MAX_NAME && names.len() < MAX_NAMES {
                 names.push(name);
             }

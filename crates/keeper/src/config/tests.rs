@@ -338,3 +338,42 @@ fn links_out_of_a_workspace_are_not_followed() {
     let found = local.folders("/workspace/forge/extensions").unwrap();
     assert_eq!(found, ["four", "one", "two"]);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_was_read_before_is_read_again_once_it_changed() {
+    use super::memory::Memory;
+    let folder = tempfile::tempdir().unwrap();
+    let local = LocalFolder {
+        target: "/workspace".to_owned(),
+        here: folder.path().to_owned(),
+    };
+    let (memory, path) = (Memory::default(), folder.path().join("HEAD"));
+    let read = || local.read_again("/workspace/HEAD", 4096, &memory);
+    let age = |path: &std::path::Path| {
+        let old = SystemTime::now() - Duration::from_secs(60);
+        fs::File::open(path).unwrap().set_modified(old).unwrap();
+        old
+    };
+    fs::write(&path, "one").unwrap();
+    let old = age(&path);
+    assert_eq!(read(), Ok(b"one".to_vec()));
+    assert_eq!(read(), Ok(b"one".to_vec()));
+    // The same length and the same time: the entry itself tells.
+    fs::write(&path, "two").unwrap();
+    fs::File::open(&path).unwrap().set_modified(old).unwrap();
+    assert_eq!(read(), Ok(b"two".to_vec()));
+    // Too young to be remembered.
+    fs::write(&path, "six").unwrap();
+    assert_eq!(read(), Ok(b"six".to_vec()));
+    fs::write(&path, "ten").unwrap();
+    assert_eq!(read(), Ok(b"ten".to_vec()));
+    assert_eq!(
+        local.read_again("/workspace/HEAD", 2, &memory),
+        Err(Miss::TooLarge)
+    );
+    fs::remove_file(&path).unwrap();
+    assert_eq!(read(), Err(Miss::Absent));
+    std::os::unix::fs::symlink("/etc/hostname", &path).unwrap();
+    assert_eq!(read(), Err(Miss::Elsewhere));
+}

@@ -160,3 +160,9 @@ pub(crate) fn is_file_hash(hash: &str, name: &str) -> bool {
     let of_text = |text: &str| hex(&Sha256::digest(text.as_bytes())).eq_ignore_ascii_case(hash);
     good && !of_text(name) && !of_text(stem)
 }
+
+/// What that version of Forge makes of a name.
+#[cfg(test)]
+pub(super) fn whole_of_text(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes()))
+}

@@ -160,6 +160,7 @@ impl KeeperHandle {
             settings: Arc::clone(&watch.settings),
             engine: engine.zip(name),
             api,
+            memory: self.inner.config.memory(),
             deadline,
         }
     }

@@ -44,12 +44,10 @@ pub enum InventoryOf {
 }
 
 impl KeeperHandle {
-    /// The models on the disk. What cannot be reached is said in it. `models` is the owner's word for
-    /// Forge's folder on this machine, as `migration.toml` has it.
+    /// The models on the disk. What cannot be reached is said in it.
     pub async fn inventory(
         &self,
         of: &InventoryOf,
-        models: Option<&Path>,
         cancel: &CancellationToken,
     ) -> Result<Inventory, ErrorInfo> {
         let ids: Vec<ServiceId> = match of {
@@ -70,7 +68,7 @@ impl KeeperHandle {
         let (mut roots, mut hashes) = (Vec::new(), Vec::new());
         let (mut folders, mut files, mut passed) = (Vec::new(), Vec::new(), Vec::new());
         for id in ids {
-            let found = self.folders_of(&id, models).await?;
+            let found = self.folders_of(&id).await?;
             hashes.extend(forge_hashes(&found));
             self.listed(&id, &found, &mut folders, &mut files, &mut passed)
                 .await?;
@@ -86,14 +84,22 @@ impl KeeperHandle {
     }
 
     /// Where the models of a service lie.
-    pub(crate) async fn folders_of(
-        &self,
-        id: &ServiceId,
-        models: Option<&Path>,
-    ) -> Result<ServiceFolders, ErrorInfo> {
+    pub(crate) async fn folders_of(&self, id: &ServiceId) -> Result<ServiceFolders, ErrorInfo> {
         let watch = self.watch(id)?;
         let subject = self.subject(id, &watch, Instant::now() + FOLDERS).await;
-        Ok(places::of_service(&subject, models).await)
+        let models = self.named_models(id);
+        Ok(places::of_service(&subject, models.as_deref()).await)
+    }
+
+    /// Forge's folder on this machine, as `migration.toml` names it.
+    fn named_models(&self, id: &ServiceId) -> Option<PathBuf> {
+        let file = &self.inner.migration.file;
+        let target = &file.plan().target;
+        let models = target
+            .models
+            .as_ref()
+            .filter(|_| target.from.as_ref() == Some(id))?;
+        Some(file.path().parent().unwrap_or(Path::new(".")).join(models))
     }
 
     /// Folders that only the engine reaches: names and lengths.
@@ -195,7 +201,6 @@ impl KeeperHandle {
         &self,
         forge: &ServiceId,
         comfyui: &ServiceId,
-        models: Option<&Path>,
     ) -> Result<Parity, ErrorInfo> {
         for (id, kind) in [(forge, KindId::Forge), (comfyui, KindId::Comfyui)] {
             if self.watch(id)?.settings.kind != kind {
@@ -211,7 +216,7 @@ impl KeeperHandle {
         let (mut ours, theirs, lying) = tokio::join!(
             model_lists::of_forge(&from),
             model_lists::of_comfyui(&to),
-            self.inventory(&of, models, &never),
+            self.inventory(&of, &never),
         );
         if let Ok(lying) = lying {
             add_what_lies_there(&mut ours, &lying);

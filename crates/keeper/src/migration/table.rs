@@ -4,13 +4,14 @@ use forgekeeper_domain::migration::CheckKind;
 
 use super::{
     StepWork,
-    steps::{Batch, DiskSpace, GpuPlan, Workflows},
+    steps::{Batch, DiskSpace, GpuPlan, ShareModels, Workflows},
 };
 
 /// Every step that is built, with its work. One that is not here says so when it is looked at.
 const WORKS: &[(CheckKind, &dyn StepWork)] = &[
     (CheckKind::GpuPlan, &GpuPlan),
     (CheckKind::DiskSpace, &DiskSpace),
+    (CheckKind::ShareModels, &ShareModels),
     (CheckKind::WorkflowsAccepted, &Workflows),
     (CheckKind::BatchEquivalence, &Batch),
 ];

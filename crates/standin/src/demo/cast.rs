@@ -123,6 +123,11 @@ pub(super) fn people(
             .map_err(open(role.id))?;
         history::past_forge(&log, &forge, started);
         let project = role.container.trim_end_matches("-supervisor-1");
+        let own = options.workspace.as_ref().filter(|_| role.id == "myia");
+        let workspace = own.map_or_else(
+            || role.workspace.to_owned(),
+            |folder| folder.to_string_lossy().into_owned(),
+        );
         let container = site.engine.add(ContainerSpec {
             service: role.id.into(),
             name: role.container.into(),
@@ -141,7 +146,7 @@ pub(super) fn people(
             devices: Devices::Ids(vec![role.card.to_string()]),
             cards: vec![role.card],
             binds: vec![
-                (role.workspace.into(), "/workspace".into()),
+                (workspace, "/workspace".into()),
                 (
                     shelf.models(role.id).to_string_lossy().into_owned(),
                     "/workspace/stable-diffusion-webui-forge/models".into(),

@@ -70,6 +70,21 @@ pub(super) fn gallery_bench(repo: &Repo) -> Result<PathBuf, String> {
     Ok(target(repo).join("release/examples/gallery_bench"))
 }
 
+/// The program that looks through models.
+pub(super) fn inventory_bench(repo: &Repo) -> Result<PathBuf, String> {
+    let keeper = ["-p", "forgekeeper-keeper", "--example", "inventory_bench"];
+    cargo(repo, "", &keeper)?;
+    Ok(target(repo).join("release/examples/inventory_bench"))
+}
+
+/// The program that takes snapshots over the demo host.
+#[cfg(unix)]
+pub(super) fn snapshot_bench(repo: &Repo) -> Result<PathBuf, String> {
+    let tests = ["-p", "forgekeeper-tests", "--example", "snapshot_bench"];
+    cargo(repo, "", &tests)?;
+    Ok(target(repo).join("release/examples/snapshot_bench"))
+}
+
 /// The programs that read cards, and the library that they read.
 #[cfg(unix)]
 #[derive(Debug)]
