@@ -9,6 +9,7 @@ mod dates;
 mod edit;
 mod export;
 mod graph;
+pub mod iis;
 mod own;
 mod plan;
 mod problem;
