@@ -30,6 +30,7 @@ mod logs_silent;
 mod logs_timeline;
 mod migration_cli;
 mod models;
+mod migration_iis;
 mod own_rules;
 mod pictures;
 mod pictures_asked;

@@ -5,6 +5,7 @@
 //! is not theirs.
 
 mod file;
+mod iis;
 mod live;
 mod run;
 mod site;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::faults::{ActiveFault, Fault};
 use crate::forge::Build;
 use crate::gpu::founding_cards;
+use crate::iis::Iis;
 use crate::pace::Pace;
 use crate::shelf::Shelf;
 use crate::site::{Site, SiteError, SiteService, anywhere};
@@ -66,6 +67,7 @@ pub struct DemoSite {
     engine: SocketAddr,
     control: SocketAddr,
     shelf: Shelf,
+    iis: Iis,
 }
 
 impl DemoSite {
@@ -93,6 +95,14 @@ impl DemoSite {
                 .await
                 .map_err(open("engine socket"))?;
         }
+        let forge = |id: &str| {
+            site.service(id)
+                .map_or_else(anywhere, |service| service.api)
+        };
+        let forges = [forge("myia"), forge("myia-turbo")];
+        let iis = Iis::of_the_demo(forges, [anywhere(); 3], &site.faults, &site.tasks)
+            .await
+            .map_err(open("sites of IIS"))?;
         let site = Arc::new(site);
         for (fault, service) in &options.faults {
             site.inject(*fault, service.as_deref())?;
@@ -104,6 +114,7 @@ impl DemoSite {
             engine,
             control,
             shelf,
+            iis,
         };
         demo.settle().await;
         Ok(demo)
@@ -154,6 +165,21 @@ impl DemoSite {
     /// The real folders of models, and ComfyUI's.
     pub fn shelf(&self) -> &Shelf {
         &self.shelf
+    /// The reverse proxy in front of the services.
+    pub fn iis(&self) -> &Iis {
+        &self.iis
+    }
+
+    /// The section `[iis]` of a `migration.toml` for this host.
+    pub fn iis_toml(&self) -> String {
+        let urls = self.iis.urls();
+        let url = |site: usize| urls.get(site).map(String::as_str).unwrap_or_default();
+        format!(
+            "[iis]\nweb_config = '{}'\npublic_url = \"{}\"\nrule = \"myia\"\nrehearsal_rule = \"essai\"\nrehearsal_url = \"{}\"\n",
+            self.iis.web_config().display(),
+            url(0),
+            url(2)
+        )
     }
 
     /// Breaks something at run time.

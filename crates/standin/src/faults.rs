@@ -24,6 +24,8 @@ pub enum FaultPart {
     Gpu,
     /// What the container's log shows.
     Log,
+    /// The reverse proxy in front of the services.
+    Proxy,
 }
 
 impl FaultPart {
@@ -37,6 +39,7 @@ impl FaultPart {
             Self::Image => "image",
             Self::Gpu => "gpu",
             Self::Log => "log",
+            Self::Proxy => "proxy",
         }
     }
 }
@@ -119,6 +122,9 @@ faults! {
     LogSilent "log-silent" Log "The container's log stops while the program works on."
     LogReplay "log-replay" Log "The last 512 log lines appear again."
     LogFlood "log-flood" Log "The program writes 2 000 lines at once."
+    IisMalformed "iis-malformed" Proxy "IIS finds its web.config malformed and answers 500.19 to everything."
+    IisWebsocketOff "iis-websocket-off" Proxy "IIS passes no WebSocket on: the feature is not installed."
+    IisHostRewritten "iis-host-rewritten" Proxy "ARR asks the servers under their own name, as it does when it is installed."
 }
 
 /// A name that is in no row of [`FAULTS`].

@@ -16,6 +16,7 @@ pub mod faults;
 pub mod flood;
 pub mod forge;
 pub mod gpu;
+pub mod iis;
 mod lock;
 pub mod logbook;
 pub mod pace;
@@ -28,4 +29,5 @@ pub mod tasks;
 
 pub use demo::{DemoOptions, DemoSite, Ports};
 pub use faults::{ActiveFault, FAULTS, Fault, FaultPart, FaultRow, UnknownFault};
+pub use iis::Iis;
 pub use site::{Site, SiteError, SiteService};

@@ -34,6 +34,8 @@ pub struct Target {
 pub struct Iis {
     /// The site's `web.config`.
     pub web_config: Option<String>,
+    /// The address that people use; without it that of the service that is replaced.
+    pub public_url: Option<String>,
     /// The name of the rule whose address changes.
     pub rule: Option<String>,
     /// The name of the rule of the rehearsal.
@@ -54,7 +56,13 @@ pub(super) const TARGET_FIELDS: &[&str] = &[
     "models",
 ];
 /// The fields of `[iis]`.
-pub(super) const IIS_FIELDS: &[&str] = &["web_config", "rule", "rehearsal_rule", "rehearsal_url"];
+pub(super) const IIS_FIELDS: &[&str] = &[
+    "web_config",
+    "public_url",
+    "rule",
+    "rehearsal_rule",
+    "rehearsal_url",
+];
 /// Longest text of these sections in characters: paths may be long.
 pub(super) const MAX_VALUE_CHARS: usize = 2_000;
 
@@ -85,9 +93,10 @@ impl Iis {
     }
 
     /// The texts with their fields, in the order they are written in.
-    pub(super) fn texts(&self) -> [(&'static str, Option<&str>); 4] {
+    pub(super) fn texts(&self) -> [(&'static str, Option<&str>); 5] {
         [
             ("web_config", self.web_config.as_deref()),
+            ("public_url", self.public_url.as_deref()),
             ("rule", self.rule.as_deref()),
             ("rehearsal_rule", self.rehearsal_rule.as_deref()),
             ("rehearsal_url", self.rehearsal_url.as_deref()),

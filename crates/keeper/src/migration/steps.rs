@@ -11,3 +11,4 @@ pub(super) use disk_space::DiskSpace;
 pub(super) use gpu_plan::GpuPlan;
 pub(super) use share_models::ShareModels;
 pub(super) use workflows::Workflows;
+pub(super) mod proxy;

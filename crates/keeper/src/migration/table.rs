@@ -5,6 +5,7 @@ use forgekeeper_domain::migration::CheckKind;
 use super::{
     StepWork,
     steps::{Batch, DiskSpace, GpuPlan, ShareModels, Workflows},
+    steps::proxy::{CUTOVER, REHEARSAL},
 };
 
 /// Every step that is built, with its work. One that is not here says so when it is looked at.
@@ -14,6 +15,8 @@ const WORKS: &[(CheckKind, &dyn StepWork)] = &[
     (CheckKind::ShareModels, &ShareModels),
     (CheckKind::WorkflowsAccepted, &Workflows),
     (CheckKind::BatchEquivalence, &Batch),
+    (CheckKind::ProxyRehearsal, &REHEARSAL),
+    (CheckKind::ProxyCutover, &CUTOVER),
 ];
 
 /// Where the work of each step is found: [`Steps::built`], but for tests that play steps of their own.

@@ -27,6 +27,8 @@ pub struct Edit {
     pub line_before: String,
     /// This line after.
     pub line_after: String,
+    /// The change as a unified diff.
+    pub diff: String,
 }
 
 /// Makes the rule of this name lead to another address. A prefix of the old address stays unless the new one
@@ -70,6 +72,7 @@ pub fn point(bytes: &[u8], rule: &str, to: &Address) -> Result<Edit, Refusal> {
         line,
         line_before: line_at(text, at.start),
         line_after: line_at(&changed_text, at.start),
+        diff: diff(text, &changed_text, at.start, line),
         bytes: changed,
     };
     verify(&edit, &config, rule, &changed_text)?;
@@ -132,8 +135,49 @@ fn verify(edit: &Edit, old: &WebConfig, rule: &str, text: &str) -> Result<(), Re
     if old == new { Ok(()) } else { Err(wrong()) }
 }
 
+/// Lines shown around a change.
+const CONTEXT: usize = 3;
+/// Most characters of a line that are shown before and after a change: some files are one line.
+const SHOWN: usize = 200;
+
+/// The line of a place, without its end; of a very long one what stands around the place.
 fn line_at(text: &str, at: usize) -> String {
     let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
     let line = text[start..].split('\n').next().unwrap_or_default();
-    line.trim_end_matches('\r').chars().take(400).collect()
+    shown(line, at - start)
+}
+
+fn shown(line: &str, at: usize) -> String {
+    let line = line.trim_end_matches('\r');
+    let (before, after) = line.split_at_checked(at).unwrap_or((line, ""));
+    let hidden = before.chars().count().saturating_sub(SHOWN);
+    let mut told: String = before.chars().skip(hidden).collect();
+    if hidden > 0 {
+        told.insert(0, '…');
+    }
+    told.extend(after.chars().take(SHOWN));
+    if after.chars().count() > SHOWN {
+        told.push('…');
+    }
+    told
+}
+
+fn diff(old: &str, new: &str, at: usize, line: u32) -> String {
+    let changed = line as usize - 1;
+    let first = changed.saturating_sub(CONTEXT);
+    let around: Vec<&str> = old
+        .lines()
+        .skip(first)
+        .take(changed - first + 1 + CONTEXT)
+        .collect();
+    let count = around.len();
+    let mut told = format!("@@ -{0},{count} +{0},{count} @@\n", first + 1);
+    for (index, text) in around.into_iter().enumerate() {
+        if first + index == changed {
+            told += &format!("-{}\n+{}\n", line_at(old, at), line_at(new, at));
+        } else {
+            told += &format!(" {}\n", shown(text, 0));
+        }
+    }
+    told
 }

@@ -141,6 +141,19 @@ fn pointing_there_and_back_leaves_the_same_bytes() {
             .contains("url=\"http://127.0.0.1:8188/{R:1}\"")
     );
     assert_eq!(there.from.to_string(), "http://localhost:36525");
+    assert!(
+        there.diff.starts_with("@@ -9,7 +9,7 @@\n"),
+        "{}",
+        there.diff
+    );
+    assert_eq!(
+        there
+            .diff
+            .lines()
+            .filter(|l| l.starts_with(['-', '+']))
+            .count(),
+        2
+    );
     let text = String::from_utf8(there.bytes.clone()).unwrap();
     // A comment with the very address is a comment.
     assert!(text.contains("toucher ! http://localhost:36525/ -->"));
@@ -223,7 +236,7 @@ fn what_cannot_be_told_is_refused_with_its_line_and_a_remedy() {
         ),
         ("grown", "inside", new, (Why::NoAddress, Some(46))),
         ("grown", "no action", new, (Why::NoAction, Some(47))),
-        ("grown", "Let's Encrypt", new, (Why::NoAction, Some(21))),
+        ("grown", "Let's Encrypt", new, (Why::NoAction, Some(20))),
         ("elsewhere", "myia", new, (Why::Elsewhere, Some(5))),
     ] {
         assert_eq!(why(name, rule, new), expected, "{name} {rule}");

@@ -39,6 +39,7 @@ pub(super) fn read(reader: &mut Reader<'_>, document: &DeTable<'_>) {
     if let Some(table) = section(reader, document, "iis", IIS_FIELDS) {
         reader.plan.iis = Iis {
             web_config: line(reader, table, "web_config"),
+            public_url: line(reader, table, "public_url"),
             rule: line(reader, table, "rule"),
             rehearsal_rule: line(reader, table, "rehearsal_rule"),
             rehearsal_url: line(reader, table, "rehearsal_url"),

@@ -9,7 +9,7 @@ fn window(earliest: Date, latest: Date) -> Option<Window> {
 #[test]
 fn nothing_assigned_and_nothing_proved_has_no_date() {
     let found = standing(&OwnPlan::default(), &Proofs::new());
-    assert_eq!(found.dates.len(), 18);
+    assert_eq!(found.dates.len(), 19);
     for (step, dates) in &found.dates {
         assert_eq!((dates.start, dates.end), (None, None), "{step}");
         assert_eq!(dates.basis, DateBasis::Unknown, "{step}");
