@@ -331,7 +331,7 @@ async fn a_file_that_others_change_keeps_their_changes_and_a_broken_one_is_refus
     );
     assert!(preview.refused[0].fr.contains("bien formé"));
     let look = moving.handle().migration_check(&id).await.expect("a look");
-    assert_eq!(look.finding.found, Found::Unknown, "{look:#?}");
+    assert_eq!(look.finding.found, Found::Failed, "{look:#?}");
     assert!(moving.handle().migration_run(&id, None).await.is_err());
     assert_eq!(moving.bytes(), half);
 

@@ -6,8 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::{
+    back::{Back, Receipt},
+    file::{self, FileTrouble},
+    look::{Door, pairs},
+};
+use crate::{clients::http::Http, migration::StepRun, sys::clock};
 use forgekeeper_domain::{
-    Timestamp,
     error::{ErrorCode, ErrorInfo},
     migration::{
         Deed, Evidence, Words,
@@ -18,13 +23,6 @@ use forgekeeper_domain::{
     },
     service::KindId,
 };
-use serde::{Deserialize, Serialize};
-
-use super::{
-    file::{self, FileTrouble},
-    look::{Door, pairs},
-};
-use crate::{clients::http::Http, migration::StepRun, sys::clock};
 
 /// For so long the new service may take to answer after the file was written; IIS takes it up at once, and
 /// a first request may wait for a restarted worker.
@@ -35,8 +33,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(60);
 const PAIRS: u32 = 7;
 /// Pairs of looks in passing.
 const FEW_PAIRS: u32 = 3;
-/// A turn that was left in the middle longer ago than this is not gone on with unasked.
-const FORGOTTEN: i64 = 15 * 60;
 
 /// What it takes to turn an address.
 #[derive(Debug, Clone)]
@@ -58,27 +54,6 @@ pub(crate) struct Turn {
     pub(crate) kept: PathBuf,
 }
 
-/// What is remembered before anything is written.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Receipt {
-    pub(crate) file: PathBuf,
-    pub(crate) rule: String,
-    /// The address that the rule had, as it has to be given to put it back.
-    pub(crate) from: String,
-    pub(crate) to: String,
-    /// The hash of the file before and after.
-    pub(crate) before: String,
-    pub(crate) after: String,
-    /// The copy beside it.
-    pub(crate) backup: PathBuf,
-    pub(crate) at: Timestamp,
-    /// Who answered, and who was let in.
-    pub(crate) answered: Answer,
-    pub(crate) access: Access,
-    /// Whether it was put back already.
-    pub(crate) returned: bool,
-}
-
 /// The file as it is, with the change that would be made.
 #[derive(Debug, Clone)]
 pub(crate) struct Planned {
@@ -93,17 +68,6 @@ pub(crate) struct Planned {
 pub(crate) enum Unplanned {
     File(FileTrouble),
     Refused(Refusal),
-}
-
-/// How the bytes were put back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Back {
-    /// Nothing had to be written.
-    Already,
-    /// The very bytes of before.
-    Exact,
-    /// The one address; what somebody changed since stays.
-    AddressOnly,
 }
 
 impl Unplanned {
@@ -123,7 +87,7 @@ impl Unplanned {
 }
 
 /// Files may be on another machine: waiting for them holds up nobody else.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, FileTrouble> + Send + 'static,
 ) -> Result<T, FileTrouble> {
     let ended = tokio::task::spawn_blocking(work).await;
@@ -359,7 +323,7 @@ impl Turn {
     /// Puts the old bytes back because of an error, and says so.
     async fn fall_back(&self, run: &StepRun, receipt: Receipt, error: ErrorInfo) -> ErrorInfo {
         let started = Instant::now();
-        match self.put_back(&receipt).await {
+        match receipt.put_back(&self.kept).await {
             Ok(_) => {
                 let answered = receipt.answered.clone();
                 let remembered = run
@@ -420,7 +384,7 @@ impl Turn {
             Some(20),
         );
         let started = Instant::now();
-        let back = self.put_back(&receipt).await?;
+        let back = receipt.put_back(&self.kept).await?;
         let answered = receipt.answered.clone();
         // What is measured here takes nothing back any more: whoever ends it ends the waiting alone.
         let first = self
@@ -442,75 +406,6 @@ impl Turn {
             None => deed,
         })
     }
-
-    /// The bytes of before, where nobody has changed the file since; else the one address alone.
-    async fn put_back(&self, receipt: &Receipt) -> Result<Back, ErrorInfo> {
-        let (path, kept, receipt) = (self.file.clone(), self.kept.clone(), receipt.clone());
-        let put = move || {
-            let now = file::read(&path)?;
-            let name = file::hash(&now);
-            if name == receipt.before {
-                return Ok(Ok(Back::Already));
-            }
-            if name != receipt.after {
-                // Somebody has changed it since; or half of it was written when the program ended.
-                match changed_since(&now, &receipt) {
-                    Since::Broken => {}
-                    Since::PutBack => return Ok(Ok(Back::Already)),
-                    Since::Led(edit) => {
-                        file::replace(&path, &now, &edit.bytes)?;
-                        return Ok(Ok(Back::AddressOnly));
-                    }
-                    Since::Elsewhere => return Ok(Err(elsewhere(&receipt))),
-                }
-            }
-            let old = file::kept(&kept, &receipt.before).or_else(|_| {
-                let copy = file::read(&receipt.backup)?;
-                let whole = file::hash(&copy) == receipt.before;
-                whole.then_some(copy).ok_or(FileTrouble::NotVerified)
-            })?;
-            file::replace(&path, &now, &old)?;
-            Ok(Ok(Back::Exact))
-        };
-        blocking(put)
-            .await
-            .map_err(|trouble| trouble.error(&self.file))?
-    }
-}
-
-impl Receipt {
-    /// Whether it was left in the middle, before anything was written, too long ago.
-    fn is_forgotten(&self, name: &str, now: Timestamp) -> bool {
-        !self.returned && self.before == name && now.as_second() - self.at.as_second() > FORGOTTEN
-    }
-}
-
-/// What became of the rule in a file that is neither that of before nor that of after.
-enum Since {
-    /// It is no file that IIS can read.
-    Broken,
-    /// It leads where it led before.
-    PutBack,
-    /// It leads where it was turned to; this turns it back.
-    Led(Edit),
-    /// It leads somewhere else, or is gone: not ours to decide.
-    Elsewhere,
-}
-
-fn changed_since(now: &[u8], receipt: &Receipt) -> Since {
-    let (Ok(from), Ok(to)) = (Address::read(&receipt.from), Address::read(&receipt.to)) else {
-        return Since::Elsewhere;
-    };
-    let leads = |address: &Address| match point(now, &receipt.rule, address) {
-        Err(refusal) => (refusal.why == Why::Nothing, refusal.why == Why::NoXml),
-        Ok(_) => (false, false),
-    };
-    match (leads(&from), leads(&to)) {
-        ((_, true), _) => Since::Broken,
-        ((true, _), _) => Since::PutBack,
-        (_, (true, _)) => point(now, &receipt.rule, &from).map_or(Since::Elsewhere, Since::Led),
-        _ => Since::Elsewhere,
-    }
 }
 
 /// Whether an answer is that of before.
@@ -525,20 +420,6 @@ fn returned(now: &Answer, before: &Answer) -> bool {
             }
         ),
     }
-}
-
-fn elsewhere(receipt: &Receipt) -> ErrorInfo {
-    ErrorInfo::new(
-        ErrorCode::Refused,
-        format!(
-            "the rule `{}` was changed by somebody since, and leads elsewhere now",
-            receipt.rule
-        ),
-    )
-    .hint(format!(
-        "The file of before is {}.",
-        receipt.backup.display()
-    ))
 }
 
 fn not_proved(trouble: Trouble, found: &Comparison) -> ErrorInfo {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use forgekeeper_domain::{
     error::ErrorInfo,
     migration::{
-        AfterKill, Deed, Finding, StepPreview, Words,
+        AfterKill, Deed, Finding, Found, StepPreview, Words,
         iis::{Access, Address, Answer, Source, Trouble, Want, WebConfig, judge},
     },
     service::KindId,
@@ -16,8 +16,9 @@ use crate::{
     migration::{
         RefusedBy, Site, StepRun, StepWork,
         iis::{
+            back::Receipt,
             look::Door,
-            turn::{Receipt, Turn},
+            turn::{Turn, Unplanned},
         },
     },
     secrets::Credentials,
@@ -101,9 +102,17 @@ impl Proxy {
         let planned = match turn.plan().await {
             Ok(planned) => planned,
             Err(why) => {
-                let finding = Finding::unknown(Words::default());
+                // A file that IIS cannot read, or without the rule, leads nowhere; one that cannot be read
+                // from here says nothing.
+                let found = match why {
+                    Unplanned::Refused(_) => Found::Failed,
+                    Unplanned::File(_) => Found::Unknown,
+                };
                 let says = why.words(&turn.file);
-                return Finding { says, ..finding };
+                return Finding {
+                    says,
+                    ..Finding::of(found)
+                };
             }
         };
         let leads = rule_url(&planned.bytes, &turn.rule);
