@@ -1,6 +1,9 @@
 //! The public address turned to ComfyUI and back, through a played IIS that reads its `web.config` as IIS does.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use forgekeeper_domain::{
     error::ErrorCode,
@@ -14,7 +17,7 @@ use forgekeeper_keeper::{
 use forgekeeper_standin::{DemoSite, Fault};
 use futures_util::StreamExt as _;
 
-use crate::rig::{SECOND, get, holds, site};
+use crate::rig::{Place, SECOND, get, holds, site};
 
 /// Steps of the plan that are not what is tried here.
 const OTHERS: &[&str] = &[
@@ -38,19 +41,21 @@ fn step(name: &str) -> StepId {
     StepId::new(name).expect("a step")
 }
 
+/// A plan in which the steps of the public address can be done at once.
+fn plan(site: &DemoSite) -> String {
+    let skipped: String = OTHERS
+        .iter()
+        .map(|step| format!("[[change]]\nid = \"{step}\"\nskip = \"not tried here\"\n"))
+        .collect();
+    let iis = site.iis_toml();
+    format!("[target]\nfrom = \"myia\"\nto = \"comfyui\"\n{iis}{skipped}")
+}
+
 impl Moving {
     async fn start() -> Self {
         let site = site(20.0).await;
         let folder = tempfile::tempdir().expect("a folder");
-        let skipped: String = OTHERS
-            .iter()
-            .map(|step| format!("[[change]]\nid = \"{step}\"\nskip = \"not tried here\"\n"))
-            .collect();
-        let plan = format!(
-            "[target]\nfrom = \"myia\"\nto = \"comfyui\"\n{}{skipped}",
-            site.iis_toml()
-        );
-        std::fs::write(folder.path().join("migration.toml"), plan).expect("written");
+        std::fs::write(folder.path().join("migration.toml"), plan(&site)).expect("written");
         let paths = Paths {
             config_file: folder.path().join("forgekeeper.toml"),
             data_dir: folder.path().join("data"),
@@ -350,4 +355,76 @@ async fn a_file_that_others_change_keeps_their_changes_and_a_broken_one_is_refus
     );
     assert_eq!(moving.bytes(), original);
     moving.end().await;
+}
+
+/// Where a program is killed.
+#[derive(Debug, Clone, Copy)]
+enum Kill {
+    /// The copy is there, the file is not written yet, or just now.
+    AfterBackup,
+    /// The file was written a moment ago, and nothing is proved.
+    AfterWriting,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_between_copy_and_writing_or_right_after_it_goes_on_and_comes_back() {
+    let site = site(20.0).await;
+    let place = Place::with(&site.config_toml());
+    std::fs::write(place.folder.path().join("migration.toml"), plan(&site)).expect("written");
+    let file = site.iis().web_config().to_owned();
+    let read = || std::fs::read(&file).expect("web.config");
+    let copies = || {
+        let names = std::fs::read_dir(file.parent().expect("a folder")).expect("listed");
+        names
+            .filter(|entry| {
+                entry
+                    .as_ref()
+                    .is_ok_and(|e| e.file_name().to_string_lossy().ends_with(".bak"))
+            })
+            .count()
+    };
+    let original = read();
+    let run = ["migration", "run", "proxy-rehearsal", "--yes"];
+    let undo = ["migration", "undo", "proxy-rehearsal", "--yes"];
+    let mut turned = None;
+    for (round, kill) in [Kill::AfterBackup, Kill::AfterWriting]
+        .into_iter()
+        .enumerate()
+    {
+        let before = copies();
+        let mut child = place.command(&run).spawn().expect("it starts");
+        let begun = Instant::now();
+        loop {
+            let reached = match kill {
+                Kill::AfterBackup if round == 0 => copies() > before,
+                _ => read() != original,
+            };
+            if reached {
+                break;
+            }
+            assert!(begun.elapsed() < 60 * SECOND, "{kill:?} was not reached");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        child.start_kill().expect("killed");
+        child.wait().await.expect("its end");
+        let left = read();
+        // Whole, whichever of the two it is.
+        if left != original {
+            assert_eq!(
+                *turned.get_or_insert_with(|| left.clone()),
+                left,
+                "{kill:?}"
+            );
+        }
+        place.ctl(&run).await.ends_with(0);
+        let now = read();
+        assert_eq!(*turned.get_or_insert_with(|| now.clone()), now, "{kill:?}");
+        assert_eq!(copies(), 1, "the same bytes are kept once");
+        let rehearsal = site.iis().urls()[2].clone();
+        let answer = get(&format!("{rehearsal}/system_stats")).await;
+        assert!(answer.is_some_and(|(code, body)| code == 200 && body.contains("comfyui_version")));
+        place.ctl(&undo).await.ends_with(0);
+        assert_eq!(read(), original, "{kill:?}");
+    }
+    site.shutdown().await;
 }
