@@ -14,9 +14,8 @@ mod snapshot;
 pub(crate) use backup::{BackupArgs, BackupCommand};
 pub(crate) use golden::{GoldenArgs, GoldenVerb};
 pub(crate) use migration::{AddArgs, DoArgs, MigrationArgs, MigrationCommand};
-pub(crate) use snapshot::{RestoreHow, SnapshotArgs, SnapshotCommand};
 pub(crate) use models::ModelsArgs;
-pub(crate) use snapshot::{SnapshotArgs, SnapshotCommand};
+pub(crate) use snapshot::{RestoreHow, SnapshotArgs, SnapshotCommand};
 
 /// Keeps image-generation services alive: Stable Diffusion WebUI Forge and ComfyUI.
 #[derive(Debug, Parser)]

@@ -24,8 +24,8 @@ pub(crate) mod write;
 
 use blobs::{BlobError, Blobs};
 use manifests::{ManifestError, Manifests};
-use restores::Restores;
 use memory::Memory;
+use restores::Restores;
 
 use crate::secrets::{SealKey, Secrets};
 

@@ -165,6 +165,8 @@ impl DemoSite {
     /// The real folders of models, and ComfyUI's.
     pub fn shelf(&self) -> &Shelf {
         &self.shelf
+    }
+
     /// The reverse proxy in front of the services.
     pub fn iis(&self) -> &Iis {
         &self.iis

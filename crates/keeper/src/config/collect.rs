@@ -419,8 +419,7 @@ fn again(got: &Got) -> Got {
     }
 }
 
-fn places(subject: &Subject, recipe: &Recipe) -> Option<Places> {
-/// The container, and its workspace where the settings name the very folder that is mounted.
+/// The same for what is asked about.
 pub(crate) fn places(subject: &Subject, recipe: &Recipe) -> Option<Places> {
     let (engine, container) = subject.engine.clone()?;
     let here = subject.settings.workspace.as_deref();

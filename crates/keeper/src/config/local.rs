@@ -9,13 +9,11 @@ use std::{
 
 use forgekeeper_domain::Timestamp;
 
-use super::place::{File, Miss};
-use crate::{docker::stat::FileStat, sys::files};
 use super::{
     memory::Memory,
     place::{File, Miss},
 };
-use crate::sys::files;
+use crate::{docker::stat::FileStat, sys::files};
 
 /// Links that are followed from one path.
 const MAX_LINKS: usize = 8;
@@ -69,6 +67,8 @@ impl LocalFolder {
             bytes: metadata.len(),
             modified_at,
         }))
+    }
+
     /// The same file, from memory where it has not changed since it was read.
     pub(super) fn read_again(
         &self,
@@ -124,7 +124,6 @@ impl LocalFolder {
     }
 
     /// The path here, every link on the way followed as inside the container.
-    pub(super) fn resolve(&self, path: &str) -> Result<PathBuf, Miss> {
     pub(crate) fn resolve(&self, path: &str) -> Result<PathBuf, Miss> {
         let mut todo: Vec<String> = pieces(path).rev().collect();
         let mut done: Vec<String> = Vec::new();

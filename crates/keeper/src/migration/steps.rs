@@ -3,6 +3,7 @@
 mod batch;
 mod disk_space;
 mod gpu_plan;
+pub(super) mod proxy;
 mod share_models;
 mod workflows;
 
@@ -11,4 +12,3 @@ pub(super) use disk_space::DiskSpace;
 pub(super) use gpu_plan::GpuPlan;
 pub(super) use share_models::ShareModels;
 pub(super) use workflows::Workflows;
-pub(super) mod proxy;

@@ -4,8 +4,10 @@ use forgekeeper_domain::migration::CheckKind;
 
 use super::{
     StepWork,
-    steps::{Batch, DiskSpace, GpuPlan, ShareModels, Workflows},
-    steps::proxy::{CUTOVER, REHEARSAL},
+    steps::{
+        Batch, DiskSpace, GpuPlan, ShareModels, Workflows,
+        proxy::{CUTOVER, REHEARSAL},
+    },
 };
 
 /// Every step that is built, with its work. One that is not here says so when it is looked at.

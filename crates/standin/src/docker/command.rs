@@ -117,6 +117,8 @@ async fn remove(container: &Arc<Container>, args: &[String], out: &Output) -> i6
         }
     }
     code
+}
+
 /// `find -L FOLDER … -exec stat …`, the one form that is asked for.
 async fn find(container: &Arc<Container>, args: &[String], out: &Output) -> i64 {
     let path = args.iter().find(|arg| !arg.starts_with('-'));
