@@ -10,6 +10,7 @@ mod edit;
 mod export;
 mod graph;
 pub mod iis;
+pub mod image;
 mod own;
 mod plan;
 mod problem;
