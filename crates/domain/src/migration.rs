@@ -5,11 +5,13 @@
 //! [`PlannedStep`] of each step. [`Standing`] is what proofs make of them at one moment; [`markdown`]
 //! and [`html`] write it down to take elsewhere.
 
+pub mod compose;
 mod dates;
 mod edit;
 mod export;
 mod graph;
 pub mod iis;
+pub mod extensions;
 pub mod image;
 mod own;
 mod plan;

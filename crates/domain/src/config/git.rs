@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::Timestamp;
+
 /// Longest name of a reference that is followed.
 const MAX_REF: usize = 200;
 
@@ -24,6 +26,9 @@ pub struct Checkout {
     pub commit: Option<String>,
     /// The branch it is on.
     pub branch: Option<String>,
+    /// Since when that commit is checked out; `None`: not told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
     /// Why the commit is not told; `None` when it is.
     pub unknown: Option<String>,
 }
@@ -45,6 +50,21 @@ pub fn packed_commit(bytes: &[u8], name: &str) -> Option<String> {
         let (hash, found) = line.split_once(' ')?;
         (found == name).then(|| commit(hash)).flatten()
     })
+}
+
+/// When `.git/logs/HEAD` says that this commit was checked out last. A log that ends with another commit
+/// tells nothing of this one.
+pub fn checked_out_at(log: &[u8], commit: &str) -> Option<Timestamp> {
+    // Messages may be in any encoding; what is looked for is ASCII.
+    let text = String::from_utf8_lossy(log);
+    let last = text.lines().rfind(|line| !line.trim().is_empty())?;
+    let who = last.split('\t').next()?;
+    let mut words = who.split(' ');
+    let (_, new) = (words.next()?, words.next()?);
+    let mut end = words.rev();
+    let (_zone, seconds) = (end.next()?, end.next()?);
+    let at = Timestamp::from_second(seconds.parse().ok()?).ok()?;
+    (new.eq_ignore_ascii_case(commit) && at > Timestamp::UNIX_EPOCH).then_some(at)
 }
 
 /// A commit as text: 40 hexadecimal digits, or 64.

@@ -633,3 +633,28 @@ fn the_open_part_of_a_container_has_no_value_of_its_environment() {
         "/data/stable-diffusion-webui-forge"
     );
 }
+
+#[test]
+fn the_log_of_a_checkout_tells_since_when_a_commit_is_in_use() {
+    let commit = "4802faca6bcc40c4d1033920e8ad9fd7542eca79";
+    let old = "0000000000000000000000000000000000000000";
+    let line = |new: &str, at: &str| {
+        format!("{old} {new} J. Doe <j@doe.test> {at} +0200\tclone: from somewhere\n")
+    };
+    let cloned = line(commit, "1714557600");
+    let at = "2024-05-01T10:00:00Z".parse().ok();
+    assert_eq!(checked_out_at(cloned.as_bytes(), commit), at);
+    let pulled = line(old, "1700000000") + &cloned + "\n";
+    assert_eq!(checked_out_at(pulled.as_bytes(), commit), at);
+    for (log, why) in [
+        (line(old, "1714557600"), "another commit"),
+        (line(commit, "never"), "no time"),
+        (line(commit, "0"), "1970"),
+        (line(commit, "99999999999999999"), "past the end of time"),
+        ("one two".to_owned(), "cut off"),
+        (String::new(), "empty"),
+        ("\u{fffd} \t".to_owned(), "no log"),
+    ] {
+        assert_eq!(checked_out_at(log.as_bytes(), commit), None, "{why}");
+    }
+}

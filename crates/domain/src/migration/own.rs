@@ -74,6 +74,8 @@ pub struct OwnPlan {
     pub target: Target,
     /// The public address.
     pub iis: Iis,
+    /// What is decided of Forge's extensions.
+    pub extensions: super::extensions::Decisions,
 }
 
 /// A step as it stands in the owner's plan.

@@ -22,7 +22,7 @@ const MAX_NAMES: usize = 2 * MAX_ADDED;
 /// Most problems that are told at once.
 const MAX_PROBLEMS: usize = 50;
 
-const SECTIONS: &[&str] = &["order", "target", "iis", "add", "change"];
+const SECTIONS: &[&str] = &["order", "target", "iis", "add", "change", "extension"];
 const ADD_FIELDS: &[&str] = &[
     "id",
     "phase",
@@ -78,6 +78,7 @@ impl OwnPlan {
     }
 }
 
+mod extensions;
 mod sections;
 
 struct Reader<'t> {
@@ -115,6 +116,7 @@ impl Reader<'_> {
             self.plan.order = self.names(order, "order");
         }
         sections::read(self, table);
+        extensions::read(self, table);
         for (at, added) in self.sections(table, "add", MAX_ADDED) {
             self.add(at, added);
         }

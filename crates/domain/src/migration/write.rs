@@ -10,6 +10,7 @@ pub(super) const HEAD: &str = "\
 # `start` (a date), `needs` (more steps that come first) and `note`; `[[add]]` adds a step that a person
 # attests; `order` puts the steps it names in this order within their phases. `[target]` names the two
 # services and what is made for the new one, `[iis]` the rules of the public address.
+# `[[extension]]` says what becomes of an extension of Forge: `decision` is adopt, not_needed or open.
 ";
 
 impl OwnPlan {
@@ -68,7 +69,23 @@ impl OwnPlan {
                 document[name] = Item::Table(table);
             }
         }
-        for (section, tables) in [("add", added), ("change", changes)] {
+        let mut extensions = ArrayOfTables::new();
+        for (id, decision) in &self.extensions {
+            let mut table = Table::new();
+            table["id"] = value(id.as_str());
+            table["decision"] = value(decision.kind.word());
+            for (field, text) in [("node", &decision.node), ("note", &decision.note)] {
+                if let Some(text) = text {
+                    table[field] = value(text.as_str());
+                }
+            }
+            extensions.push(table);
+        }
+        for (section, tables) in [
+            ("add", added),
+            ("change", changes),
+            ("extension", extensions),
+        ] {
             if !tables.is_empty() {
                 document[section] = Item::ArrayOfTables(tables);
             }

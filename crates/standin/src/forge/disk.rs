@@ -42,6 +42,10 @@ const FILES: &[(&str, &str)] = &[
         "extensions/adetailer/.git/HEAD",
         "a7d961131e879ea8a930034a21a2dee21b173e8c\n",
     ),
+    (
+        "extensions/adetailer/.git/logs/HEAD",
+        "0000000000000000000000000000000000000000 a7d961131e879ea8a930034a21a2dee21b173e8c root <root@localhost> 1716282000 +0000\tclone: from a page\n",
+    ),
     ("extensions/my-scripts/scripts/note.py", "# no checkout\n"),
 ];
 
