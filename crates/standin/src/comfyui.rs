@@ -62,6 +62,8 @@ pub struct ComfySpec {
     pub model_mib: u64,
     /// `--preview-method auto` was given.
     pub previews: bool,
+    /// Packs of custom nodes beside the manager, with the classes they bring.
+    pub packs: Vec<(String, Vec<String>)>,
 }
 
 impl ComfySpec {
@@ -86,6 +88,7 @@ impl ComfySpec {
             load_ms: 4_000.0,
             model_mib: 6_700,
             previews: true,
+            packs: Vec::new(),
         }
     }
 }
@@ -151,6 +154,10 @@ impl Comfy {
         tasks: Tasks,
     ) -> Arc<Self> {
         gpus.declare(&spec.name, spec.card);
+        let disk = Disk::with(FILES);
+        for (pack, _) in &spec.packs {
+            disk.put(&format!("custom_nodes/{pack}/__init__.py"), "# nodes\n");
+        }
         Arc::new(Self {
             spec,
             pace,
@@ -172,11 +179,21 @@ impl Comfy {
             run: Mutex::default(),
             disk: Arc::new(Disk::with(FILES)),
             search: Mutex::default(),
+            disk: Arc::new(disk),
         })
     }
 
     /// Serves the program on `addr`; the port refuses whenever the program is down.
     pub fn serve(self: &Arc<Self>, addr: SocketAddr) -> io::Result<SocketAddr> {
+        self.serve_while(addr, self.tasks.token().child_token())
+    }
+
+    /// The same until the token is cancelled, which gives the port back.
+    pub(crate) fn serve_while(
+        self: &Arc<Self>,
+        addr: SocketAddr,
+        exists: CancellationToken,
+    ) -> io::Result<SocketAddr> {
         let door = Door::tcp(addr, routes::router(Arc::clone(self)), &self.tasks, None)?;
         let bound = door.addr().unwrap_or(addr);
         let comfy = Arc::clone(self);
@@ -188,6 +205,7 @@ impl Comfy {
                 door.set(*ready.borrow_and_update() && !refused).await;
                 faults.borrow_and_update();
                 tokio::select! {
+                    () = exists.cancelled() => return,
                     changed = ready.changed() => if changed.is_err() { return },
                     changed = faults.changed() => if changed.is_err() { return },
                 }
@@ -199,6 +217,16 @@ impl Comfy {
     /// The files of its folder.
     pub fn disk(&self) -> Arc<Disk> {
         Arc::clone(&self.disk)
+    }
+
+    /// The folders of its custom nodes.
+    fn node_folders(&self) -> std::collections::BTreeSet<String> {
+        let files = self.disk.all();
+        let below = files.keys().filter_map(|path| {
+            let (folder, _) = path.strip_prefix("custom_nodes/")?.split_once('/')?;
+            Some(folder.to_owned())
+        });
+        below.collect()
     }
 
     /// True while a graph runs.

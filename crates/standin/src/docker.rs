@@ -10,6 +10,7 @@ mod lifecycle;
 mod logs;
 mod looping;
 pub(crate) mod real;
+mod making;
 mod routes;
 mod stats;
 mod supervisor;
@@ -48,6 +49,7 @@ pub struct Engine {
     pub(crate) faults: FaultBoard,
     pub(crate) pace: Pace,
     pub(crate) tasks: Tasks,
+    pub(crate) made: Mutex<making::Made>,
     doors: Mutex<Vec<Arc<Door>>>,
     followers: watch::Sender<usize>,
 }
@@ -72,6 +74,7 @@ impl Engine {
             faults,
             pace,
             tasks,
+            made: Mutex::default(),
             doors: Mutex::default(),
             followers: watch::Sender::new(0),
         })

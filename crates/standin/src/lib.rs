@@ -22,6 +22,7 @@ pub mod logbook;
 pub mod pace;
 pub mod picture;
 mod programs;
+pub mod registry;
 mod reply;
 pub mod shelf;
 pub mod site;

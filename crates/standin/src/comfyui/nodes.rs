@@ -473,4 +473,23 @@ impl Comfy {
             "output_node": class.output_node,
         })
     }
+
+    /// The classes of the packs whose folders are there.
+    pub(super) fn pack_classes(&self) -> Vec<(String, Value)> {
+        let there = self.node_folders();
+        let packs = self.spec.packs.iter();
+        packs
+            .filter(|(pack, _)| there.contains(pack))
+            .flat_map(|(pack, classes)| classes.iter().map(move |class| (pack, class)))
+            .map(|(pack, class)| {
+                let about = json!({
+                    "input": {"required": {}}, "input_order": {"required": []}, "output": ["IMAGE"],
+                    "output_is_list": [false], "output_name": ["IMAGE"], "name": class,
+                    "display_name": class, "description": "", "category": pack, "output_node": false,
+                    "python_module": format!("custom_nodes.{pack}"),
+                });
+                (class.clone(), about)
+            })
+            .collect()
+    }
 }

@@ -191,6 +191,7 @@ async fn object_info(State(comfy): App) -> Response {
     let all: Map<String, Value> = CLASSES
         .iter()
         .map(|c| (c.name.to_owned(), comfy.object_info(c)))
+        .chain(comfy.pack_classes())
         .collect();
     good(&all.into())
 }
@@ -212,6 +213,18 @@ async fn experiment(State(comfy): App, Path(folder): Path<String>) -> Response {
         return reply::empty(404);
     }
     good(&comfy.experiment(&folder, &comfy.models(&folder)))
+}
+
+/// Scripts of the page: the program's own, and one of each pack.
+async fn scripts(State(comfy): App) -> Response {
+    let own = "/extensions/core/groupNode.js".to_owned();
+    let packs = comfy.node_folders();
+    let packs = packs
+        .iter()
+        .map(|pack| format!("/extensions/{pack}/main.js"));
+    good(&json!(
+        std::iter::once(own).chain(packs).collect::<Vec<_>>()
+    ))
 }
 
 async fn logs(State(comfy): App) -> Response {
@@ -250,7 +263,7 @@ pub(super) fn router(comfy: Arc<Comfy>) -> Router {
         .route("/models/{folder}", get(folder))
         .route("/experiment/models/{folder}", get(experiment))
         .route("/embeddings", get(list))
-        .route("/extensions", get(list))
+        .route("/extensions", get(scripts))
         .route(
             "/users",
             get(|| async { good(&json!({"storage": "server", "migrated": true})) }),

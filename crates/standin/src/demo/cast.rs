@@ -159,6 +159,7 @@ pub(super) fn people(
             tty: false,
             work: Work::Forge(forge),
             log,
+            network: None,
         });
         container.be_old(started, created);
         site.services.push(SiteService {
@@ -213,6 +214,7 @@ pub(super) fn people(
         tty: false,
         work: Work::Comfy(comfy),
         log,
+        network: None,
     });
     container.be_old(
         started + SignedDuration::from_hours(2),

@@ -1,6 +1,7 @@
 //! A container: what it was made from and how it is.
 
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, Weak};
 
 use jiff::Timestamp;
@@ -86,6 +87,8 @@ pub struct ContainerSpec {
     pub work: Work,
     /// Its log.
     pub log: Arc<Logbook>,
+    /// The network it was made in, unless compose's own.
+    pub network: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +144,10 @@ pub struct Container {
     /// Where the loop of a container that exits again and again is held.
     pub(crate) crashing: Loop,
     pub(crate) engine: Weak<Engine>,
+    /// Held by a program that serves for as long as the container exists.
+    pub(crate) exists: CancellationToken,
+    /// Its program has taken the port.
+    pub(crate) serving: AtomicBool,
 }
 
 pub(crate) fn hex_id(seed: &(impl AsRef<[u8]> + ?Sized)) -> String {
@@ -181,6 +188,8 @@ impl Container {
             acting: tokio::sync::Mutex::default(),
             crashing: Loop::default(),
             engine: Arc::downgrade(engine),
+            serving: AtomicBool::new(false),
+            exists: engine.tasks.token().child_token(),
             spec,
         })
     }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::container::{Container, Devices, Status, hex_id};
 use super::logs::stamp;
 use super::real;
+use super::making;
 use crate::lock::lock;
 
 const NEVER: &str = "0001-01-01T00:00:00Z";
@@ -32,6 +33,7 @@ fn mounts(container: &Container) -> Value {
             json!({"Type": "bind", "Source": source, "Destination": target, "Mode": mode,
                    "RW": !read_only, "Propagation": "rprivate"})
         })
+        .map(|(source, target)| making::mount(source, target))
         .collect::<Vec<_>>()
         .into()
 }
@@ -81,11 +83,7 @@ pub(crate) fn short(container: &Container) -> Value {
     } else {
         Vec::new()
     };
-    let network = container
-        .spec
-        .compose
-        .as_ref()
-        .map_or_else(|| "bridge".to_owned(), |(p, _)| format!("{p}_default"));
+    let network = network(container);
     json!({
         "Id": container.id(), "Names": [format!("/{}", container.spec.name)],
         "Image": container.spec.image, "ImageID": image_id(&container.spec.image),
@@ -96,6 +94,16 @@ pub(crate) fn short(container: &Container) -> Value {
         "NetworkSettings": {"Networks": {network.clone(): endpoint(container, state == Status::Running)}},
         "Mounts": mounts(container),
     })
+}
+
+fn network(container: &Container) -> String {
+    let compose = container.spec.compose.as_ref();
+    container
+        .spec
+        .network
+        .clone()
+        .or_else(|| compose.map(|(project, _)| format!("{project}_default")))
+        .unwrap_or_else(|| "bridge".to_owned())
 }
 
 fn endpoint(container: &Container, up: bool) -> Value {
@@ -132,10 +140,7 @@ pub(crate) fn long(container: &Container) -> Value {
         Devices::Count(count) => request(Value::Null, *count),
         Devices::None => Value::Null,
     };
-    let network = spec
-        .compose
-        .as_ref()
-        .map_or_else(|| "bridge".to_owned(), |(p, _)| format!("{p}_default"));
+    let network = network(container);
     let looping = container.looping();
     let (entry, rest) = spec
         .command

@@ -1,6 +1,7 @@
 //! Start, stop, kill, restart, removal, and what the container does meanwhile.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
@@ -68,6 +69,7 @@ impl Container {
             }
             return Err(Refusal(500, text));
         }
+        self.serve_if_made()?;
         let run = self.fresh_run();
         {
             let mut state = lock(&self.state);
@@ -94,6 +96,32 @@ impl Container {
             }
         });
         Ok(Done::Changed)
+    }
+
+    /// The program of a container that was made through the API takes its port at the first start, and
+    /// gives it back when the container goes.
+    fn serve_if_made(&self) -> Result<(), Refusal> {
+        let (Work::Comfy(comfy), Some(port), Some(_)) =
+            (&self.spec.work, self.spec.ports.first(), &self.spec.network)
+        else {
+            return Ok(());
+        };
+        if self.serving.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let port = port.host;
+        comfy.serve_while(port, self.exists.clone()).map_err(|_| {
+            self.serving.store(false, Ordering::Relaxed);
+            let text = format!(
+                "driver failed programming external connectivity on endpoint {} ({}): Bind for \
+                 {port} failed: port is already allocated",
+                self.spec.name,
+                super::container::hex_id("endpoint")
+            );
+            lock(&self.state).error.clone_from(&text);
+            Refusal(500, text)
+        })?;
+        Ok(())
     }
 
     fn start_failure(&self, engine: &Engine) -> Option<String> {
@@ -324,6 +352,7 @@ impl Container {
             self.end(137, false);
         }
         lock(&engine.containers).retain(|c| !Arc::ptr_eq(c, self));
+        self.exists.cancel();
         engine.events.tell(self, "destroy", &[]);
         Ok(Done::Changed)
     }

@@ -19,7 +19,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::container::{Container, Status};
 use super::lifecycle::{Done, Refusal};
-use super::{API, ENGINE, Engine, MIN_API, archive, events, exec, inspect, logs, stats};
+use super::{API, ENGINE, Engine, MIN_API, archive, events, exec, inspect, logs, making, stats};
 use crate::faults::Fault;
 use crate::lock::lock;
 use crate::reply;
@@ -453,6 +453,7 @@ async fn watch_events(State(engine): App, Query(words): Words) -> Response {
 
 async fn images(State(engine): App) -> Response {
     let mut names: Vec<String> = engine.all().iter().map(|c| c.spec.image.clone()).collect();
+    names.extend(lock(&engine.made).images.iter().cloned());
     names.sort();
     names.dedup();
     let rows: Vec<Value> = names
@@ -472,6 +473,15 @@ pub(super) fn router(engine: Arc<Engine>) -> Router {
         .route("/version", get(version))
         .route("/info", get(info))
         .route("/images/json", get(images))
+        .route("/images/create", post(making::pull))
+        .route("/images/{*rest}", get(making::image))
+        .route("/networks/create", post(making::make_network))
+        .route(
+            "/networks/{name}",
+            get(making::network).delete(making::remove_network),
+        )
+        .route("/volumes/create", post(making::make_volume))
+        .route("/containers/create", post(making::create))
         .route("/events", get(watch_events))
         .route("/containers/json", get(list))
         .route("/containers/{id}", delete(remove))
