@@ -13,6 +13,7 @@ mod painter;
 mod patience;
 pub mod probe;
 mod reach;
+pub mod registry;
 #[cfg(test)]
 pub(crate) mod scripted;
 

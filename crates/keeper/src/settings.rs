@@ -53,6 +53,16 @@ pub struct Settings {
     /// The backup of the project folder. Not on the wire: its state says it there.
     #[serde(skip)]
     pub backup: Option<BackupSettings>,
+    /// Where the sources of images are asked about. Not on the wire: nothing there is decided by it.
+    #[serde(skip)]
+    pub sources: SourcesSettings,
+}
+
+/// Where the sources of images are asked about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SourcesSettings {
+    /// Address of the interface; `None`: that of the page that is known.
+    pub api: Option<String>,
 }
 
 /// What is kept of everything that was tested.

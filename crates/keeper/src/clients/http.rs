@@ -11,7 +11,9 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use reqwest::{
     Method, Url,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION},
+    header::{
+        ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, WWW_AUTHENTICATE,
+    },
     redirect::Policy,
 };
 use serde::{Deserialize, Serialize};
@@ -27,8 +29,8 @@ pub const PROBE_LIMIT: usize = 4 * 1024 * 1024;
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 /// Servers of this kind close an idle connection after 30 s; leaving first avoids most resets.
 const POOL_IDLE: Duration = Duration::from_secs(15);
-/// Longest header value that is kept, in bytes.
-const MAX_HEADER_BYTES: usize = 2048;
+/// Longest header value that is kept, in bytes: signed addresses of stores are long.
+const MAX_HEADER_BYTES: usize = 8192;
 
 /// How a request ended without an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -85,6 +87,8 @@ pub struct HttpAnswer {
     pub content_type: Option<String>,
     /// `Location` of a redirect, not followed.
     pub location: Option<String>,
+    /// `WWW-Authenticate`: what the server wants to know first.
+    pub challenge: Option<String>,
     /// The body after decompression, at most the limit of the request.
     pub body: Bytes,
     /// Why the body is not whole.
@@ -125,6 +129,7 @@ pub struct Ask<'a> {
     pub(super) body: Option<Bytes>,
     deadline: Option<Duration>,
     pub(super) limit: usize,
+    accept: Option<&'static str>,
 }
 
 impl<'a> Ask<'a> {
@@ -136,6 +141,7 @@ impl<'a> Ask<'a> {
             body: None,
             deadline: Some(deadline),
             limit: PROBE_LIMIT,
+            accept: None,
         }
     }
 
@@ -152,6 +158,7 @@ impl<'a> Ask<'a> {
             body: Some(Bytes::from(json)),
             deadline: Some(deadline),
             limit: PROBE_LIMIT,
+            accept: None,
         }
     }
 
@@ -164,6 +171,13 @@ impl<'a> Ask<'a> {
     #[must_use]
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// Names the kinds of documents that are understood.
+    #[must_use]
+    pub fn accept(mut self, kinds: &'static str) -> Self {
+        self.accept = Some(kinds);
         self
     }
 
@@ -313,6 +327,9 @@ impl Http {
         if let Some(credentials) = &target.credentials {
             request = request.header(AUTHORIZATION, authorization(credentials)?);
         }
+        if let Some(kinds) = ask.accept {
+            request = request.header(ACCEPT, kinds);
+        }
         if let Some(body) = &ask.body {
             request = request
                 .header(CONTENT_TYPE, "application/json")
@@ -327,6 +344,7 @@ impl Http {
         let content_type =
             header(response.headers(), CONTENT_TYPE.as_str()).map(|t| t.to_lowercase());
         let location = header(response.headers(), LOCATION.as_str());
+        let challenge = header(response.headers(), WWW_AUTHENTICATE.as_str());
         let mut body = BytesMut::new();
         let mut cut = None;
         // Chunks come decompressed, so the limit holds for what lands in memory.
@@ -354,6 +372,7 @@ impl Http {
             status,
             content_type,
             location,
+            challenge,
             body: body.freeze(),
             cut,
             took,

@@ -14,7 +14,7 @@ use toml::{
 
 use super::{
     AUTO_ENGINE, GallerySettings, HostSettings, LOCAL_HOST, ServiceSettings, Settings,
-    SettingsProblem,
+    SettingsProblem, SourcesSettings,
     check::{self, Objection},
     text::{place, syntax_problem, text_of},
 };
@@ -26,6 +26,8 @@ const MAX_SERVICES: usize = 64;
 /// See [`MAX_SERVICES`].
 const MAX_HOSTS: usize = 32;
 const TOP_KEYS: [&str; 5] = ["backup", "demo", "gallery", "host", "service"];
+const TOP_KEYS: [&str; 5] = ["demo", "gallery", "host", "service", "sources"];
+const SOURCES_KEYS: [&str; 1] = ["api"];
 const GALLERY_KEYS: [&str; 1] = ["budget"];
 const HOST_KEYS: [&str; 2] = ["id", "engine"];
 const SERVICE_KEYS: [&str; 9] = [
@@ -125,6 +127,7 @@ impl Reader {
         }
         let gallery = self.gallery(root);
         let backup = self.backup(root);
+        let sources = self.sources(root);
         let local_used = hosts.is_empty() || services.iter().any(|s| s.host.as_str() == LOCAL_HOST);
         if local_used
             && !hosts.iter().any(|h| h.id.as_str() == LOCAL_HOST)
@@ -144,6 +147,7 @@ impl Reader {
             services,
             gallery,
             backup,
+            sources,
         }
     }
 
@@ -173,6 +177,34 @@ impl Reader {
             }
         }
         gallery
+    }
+
+    fn sources(&mut self, root: &DeTable<'_>) -> SourcesSettings {
+        let mut sources = SourcesSettings::default();
+        let Some((key, value)) = root.get_key_value("sources") else {
+            return sources;
+        };
+        let Some(table) = value.get_ref().as_table() else {
+            self.object(
+                key.span().start,
+                "`sources` is no section",
+                "write `[sources]` with one bracket on each side",
+            );
+            return sources;
+        };
+        self.unknown_keys("the sources", table, &SOURCES_KEYS);
+        let section = Section {
+            what: "sources",
+            span: value.span(),
+            table,
+        };
+        if let Some((text, offset)) = self.text(&section, "api") {
+            match check::address("api", &text) {
+                Ok(()) => sources.api = Some(text),
+                Err(why) => self.problems.push(Problem { offset, why }),
+            }
+        }
+        sources
     }
 
     fn unique<K: Hash + Eq + Clone + std::fmt::Display>(

@@ -101,6 +101,7 @@ fn parse(whole: Bytes, limit: usize) -> io::Result<Result<HttpAnswer, HttpError>
             status,
             content_type,
             location,
+            challenge: None,
             body,
             cut,
             took: Duration::from_millis(took_ms),

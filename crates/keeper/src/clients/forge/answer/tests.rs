@@ -10,6 +10,7 @@ fn answer(status: u16, body: &str) -> HttpAnswer {
         status,
         content_type: Some("application/json".to_owned()),
         location: None,
+        challenge: None,
         body: Bytes::from(body.to_owned()),
         cut: None,
         took: Duration::from_millis(5),

@@ -9,6 +9,7 @@ fn failure(status: u16, body: &str) -> Failure {
         status,
         content_type: None,
         location: None,
+        challenge: None,
         body: Bytes::from(body.to_owned()),
         cut: None,
         took: Duration::ZERO,
