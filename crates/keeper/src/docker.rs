@@ -17,6 +17,7 @@ pub mod host;
 pub mod inspect;
 pub mod logs;
 mod path_time;
+pub mod make;
 mod probe;
 mod recipe;
 pub(crate) mod stat;

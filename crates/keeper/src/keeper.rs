@@ -232,7 +232,12 @@ impl Keeper {
                 .detail(e.to_string())
         })?;
         let secrets = Secrets::open(options.secrets_in_memory);
-        let (settings_file, settings, label) = open_settings(&options.settings, &tasks)?;
+        let OpenSettings {
+            file: settings_file,
+            fixed: fixed_settings,
+            settings,
+            label,
+        } = open_settings(&options.settings, &tasks)?;
         let first = settings.borrow().clone();
         let own_rules = OwnRules::new(beside_settings(&options, RULES_FILE));
         let own_presets = OwnPresets::new(beside_settings(&options, PRESETS_FILE));
@@ -315,6 +320,7 @@ impl Keeper {
                 SettingsSource::File(_) => String::new(),
             },
             settings,
+            fixed_settings,
             own_rules,
             own_presets,
             own_workflows,
@@ -380,18 +386,25 @@ impl Drop for Keeper {
     }
 }
 
-type OpenSettings = (
-    Option<SettingsFile>,
-    watch::Receiver<SettingsSnapshot>,
-    String,
-);
+struct OpenSettings {
+    file: Option<SettingsFile>,
+    /// Where there is no file.
+    fixed: Option<watch::Sender<SettingsSnapshot>>,
+    settings: watch::Receiver<SettingsSnapshot>,
+    label: String,
+}
 
 fn open_settings(source: &SettingsSource, tasks: &Tasks) -> Result<OpenSettings, ErrorInfo> {
     match source {
         SettingsSource::File(path) => {
             let file = SettingsFile::new(path.clone());
             let settings = file.watch(tasks);
-            Ok((Some(file), settings, path.display().to_string()))
+            Ok(OpenSettings {
+                file: Some(file),
+                fixed: None,
+                settings,
+                label: path.display().to_string(),
+            })
         }
         SettingsSource::Text { label, text } => {
             let settings = crate::settings::parse(text).map_err(|problem| {
@@ -402,9 +415,13 @@ fn open_settings(source: &SettingsSource, tasks: &Tasks) -> Result<OpenSettings,
                 problem: None,
                 exists: true,
             };
-            // The sender may go: the text never changes, and `borrow` goes on working.
-            let (_, settings) = watch::channel(snapshot);
-            Ok((None, settings, label.clone()))
+            let (fixed, settings) = watch::channel(snapshot);
+            Ok(OpenSettings {
+                file: None,
+                fixed: Some(fixed),
+                settings,
+                label: label.clone(),
+            })
         }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod detached;
 pub(crate) mod file_watch;
 pub mod files;
 pub(crate) mod kernel;
+pub(crate) mod outputs;
 pub mod paths;
 pub mod presence;
 pub(crate) mod processes;

@@ -72,6 +72,8 @@ pub(super) struct Inner {
     /// The text of settings that are no file.
     pub(super) fixed_text: String,
     pub(super) settings: watch::Receiver<SettingsSnapshot>,
+    /// Where there is no file: the steps of the migration change what is in force.
+    pub(super) fixed_settings: Option<watch::Sender<SettingsSnapshot>>,
     pub(super) own_rules: OwnRules,
     pub(super) own_presets: OwnPresets,
     pub(super) own_workflows: OwnWorkflows,

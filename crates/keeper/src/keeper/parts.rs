@@ -6,7 +6,11 @@ use forgekeeper_domain::{error::ErrorInfo, ids::ServiceId};
 
 use super::KeeperHandle;
 use crate::{
-    clients::http::Http, config::Vaults, secrets::Secrets, settings::Settings, store::Store,
+    clients::http::Http,
+    config::Vaults,
+    secrets::Secrets,
+    settings::{ServiceSettings, Settings},
+    store::Store,
     watch::service::ServiceWatch,
 };
 
@@ -33,5 +37,31 @@ impl KeeperHandle {
 
     pub(crate) fn vaults(&self) -> &Vaults {
         &self.inner.config
+    }
+
+    /// Adds or changes a service: in the settings file, or in the demo host's settings for as long as
+    /// they last.
+    pub(crate) fn put_service(&self, service: ServiceSettings) -> Result<(), ErrorInfo> {
+        let Some(fixed) = &self.inner.fixed_settings else {
+            return self.save_service(service);
+        };
+        fixed.send_modify(|snapshot| {
+            let settings = Arc::make_mut(&mut snapshot.settings);
+            settings.services.retain(|other| other.id != service.id);
+            settings.services.push(service);
+        });
+        Ok(())
+    }
+
+    /// Takes a service out again.
+    pub(crate) fn take_service(&self, id: &ServiceId) -> Result<(), ErrorInfo> {
+        let Some(fixed) = &self.inner.fixed_settings else {
+            return self.remove_service(id);
+        };
+        fixed.send_modify(|snapshot| {
+            let settings = Arc::make_mut(&mut snapshot.settings);
+            settings.services.retain(|other| other.id != *id);
+        });
+        Ok(())
     }
 }

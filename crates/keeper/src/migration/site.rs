@@ -158,6 +158,13 @@ impl Site {
         })
     }
 
+    /// What a step remembers of its last run.
+    pub(crate) async fn memory<T: serde::de::DeserializeOwned>(&self, step: &str) -> Option<T> {
+        let step = forgekeeper_domain::ids::StepId::new(step.to_owned()).ok()?;
+        let memory = self.store().migration_memory(step).await.ok()??;
+        serde_json::from_value(memory).ok()
+    }
+
     /// The present moment.
     pub fn now(&self) -> Timestamp {
         clock::now()

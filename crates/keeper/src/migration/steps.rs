@@ -1,14 +1,20 @@
 //! The steps, one file each.
 
 mod batch;
+mod compose_beside;
+mod custom_nodes;
 mod disk_space;
 mod gpu_plan;
 pub(super) mod proxy;
 mod share_models;
+mod target_image;
 mod workflows;
 
 pub(super) use batch::Batch;
+pub(super) use compose_beside::ComposeBeside;
+pub(super) use custom_nodes::CustomNodes;
 pub(super) use disk_space::DiskSpace;
 pub(super) use gpu_plan::GpuPlan;
 pub(super) use share_models::ShareModels;
+pub(super) use target_image::TargetImage;
 pub(super) use workflows::Workflows;

@@ -7,11 +7,14 @@ use super::{
     steps::{
         Batch, DiskSpace, GpuPlan, ShareModels, Workflows,
         proxy::{CUTOVER, REHEARSAL},
+        Batch, ComposeBeside, CustomNodes, DiskSpace, GpuPlan, TargetImage, Workflows,
     },
 };
 
 /// Every step that is built, with its work. One that is not here says so when it is looked at.
 const WORKS: &[(CheckKind, &dyn StepWork)] = &[
+    (CheckKind::TargetImage, &TargetImage),
+    (CheckKind::ComposeBeside, &ComposeBeside),
     (CheckKind::GpuPlan, &GpuPlan),
     (CheckKind::DiskSpace, &DiskSpace),
     (CheckKind::ShareModels, &ShareModels),
@@ -19,6 +22,7 @@ const WORKS: &[(CheckKind, &dyn StepWork)] = &[
     (CheckKind::BatchEquivalence, &Batch),
     (CheckKind::ProxyRehearsal, &REHEARSAL),
     (CheckKind::ProxyCutover, &CUTOVER),
+    (CheckKind::CustomNodes, &CustomNodes),
 ];
 
 /// Where the work of each step is found: [`Steps::built`], but for tests that play steps of their own.
