@@ -93,23 +93,28 @@ impl StoryEngine {
             bridge,
         };
         engine.wait();
+        engine.import(IMAGE, "supervisor");
+        engine
+    }
+
+    /// Imports the stand-in as an image that plays this program.
+    pub fn import(&self, image: &str, program: &str) {
         let mut tree = Command::new(standin())
             .arg("rootfs")
             .stdout(Stdio::piped())
             .spawn()
             .expect("the stand-in starts");
         let archive = tree.stdout.take().expect("its output");
-        let imported = engine
+        let imported = self
             .command(&["import"])
             .args(["--change", r#"ENTRYPOINT ["/bin/forgekeeper-standin"]"#])
-            .args(["--change", r#"CMD ["supervisor"]"#])
-            .args(["-", IMAGE])
+            .args(["--change", &format!(r#"CMD ["{program}"]"#)])
+            .args(["-", image])
             .stdin(archive)
             .output()
             .expect("docker import");
         assert!(imported.status.success(), "{imported:?}");
         assert!(tree.wait().expect("its end").success());
-        engine
     }
 
     pub fn endpoint(&self) -> String {

@@ -129,7 +129,7 @@ async fn check(site: &Site) -> Finding {
                 &container.image,
             )));
         }
-        if let Some(card) = &site.target().gpu {
+        if let Some(card) = site.target().gpu.as_ref().filter(|gpu| plan::is_card(gpu)) {
             finding = finding.and(on_card(site, service, card));
         }
     }

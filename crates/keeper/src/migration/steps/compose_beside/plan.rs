@@ -52,6 +52,11 @@ pub(super) struct Planned {
     pub(super) refused: Vec<Words>,
 }
 
+/// Whether a card is meant: `gpu = "none"` says that it computes on the processor.
+pub(super) fn is_card(gpu: &GpuUuid) -> bool {
+    gpu.as_str() != "none"
+}
+
 /// The cards of a host in the driver's order.
 pub(super) fn cards(site: &Site, host: &HostId) -> Vec<GpuUuid> {
     let state = site.state();
@@ -125,7 +130,11 @@ pub(super) async fn planned(site: &Site) -> Result<Planned, Finding> {
         address: address.to_owned(),
         port,
         port_inside: layout.port,
-        gpu: target.gpu.clone().map_or(GpuWish::None, GpuWish::Card),
+        gpu: target
+            .gpu
+            .clone()
+            .filter(is_card)
+            .map_or(GpuWish::None, GpuWish::Card),
         models: Some(models),
         model_paths,
         volumes: KEPT
