@@ -24,9 +24,8 @@ pub use drift::{
     Bytes, Change, Drift, MAX_CHANGES, MAX_VALUE_CHARS, PartDrift, PartFinding, Side, Uncomparable,
     drift,
 };
-pub use git::{Checkout, Head, checkouts_json, head, packed_commit};
-pub use look::{MAX_CHARS, MAX_LINE_CHARS, MAX_LINES, PartText, look};
 pub use git::{Checkout, Head, checked_out_at, checkouts_json, head, packed_commit};
+pub use look::{MAX_CHARS, MAX_LINE_CHARS, MAX_LINES, PartText, look};
 pub use origin::{Attribution, Certainty, LogMark, LogMarkKind, Origin, OriginFacts, ROWS};
 pub use parts::{Format, PARTS, Part, PartId, Source, parts_of};
 pub use places::{

@@ -177,7 +177,6 @@ impl Comfy {
             loaded: Mutex::default(),
             cuda_broken: Mutex::default(),
             run: Mutex::default(),
-            disk: Arc::new(Disk::with(FILES)),
             search: Mutex::default(),
             disk: Arc::new(disk),
         })

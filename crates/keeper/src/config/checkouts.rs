@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc, thread};
 
-use forgekeeper_domain::config::{Checkout, Head, head, packed_commit};
+use forgekeeper_domain::{
+    Timestamp,
+    config::{Checkout, Head, checked_out_at, head, packed_commit},
+};
 use futures_util::{FutureExt as _, future::join_all};
 
 use super::{
@@ -153,6 +156,7 @@ async fn checkout(from: &impl Source, folder: &str, name: &str) -> Checkout {
     let name = match head(&head_file) {
         Some(Head::Commit(commit)) => {
             return Checkout {
+                since: since(from, &git, &commit).await,
                 commit: Some(commit),
                 ..Checkout::default()
             };
@@ -174,8 +178,18 @@ async fn checkout(from: &impl Source, folder: &str, name: &str) -> Checkout {
     };
     let told = commit.is_some();
     Checkout {
+        since: match &commit {
+            Some(commit) => since(from, &git, commit).await,
+            None => None,
+        },
         commit,
         branch,
         unknown: (!told).then(|| "its branch points to no commit that can be read".to_owned()),
     }
+}
+
+/// Since when the commit is in use; not known where Git keeps no log, or another one.
+async fn since(from: &impl Source, git: &str, commit: &str) -> Option<Timestamp> {
+    let log = from.read(&format!("{git}/logs/HEAD"), MAX_GIT).await.ok()?;
+    checked_out_at(&log, commit)
 }

@@ -7,9 +7,6 @@ use forgekeeper_domain::{
     config::{
         Part, PartId, Reading, Recipe, Source, Unread, Via, checkouts_json, env_files, parts_of,
         program_folders, program_marker, read, same_folder, workspace_of,
-        Checkout, Head, Part, PartId, Reading, Recipe, Source, Unread, Via, checked_out_at,
-        checkouts_json, env_files, head, packed_commit, parts_of, program_folders, program_marker,
-        read, same_folder, workspace_of,
     },
     service::KindId,
 };
@@ -464,61 +461,5 @@ pub(crate) fn places_of(
         container,
         running: recipe.running,
         local,
-    })
-}
-
-/// The commit of one checkout, read from its files.
-async fn checkout(places: &Places, folder: &str, name: &str) -> Checkout {
-    let git = format!("{folder}/{name}/.git");
-    let unknown = |words: &str| Checkout {
-        unknown: Some(words.to_owned()),
-        ..Checkout::default()
-    };
-    let head_file = match places.read(&format!("{git}/HEAD"), 4096).await {
-        Ok((file, _)) => file.bytes,
-        Err(Miss::Absent | Miss::Folder) => return unknown("it is no checkout"),
-        Err(miss) => return unknown(&miss.told().map(|(_, words)| words).unwrap_or_default()),
-    };
-    let name = match head(&head_file) {
-        Some(Head::Commit(commit)) => {
-            return Checkout {
-                since: since(places, &git, &commit).await,
-                commit: Some(commit),
-                ..Checkout::default()
-            };
-        }
-        Some(Head::Ref(name)) => name,
-        None => return unknown("its HEAD cannot be read"),
-    };
-    let branch = name.strip_prefix("refs/heads/").map(str::to_owned);
-    let loose = places.read(&format!("{git}/{name}"), 4096).await;
-    let commit = match loose {
-        Ok((file, _)) => match head(&file.bytes) {
-            Some(Head::Commit(commit)) => Some(commit),
-            _ => None,
-        },
-        Err(_) => match places.read(&format!("{git}/packed-refs"), MAX_GIT).await {
-            Ok((file, _)) => packed_commit(&file.bytes, &name),
-            Err(_) => None,
-        },
-    };
-    let told = commit.is_some();
-    Checkout {
-        since: match &commit {
-            Some(commit) => since(places, &git, commit).await,
-            None => None,
-        },
-        commit,
-        branch,
-        unknown: (!told).then(|| "its branch points to no commit that can be read".to_owned()),
     }
-}
-
-/// Since when the commit is in use; not known where Git keeps no log, or another one.
-async fn since(places: &Places, git: &str, commit: &str) -> Option<Timestamp> {
-    let (log, _) = places
-        .read(&format!("{git}/logs/HEAD"), MAX_GIT)
-        .await
-        .ok()?;
-    checked_out_at(&log.bytes, commit)
 }

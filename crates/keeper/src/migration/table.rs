@@ -5,9 +5,8 @@ use forgekeeper_domain::migration::CheckKind;
 use super::{
     StepWork,
     steps::{
-        Batch, DiskSpace, GpuPlan, ShareModels, Workflows,
+        Batch, ComposeBeside, CustomNodes, DiskSpace, GpuPlan, ShareModels, TargetImage, Workflows,
         proxy::{CUTOVER, REHEARSAL},
-        Batch, ComposeBeside, CustomNodes, DiskSpace, GpuPlan, TargetImage, Workflows,
     },
 };
 

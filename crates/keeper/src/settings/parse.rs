@@ -25,8 +25,7 @@ mod backup;
 const MAX_SERVICES: usize = 64;
 /// See [`MAX_SERVICES`].
 const MAX_HOSTS: usize = 32;
-const TOP_KEYS: [&str; 5] = ["backup", "demo", "gallery", "host", "service"];
-const TOP_KEYS: [&str; 5] = ["demo", "gallery", "host", "service", "sources"];
+const TOP_KEYS: [&str; 6] = ["backup", "demo", "gallery", "host", "service", "sources"];
 const SOURCES_KEYS: [&str; 1] = ["api"];
 const GALLERY_KEYS: [&str; 1] = ["budget"];
 const HOST_KEYS: [&str; 2] = ["id", "engine"];

@@ -20,7 +20,7 @@ pub fn stored(file: &Path) -> BTreeSet<Fault> {
 /// there, and there is no second card.
 pub fn playable(fault: Fault) -> bool {
     match fault.row().part {
-        FaultPart::Engine | FaultPart::Container => false,
+        FaultPart::Engine | FaultPart::Container | FaultPart::Proxy => false,
         FaultPart::Program => {
             !matches!(fault, Fault::WorkspaceUnmounted | Fault::ConfigSecondWriter)
         }

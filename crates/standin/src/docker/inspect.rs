@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::container::{Container, Devices, Status, hex_id};
 use super::logs::stamp;
-use super::real;
 use super::making;
+use super::real;
 use crate::lock::lock;
 
 const NEVER: &str = "0001-01-01T00:00:00Z";
@@ -27,12 +27,6 @@ fn labels(container: &Container) -> Value {
 fn mounts(container: &Container) -> Value {
     lock(&container.binds)
         .iter()
-        .map(|(source, bind)| {
-            let (target, read_only) = real::target(bind);
-            let mode = if read_only { "ro" } else { "rw" };
-            json!({"Type": "bind", "Source": source, "Destination": target, "Mode": mode,
-                   "RW": !read_only, "Propagation": "rprivate"})
-        })
         .map(|(source, target)| making::mount(source, target))
         .collect::<Vec<_>>()
         .into()

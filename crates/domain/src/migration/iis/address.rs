@@ -165,7 +165,7 @@ fn reference(name: &str) -> Option<char> {
 /// The beginning of somebody's text, without what could disturb what stands around it.
 pub(super) fn excerpt(text: &str) -> String {
     let clean = |c: char| {
-        if crate::migration::own::is_disturbing(c) {
+        if crate::markup::is_disturbing(c) {
             '\u{fffd}'
         } else {
             c

@@ -4,10 +4,11 @@ use toml::de::DeTable;
 
 use super::{MAX_NAMES, Reader};
 use crate::{
+    markup::is_disturbing,
     migration::{
         PlanFault,
         extensions::{Decision, DecisionKind},
-        own::{MAX_LINE_CHARS, MAX_TEXT_CHARS, is_disturbing},
+        own::{MAX_LINE_CHARS, MAX_TEXT_CHARS},
         problem::excerpt,
     },
     suggest::nearest,
