@@ -53,23 +53,25 @@ fn header() -> String {
         "{\"__metadata__\":{\"modelspec.architecture\":\"stable-diffusion-xl-v1-base\"}",
     );
     let mut at = 0_u64;
-    let mut put = |text: &mut String, name: &str, shape: &str, bytes: u64| {
-        let end = at + bytes;
+    let put = |text: &mut String, at: &mut u64, name: &str, shape: &str, bytes: u64| {
+        let end = *at + bytes;
         // Writing into a text never fails.
         let _ = write!(
             text,
             ",\"{name}\":{{\"dtype\":\"F16\",\"shape\":{shape},\"data_offsets\":[{at},{end}]}}"
         );
-        at = end;
+        *at = end;
     };
     put(
         &mut text,
+        &mut at,
         "conditioner.embedders.0.transformer.text_model.encoder.layers.0.self_attn.k_proj.weight",
         "[768,768]",
         768 * 768 * 2,
     );
     put(
         &mut text,
+        &mut at,
         "first_stage_model.decoder.conv_in.weight",
         "[512,4,3,3]",
         512 * 4 * 9 * 2,
@@ -80,10 +82,11 @@ fn header() -> String {
             "model.diffusion_model.input_blocks.{block}.1.transformer_blocks.{layer}.attn2.to_{}.{number}.weight",
             ["q", "v", "out"][usize::try_from(number % 3).unwrap_or_default()]
         );
-        put(&mut text, &name, "[64,64]", 64 * 64 * 2);
+        put(&mut text, &mut at, &name, "[64,64]", 64 * 64 * 2);
     }
     put(
         &mut text,
+        &mut at,
         "model.diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight",
         "[640,2048]",
         640 * 2048 * 2,
@@ -92,7 +95,7 @@ fn header() -> String {
     // The header says how long it is itself: its last numbers have the same count of digits in any case.
     let room = 8 + text.len() as u64 + 256;
     let rest = (BYTES - room - at) / 2 * 2;
-    put(&mut text, name, &format!("[{}]", rest / 2), rest);
+    put(&mut text, &mut at, name, &format!("[{}]", rest / 2), rest);
     text.push('}');
     let wanted = usize::try_from(BYTES - at - 8).unwrap_or_default();
     while text.len() < wanted {

@@ -245,6 +245,7 @@ async fn command(command: Command) -> Result<(), Failure> {
                 auth: auth.as_deref().map(pair).transpose()?,
                 build,
                 forge_args,
+                workspace: None,
                 socket,
             };
             site(options, json_endpoints).await?;

@@ -158,6 +158,7 @@ mod tests {
             status,
             content_type: Some("application/json".to_owned()),
             location: None,
+            challenge: None,
             body: body.to_string().into(),
             cut: None,
             took: Duration::ZERO,

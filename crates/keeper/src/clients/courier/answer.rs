@@ -119,6 +119,7 @@ mod tests {
             status: 200,
             content_type: Some("application/json".to_owned()),
             location: None,
+            challenge: None,
             body: Bytes::from_static(body),
             cut: None,
             took: Duration::from_millis(1500),

@@ -11,6 +11,7 @@ fn answer(status: u16, kind: &str, body: &str) -> HttpAnswer {
         status,
         content_type: (!kind.is_empty()).then(|| kind.to_owned()),
         location: None,
+        challenge: None,
         body: Bytes::from(body.to_owned()),
         cut: None,
         took: Duration::from_millis(12),

@@ -51,7 +51,7 @@ pub(crate) enum Back {
 
 impl Receipt {
     /// Whether it was left in the middle, before anything was written, too long ago.
-    fn is_forgotten(&self, name: &str, now: Timestamp) -> bool {
+    pub(super) fn is_forgotten(&self, name: &str, now: Timestamp) -> bool {
         !self.returned && self.before == name && now.as_second() - self.at.as_second() > FORGOTTEN
     }
 

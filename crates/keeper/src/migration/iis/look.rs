@@ -236,6 +236,7 @@ mod tests {
             status,
             content_type: Some(kind.to_owned()),
             location: None,
+            challenge: None,
             body: body.to_owned().into(),
             cut: None,
             took: Duration::from_millis(3),
