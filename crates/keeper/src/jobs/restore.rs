@@ -184,6 +184,19 @@ pub(crate) async fn steps(steps: Steps) -> Stepped {
             still: None,
         })
         .collect();
+    let cancelled = || {
+        let words = "cancelled before anything was written";
+        Err(ErrorInfo::new(ErrorCode::Cancelled, words))
+    };
+    if steps.stop.is_cancelled() {
+        return Stepped {
+            files,
+            written: cancelled(),
+            untouched: true,
+            cut: false,
+            started: None,
+        };
+    }
     let stopped = match &steps.writer {
         Some(writer) => writer.stop().await,
         None => Ok(()),
@@ -192,10 +205,7 @@ pub(crate) async fn steps(steps: Steps) -> Stepped {
     let written = match stopped {
         // It may be half stopped: it is started below.
         Err(error) => Err(error),
-        Ok(()) if steps.stop.is_cancelled() => Err(ErrorInfo::new(
-            ErrorCode::Cancelled,
-            "cancelled before anything was written",
-        )),
+        Ok(()) if steps.stop.is_cancelled() => cancelled(),
         Ok(()) => match write_all(&steps, &mut files).await {
             Ok(()) => {
                 untouched = false;

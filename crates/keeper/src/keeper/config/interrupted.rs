@@ -29,8 +29,9 @@ use crate::{
     watch::service::ServiceWatch,
 };
 
-/// Between two looks whether the engine answers by now.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
+/// Until the next look whether the engine answers by now; twice as long each time.
+const NEXT_LOOK: Duration = Duration::from_secs(1);
+const LATEST_LOOK: Duration = Duration::from_mins(1);
 /// How long one look may take.
 const LOOK: Duration = Duration::from_secs(30);
 
@@ -64,6 +65,7 @@ impl KeeperHandle {
                 return tracing::warn!(%error, "whether a restore was left cannot be told");
             }
         };
+        let mut wait = NEXT_LOOK;
         while !left.is_empty() {
             let mut later = Vec::new();
             for service in left {
@@ -84,8 +86,9 @@ impl KeeperHandle {
             left = later;
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(BETWEEN_LOOKS) => {}
+                () = tokio::time::sleep(wait) => {}
             }
+            wait = (wait * 2).min(LATEST_LOOK);
         }
     }
 

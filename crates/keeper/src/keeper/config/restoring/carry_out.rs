@@ -21,6 +21,9 @@ use crate::{
     sys::clock,
 };
 
+/// Longest list of values that stands in the journal, bytes of JSON.
+const MAX_VALUES: usize = 32 * 1024;
+
 impl KeeperHandle {
     /// From here on another program knows that this one is at it.
     pub(super) fn mark(&self, order: &Order, ready: &Ready) -> Result<Marker, ErrorInfo> {
@@ -158,8 +161,12 @@ impl KeeperHandle {
             self.unmark(&service);
         }
         let text = told(&report, &view.plan, &done);
-        let detail =
-            serde_json::json!({ "report": report, "files": marker.files, "plan": view.plan.files });
+        let mut detail = serde_json::json!({ "report": report, "files": marker.files });
+        let values = serde_json::json!(view.plan.files);
+        // What is too long for the journal would take the rest with it.
+        if values.to_string().len() <= MAX_VALUES {
+            detail["plan"] = values;
+        }
         self.note_restore(&service, text, Some(detail)).await;
         Ok((report, done))
     }
