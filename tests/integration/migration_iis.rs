@@ -55,7 +55,9 @@ impl Moving {
     async fn start() -> Self {
         let site = site(20.0).await;
         let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("migration.toml"), plan(&site)).expect("written");
+        // Where a demo host has its plan.
+        std::fs::create_dir(folder.path().join("data")).expect("a folder");
+        std::fs::write(folder.path().join("data/migration.toml"), plan(&site)).expect("written");
         let paths = Paths {
             config_file: folder.path().join("forgekeeper.toml"),
             data_dir: folder.path().join("data"),

@@ -112,7 +112,7 @@ fn the_page_says_what_is_known_and_no_more() {
     for line in [
         "# Migration from Forge to ComfyUI",
         "As of 2026-12-10 12:00 +00:00",
-        "Done: 3 of 18 · of them by a person’s word: 1 · skipped: 1",
+        "Done: 3 of 19 · of them by a person’s word: 1 · skipped: 1",
         "Next step: GPU plan",
         "- State: Proved by measurement on 2026-12-10 12:00 +00:00",
         "- State: Attested by a person on 2026-12-10 12:00 +00:00",
@@ -127,7 +127,7 @@ fn the_page_says_what_is_known_and_no_more() {
     assert!(page.contains("| 2027-03-01 (assigned) |"), "{page}");
     let page = markdown(&found, Language::Fr);
     for line in [
-        "Terminées\u{202f}: 3 sur 18 · dont sur déclaration d’une personne\u{202f}: 1 · omise\u{202f}: 1",
+        "Terminées\u{202f}: 3 sur 19 · dont sur déclaration d’une personne\u{202f}: 1 · omise\u{202f}: 1",
         "- État\u{202f}: Attend\u{202f}: Répartition des GPU, Espace disque",
         "| Forge cesse de fonctionner | faible | élevé | La migration vers ComfyUI est préparée |",
     ] {
