@@ -47,8 +47,7 @@ fn plan(site: &DemoSite) -> String {
         .iter()
         .map(|step| format!("[[change]]\nid = \"{step}\"\nskip = \"not tried here\"\n"))
         .collect();
-    let iis = site.iis_toml();
-    format!("[target]\nfrom = \"myia\"\nto = \"comfyui\"\n{iis}{skipped}")
+    format!("{}{skipped}", site.plan_toml())
 }
 
 impl Moving {

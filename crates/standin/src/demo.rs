@@ -99,7 +99,7 @@ impl DemoSite {
             site.service(id)
                 .map_or_else(anywhere, |service| service.api)
         };
-        let forges = [forge("myia"), forge("myia-turbo")];
+        let forges = [forge("myia-turbo"), forge("myia")];
         let iis = Iis::of_the_demo(forges, [anywhere(); 3], &site.faults, &site.tasks)
             .await
             .map_err(open("sites of IIS"))?;
@@ -172,12 +172,13 @@ impl DemoSite {
         &self.iis
     }
 
-    /// The section `[iis]` of a `migration.toml` for this host.
-    pub fn iis_toml(&self) -> String {
+    /// The section `[iis]` of its plan: the rule of the first Forge, and the one to rehearse with.
+    fn iis_toml(&self) -> String {
         let urls = self.iis.urls();
         let url = |site: usize| urls.get(site).map(String::as_str).unwrap_or_default();
         format!(
-            "[iis]\nweb_config = '{}'\npublic_url = \"{}\"\nrule = \"myia\"\nrehearsal_rule = \"essai\"\nrehearsal_url = \"{}\"\n",
+            "\n[iis]\nweb_config = '{}'\npublic_url = \"{}\"\nrule = \"turbo\"\nrehearsal_rule = \"essai\"\n\
+             rehearsal_url = \"{}\"\n",
             self.iis.web_config().display(),
             url(0),
             url(2)
@@ -222,7 +223,8 @@ impl DemoSite {
         text
     }
 
-    /// A `migration.toml` for this host: which service takes over from which, and on which card.
+    /// A `migration.toml` for this host: which service takes over from which, on which card, and
+    /// through which rule of IIS.
     pub fn plan_toml(&self) -> String {
         let services = self.services();
         let of = |kind: &str| services.iter().find(|s| s.kind == kind);
@@ -238,6 +240,7 @@ impl DemoSite {
             text.push_str(&format!("gpu = \"{}\"\n", card.uuid));
         }
         text.push_str("compose_file = \"compose.comfyui.yaml\"\n");
+        text.push_str(&self.iis_toml());
         text
     }
 

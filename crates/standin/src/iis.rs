@@ -79,7 +79,7 @@ impl Iis {
         })
     }
 
-    /// The demo host's: a site for each Forge and one to rehearse on, in a folder of its own.
+    /// The demo host's: a site for each Forge (turbo, myia) and one to rehearse on, in a folder of its own.
     pub(crate) async fn of_the_demo(
         forges: [SocketAddr; 2],
         sites: [SocketAddr; 3],
@@ -91,10 +91,10 @@ impl Iis {
         // The ports are known once the doors are there; until then there is no file, and nothing to pass on.
         let mut iis = Self::serve(&file, &sites, faults, tasks).await?;
         let ports: Vec<SocketAddr> = iis.doors.iter().filter_map(Door::addr).collect();
-        let [public, turbo, rehearsal] = ports[..] else {
+        let [turbo, myia, rehearsal] = ports[..] else {
             return Err(io::Error::other("a site without an address"));
         };
-        std::fs::write(&file, sample::site([public, turbo, rehearsal], forges))?;
+        std::fs::write(&file, sample::site([turbo, myia, rehearsal], forges))?;
         iis._folder = Some(folder);
         Ok(iis)
     }

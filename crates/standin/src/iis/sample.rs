@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-/// Rules for the two public sites and for the one to rehearse on, which begins as the first.
+/// Rules for the two public sites and for the one to rehearse on, which leads where the first does.
 pub(super) fn site(sites: [SocketAddr; 3], forges: [SocketAddr; 2]) -> Vec<u8> {
     let host = |at: SocketAddr| at.to_string().replace('.', r"\.");
-    let [public, turbo, rehearsal] = sites.map(host);
+    let [turbo, myia, rehearsal] = sites.map(host);
     let rule = |name: &str, host: &str, to: SocketAddr| {
         format!(
             r#"        <rule name="{name}" stopProcessing="true">
@@ -22,8 +22,8 @@ pub(super) fn site(sites: [SocketAddr; 3], forges: [SocketAddr; 2]) -> Vec<u8> {
         )
     };
     let rules = [
-        rule("myia", &public, forges[0]),
-        rule("turbo", &turbo, forges[1]),
+        rule("turbo", &turbo, forges[0]),
+        rule("myia", &myia, forges[1]),
         rule("essai", &rehearsal, forges[0]),
     ];
     let text = format!(

@@ -28,18 +28,18 @@ use crate::{
 /// Looks and a WebSocket through a proxy that hangs take this long at most.
 const DEADLINE: Duration = Duration::from_secs(45);
 
-/// The second host name: the same rule, seen by nobody else.
-pub(in crate::migration) const REHEARSAL: Proxy = Proxy { rehearsal: true };
-/// The public address.
-pub(in crate::migration) const CUTOVER: Proxy = Proxy { rehearsal: false };
-
 /// Turns one address.
 #[derive(Debug)]
-pub(in crate::migration) struct Proxy {
+pub(crate) struct Proxy {
     rehearsal: bool,
 }
 
 impl Proxy {
+    /// The second host name: the same rule, seen by nobody else.
+    pub(crate) const REHEARSAL: Self = Self { rehearsal: true };
+    /// The public address.
+    pub(crate) const CUTOVER: Self = Self { rehearsal: false };
+
     /// What it works with, or why that is not known.
     async fn turn(&self, site: &Site) -> Result<Turn, Box<Finding>> {
         let iis = site.iis();
