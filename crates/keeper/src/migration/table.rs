@@ -5,8 +5,8 @@ use forgekeeper_domain::migration::CheckKind;
 use super::{
     StepWork,
     steps::{
-        Batch, ComposeBeside, CustomNodes, DiskSpace, GpuPlan, ShareModels, TargetImage, Workflows,
-        proxy::{CUTOVER, REHEARSAL},
+        Batch, ComposeBeside, CustomNodes, DiskSpace, GpuPlan, Proxy, ShareModels, TargetImage,
+        Workflows,
     },
 };
 
@@ -19,8 +19,8 @@ const WORKS: &[(CheckKind, &dyn StepWork)] = &[
     (CheckKind::ShareModels, &ShareModels),
     (CheckKind::WorkflowsAccepted, &Workflows),
     (CheckKind::BatchEquivalence, &Batch),
-    (CheckKind::ProxyRehearsal, &REHEARSAL),
-    (CheckKind::ProxyCutover, &CUTOVER),
+    (CheckKind::ProxyRehearsal, &Proxy::REHEARSAL),
+    (CheckKind::ProxyCutover, &Proxy::CUTOVER),
     (CheckKind::CustomNodes, &CustomNodes),
 ];
 
