@@ -140,7 +140,7 @@ pub(crate) async fn run(
             (false, true) => ROUND,
             (false, false) => ROUND_HIDDEN,
         };
-        let news = news(&of, &mut host, &seen, &mut meter, said.as_ref());
+        let news = news(&of, &mut host, seen.as_ref(), &mut meter, said.as_ref());
         tokio::select! {
             () = stop.cancelled() => break,
             () = tokio::time::sleep(pause) => {}
@@ -155,7 +155,7 @@ pub(crate) async fn run(
 async fn news(
     of: &ConfigWatch,
     host: &mut watch::Receiver<Arc<HostView>>,
-    seen: &Option<RunIdentity>,
+    seen: Option<&RunIdentity>,
     meter: &mut watch::Receiver<LogMeter>,
     said: Option<&Finding>,
 ) -> bool {
@@ -165,7 +165,7 @@ async fn news(
                 if changed.is_err() {
                     return false;
                 }
-                if run_identity(&host.borrow_and_update(), &of.watch.settings.container) != *seen {
+                if run_identity(&host.borrow_and_update(), &of.watch.settings.container).as_ref() != seen {
                     return true;
                 }
             }
@@ -236,7 +236,7 @@ impl Watcher<'_> {
             Some(Ok(look)) => self.judge(look, at).await,
             Some(Err(miss)) => self.not_read(miss),
             None => {
-                tracing::debug!(service = %settings.id, "its configuration is not read in time")
+                tracing::debug!(service = %settings.id, "its configuration is not read in time");
             }
         }
     }
@@ -332,11 +332,15 @@ impl Watcher<'_> {
             let before = self.memory.before.as_ref();
             before.is_none_or(|before| before.is_new_line(said))
         });
-        let aside = look.aside.ok();
-        let moved_to = aside.iter().flatten().find(|aside| {
-            let before = self.memory.before.as_ref();
-            before.is_some_and(|before| before.is_new_aside(aside.stat))
-        });
+        let moved_to = look
+            .aside
+            .as_ref()
+            .ok()
+            .and_then(Option::as_ref)
+            .filter(|aside| {
+                let before = self.memory.before.as_ref();
+                before.is_some_and(|before| before.is_new_aside(aside.stat))
+            });
         let moved_to = moved_to.map(|aside| aside.path.clone());
         let suspected = reset.is_some() || moved_to.is_some();
         let options = match &file {
@@ -356,7 +360,8 @@ impl Watcher<'_> {
             found = self.troubles(&evidence, file.as_ref(), options.as_ref());
         }
         if let (true, Some(file)) = (found.is_empty(), file) {
-            let aside = aside.map(|aside| aside.map(|aside| aside.stat));
+            let aside = look.aside.as_ref();
+            let aside = aside.map(|aside| aside.as_ref().map(|aside| aside.stat));
             let said = reset_said(meter);
             self.memory.before = Some(Before::seen(file.values, at, aside, said.as_ref()));
             self.memory.snapshot = None;

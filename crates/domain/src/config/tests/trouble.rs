@@ -21,6 +21,8 @@ fn well() -> Values {
 
 const LINE: Option<&str> = Some("*** The config file \"config.json\" is likely corrupted");
 const MOVED: Option<&str> = Some("/w/tmp/config.json");
+const NAMED: &[&str] = &["WORKSPACE=/workspace/"];
+const SAYS: Option<&str> = Some("/workspace/ is not a mounted volume.");
 
 /// Names of what is wrong, with the keys that are named.
 fn told(scene: &SettingsScene<'_>) -> Vec<String> {
@@ -258,8 +260,6 @@ fn a_workspace_is_kept_by_the_mount_that_holds_it() {
             .collect(),
         ..Recipe::default()
     };
-    const NAMED: &[&str] = &["WORKSPACE=/workspace/"];
-    const SAYS: Option<&str> = Some("/workspace/ is not a mounted volume.");
     let opt = Some("/opt/stable-diffusion-webui-forge");
     let mounted = &[("/srv/a", "/workspace")][..];
     let below = &[("/srv/a", "/workspace/storage")][..];

@@ -74,24 +74,30 @@ mod tests {
         ServiceId::new(text).expect("an id")
     }
 
-    fn claim(host: &str, file: &str, container: &str, second: i64) -> Option<Claim> {
-        Some(Claim {
+    fn claim(host: &str, file: &str, container: &str, second: i64) -> Claim {
+        Claim {
             host: HostId::new(host).expect("an id"),
             file: file.to_owned(),
             id: container.to_owned(),
             container: format!("{container}-1"),
             created_at: Timestamp::from_second(second).ok(),
-        })
+        }
     }
 
     #[test]
     fn one_file_of_two_containers_is_told_to_both_and_opens_on_the_younger() {
         let claims = Claims::default();
         let (a, b) = (id("a"), id("b"));
-        claims.set(&a, claim("here", "/srv/config.json", "one", 10));
-        claims.set(&b, claim("here", "/srv/config.json", "two", 20));
-        claims.set(&id("c"), claim("there", "/srv/config.json", "three", 30));
-        claims.set(&id("d"), claim("here", "/srv/d/config.json", "four", 30));
+        claims.set(&a, Some(claim("here", "/srv/config.json", "one", 10)));
+        claims.set(&b, Some(claim("here", "/srv/config.json", "two", 20)));
+        claims.set(
+            &id("c"),
+            Some(claim("there", "/srv/config.json", "three", 30)),
+        );
+        claims.set(
+            &id("d"),
+            Some(claim("here", "/srv/d/config.json", "four", 30)),
+        );
         let told = |of: &ServiceId| {
             claims.shared(of).map(|shared| {
                 let others = shared.others.iter().map(|o| o.service.to_string());
@@ -104,7 +110,7 @@ mod tests {
         assert_eq!(told(&id("c")), None, "on another machine");
         assert_eq!(told(&id("d")), None, "another file");
         // Two names of one container.
-        claims.set(&b, claim("here", "/srv/config.json", "one", 10));
+        claims.set(&b, Some(claim("here", "/srv/config.json", "one", 10)));
         assert_eq!(told(&a), None);
         claims.set(&b, None);
         assert_eq!((told(&a), told(&b)), (None, None));

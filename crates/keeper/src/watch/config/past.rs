@@ -13,7 +13,7 @@ use forgekeeper_domain::{
 };
 
 use crate::{
-    config::{Stored, Vaults},
+    config::{Stored, Vaults, place::Miss},
     docker::stat::FileStat,
 };
 
@@ -26,9 +26,17 @@ pub(super) struct Before {
     pub(super) values: Arc<Values>,
     /// When they were.
     pub(super) at: Timestamp,
-    /// What lay set aside then; `None` when that is not known.
-    aside: Option<Option<Aside>>,
+    /// What lay set aside then.
+    aside: WasAside,
     line: Line,
+}
+
+/// What lay set aside when the settings were last well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WasAside {
+    NotKnown,
+    Nothing,
+    File(Aside),
 }
 
 /// A file that was set aside. Times are whole seconds: what came through a tar has no more.
@@ -41,8 +49,10 @@ struct Aside {
 /// What the log had said by then of settings that were set aside.
 #[derive(Debug, Clone)]
 enum Line {
-    /// This message, by the time of its last line; `None` when it was not there.
-    Said(Option<Option<Timestamp>>),
+    /// Nothing.
+    Nothing,
+    /// This message, by the time of its last line.
+    Said(Option<Timestamp>),
     /// Nothing that is older than this counts.
     Until(Timestamp),
 }
@@ -61,27 +71,35 @@ impl Before {
     pub(super) fn seen(
         values: Arc<Values>,
         at: Timestamp,
-        aside: Option<Option<FileStat>>,
+        aside: Result<Option<FileStat>, &Miss>,
         said: Option<&Finding>,
     ) -> Self {
         Self {
             values,
             at,
-            aside: aside.map(|stat| stat.map(Aside::from)),
-            line: Line::Said(said.map(|finding| finding.last)),
+            aside: match aside {
+                Ok(Some(stat)) => WasAside::File(stat.into()),
+                Ok(None) => WasAside::Nothing,
+                Err(_) => WasAside::NotKnown,
+            },
+            line: said.map_or(Line::Nothing, |finding| Line::Said(finding.last)),
         }
     }
 
     /// Whether this file was set aside since.
     pub(super) fn is_new_aside(&self, stat: FileStat) -> bool {
-        let before = self.aside.as_ref();
-        before.is_some_and(|before| *before != Some(stat.into()))
+        match self.aside {
+            WasAside::NotKnown => false,
+            WasAside::Nothing => true,
+            WasAside::File(before) => before != stat.into(),
+        }
     }
 
     /// Whether the log said this since.
     pub(super) fn is_new_line(&self, said: &Finding) -> bool {
         match &self.line {
-            Line::Said(before) => *before != Some(said.last),
+            Line::Nothing => true,
+            Line::Said(before) => *before != said.last,
             Line::Until(at) => said.last.is_none_or(|last| last > *at),
         }
     }
@@ -173,9 +191,11 @@ async fn of_snapshot(vaults: &Vaults, snapshot: &Snapshot) -> Option<Before> {
         })
     };
     let aside = match &item(PartId::ForgeConfigMoved)?.state {
-        ItemState::Absent => Some(None),
-        ItemState::Kept(content) | ItemState::InMemory(content) => of(content).map(Some),
-        ItemState::NotReadable { .. } => None,
+        ItemState::Absent => WasAside::Nothing,
+        ItemState::Kept(content) | ItemState::InMemory(content) => {
+            of(content).map_or(WasAside::NotKnown, WasAside::File)
+        }
+        ItemState::NotReadable { .. } => WasAside::NotKnown,
     };
     Some(Before {
         values: Arc::new(values),
@@ -183,4 +203,63 @@ async fn of_snapshot(vaults: &Vaults, snapshot: &Snapshot) -> Option<Before> {
         aside,
         line: Line::Until(snapshot.taken_at),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use forgekeeper_domain::logs::{
+        LogLevel,
+        signature::{Blocking, Severity},
+    };
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).expect("a time")
+    }
+
+    fn said(last: Option<i64>) -> Finding {
+        Finding {
+            id: "forge.config-corrupt".to_owned(),
+            severity: Severity::Error,
+            blocking: Blocking::No,
+            count: 1,
+            first: None,
+            last: last.map(at),
+            level: LogLevel::Error,
+            text: "a line".to_owned(),
+            program: None,
+            names: Vec::new(),
+            open: true,
+        }
+    }
+
+    fn file(bytes: u64, second: i64) -> FileStat {
+        FileStat {
+            bytes,
+            modified_at: at(second),
+        }
+    }
+
+    #[test]
+    fn a_line_and_a_file_count_only_when_they_came_since() {
+        let none = || Arc::new(Values::new());
+        let calm = Before::seen(none(), at(0), Ok(None), None);
+        assert!(calm.is_new_line(&said(Some(-50))), "it was read late");
+        assert!(calm.is_new_aside(file(10, -50)), "it keeps its old time");
+        let old = Ok(Some(file(10, -50)));
+        let settled = Before::seen(none(), at(0), old, Some(&said(Some(-50))));
+        assert!(!settled.is_new_line(&said(Some(-50))));
+        assert!(settled.is_new_line(&said(Some(5))));
+        assert!(!settled.is_new_aside(file(10, -50)));
+        assert!(settled.is_new_aside(file(11, -50)));
+        let unread = Before::seen(none(), at(0), Err(&Miss::Absent), None);
+        assert!(!unread.is_new_aside(file(10, 5)), "nobody knows");
+        let snapshot = Before {
+            line: Line::Until(at(0)),
+            ..calm
+        };
+        assert!(!snapshot.is_new_line(&said(Some(-50))));
+        assert!(snapshot.is_new_line(&said(Some(5))));
+        assert!(snapshot.is_new_line(&said(None)));
+    }
 }

@@ -424,6 +424,22 @@ mod tests {
     }
 
     #[test]
+    fn settings_that_cannot_be_read_any_more_fade_and_those_of_another_run_are_forgotten() {
+        let found = |second, configuration: Option<Vec<ConfigTrouble>>, same_run| ConfigReport {
+            workspace: None,
+            configuration: configuration.map(|found| Measured::new(found, at(second))),
+            same_run,
+        };
+        let mut memory = ServiceMemory::default();
+        memory.config(found(0, Some(Vec::new()), false));
+        memory.config(found(10, None, true));
+        let kept = memory.configuration.as_ref().map(|fact| fact.at);
+        assert_eq!(kept, Some(at(0)), "with its time, so that it fades");
+        memory.config(found(20, None, false));
+        assert_eq!(memory.configuration, None);
+    }
+
+    #[test]
     fn what_moved_is_measured_anew_and_its_past_is_kept() {
         let mut memory = ServiceMemory::default();
         memory.program(up(0, 900), Some(at(-1000)), false);
