@@ -12,6 +12,8 @@ const ALWAYS_NEEDED =
 
 /** Messages that only the test bench or the configuration shows: the first frame goes without. */
 const LATE_WORDS = /^(bench|gallery|generation|golden|guard|verdict)\./;
+/** Messages that only the test bench shows: they come with it, and the first frame goes without. */
+const LATE_WORDS = /^(bench|gallery|generation|golden|migration|verdict)\./;
 
 /**
  * Hands out the messages of a language in two parts, `fr.json?early` and `fr.json?late`, as the modules

@@ -6,6 +6,7 @@ import { FakeBackend } from './backend/fake';
 import { firstStart } from './features/first-start/first';
 import Frame from './pages/Frame.svelte';
 import { messagesCard } from './features/messages/messages';
+import { migrationCard } from './features/migration/card';
 import { rulesDialog } from './features/rules/rules';
 import { confirmation } from './features/services/confirmation';
 import { loadPalette, PAGES } from './pages/registry';
@@ -22,6 +23,7 @@ await Promise.all([
   firstStart(),
   confirmation(),
   messagesCard(),
+  migrationCard(),
   rulesDialog(),
   lazy.menu(),
   lazy.popover(),

@@ -90,6 +90,7 @@ function withoutLatePages(): Map<string, string> {
   const open = ['src/main.ts'];
   for (let path = open.pop(); path !== undefined; path = open.pop()) {
     if (found.has(path) || /pages\/(bench|configuration)\//.test(path)) continue;
+    if (found.has(path) || /pages\/(bench|migration)\//.test(path)) continue;
     const text = readFileSync(path, 'utf8');
     found.set(path, text);
     for (const [, name = ''] of text.matchAll(/(?:from|import)[ (]'(\.[^']+)'/g)) {

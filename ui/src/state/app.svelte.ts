@@ -22,6 +22,7 @@ const SLACK_MS = 60;
 const KEY = Symbol('forgekeeper');
 
 export type PageId = 'overview' | 'gpus' | 'logs' | 'bench' | 'configuration' | 'settings';
+export type PageId = 'overview' | 'gpus' | 'logs' | 'bench' | 'migration' | 'settings';
 
 /** Where in a log something happened. */
 export interface LogAim {
@@ -80,6 +81,10 @@ export class App {
   onsnapshots: (service: string) => void = () => undefined;
   /** Service chosen on the Configuration page. */
   guarded = $state<string | null>(null);
+  /** Told of changes of the migration; there from when its page is first shown. */
+  onmigration: () => void = () => undefined;
+  /** Counts the changes of the migration. */
+  migrated = $state(0);
   lastHeard = Date.now();
 
   /** Fulfilled once the first snapshot was answered or refused. */
@@ -157,6 +162,10 @@ export class App {
         incidentOpened: (incident) => this.onincident(incident, true),
         incidentClosed: (incident) => this.onincident(incident, false),
         snapshotsChanged: (service) => this.onsnapshots(service),
+        migrationChanged: () => {
+          this.migrated += 1;
+          this.onmigration();
+        },
       });
       if (this.started) this.release = release;
       else release();

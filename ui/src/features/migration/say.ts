@@ -21,7 +21,11 @@ export function shapeOf(state: StepState): Status | 'ready' | 'blocked' | 'runni
 
 /** The one word for where a step stands. */
 export const wordOf = (state: StepState): string =>
-  t(state.is === 'proved' && state.attested ? 'migration.state.attested' : `migration.state.${state.is}`);
+  t(
+    state.is === 'proved' && state.attested
+      ? 'migration.state.attested'
+      : `migration.state.${state.is}`,
+  );
 
 /** `1 to 3 days`. */
 export function daysOf([least, most]: readonly [number, number]): string {
