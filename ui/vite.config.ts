@@ -10,10 +10,8 @@ import { defineConfig } from 'vitest/config';
 const ALWAYS_NEEDED =
   /node_modules\/(svelte|esm-env|clsx|@tauri-apps)\/|\/src\/(state|backend)\/(?!fake|tauri-(?:bench|guard))|\/src\/shared\/(format|i18n)/;
 
-/** Messages that only the test bench or the configuration shows: the first frame goes without. */
-const LATE_WORDS = /^(bench|gallery|generation|golden|guard|verdict)\./;
-/** Messages that only the test bench shows: they come with it, and the first frame goes without. */
-const LATE_WORDS = /^(bench|gallery|generation|golden|migration|verdict)\./;
+/** Messages of the pages that come late: the first frame goes without. */
+const LATE_WORDS = /^(bench|gallery|generation|golden|guard|migration|verdict)\./;
 
 /**
  * Hands out the messages of a language in two parts, `fr.json?early` and `fr.json?late`, as the modules

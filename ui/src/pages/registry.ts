@@ -46,16 +46,20 @@ export const PAGES: readonly PageEntry[] = [
     },
   },
   {
-    id: 'configuration',
-    title: 'nav.configuration',
-    icon: 'M8 1.5l5.5 2v4c0 3.5-2.3 5.9-5.5 7-3.2-1.1-5.5-3.5-5.5-7v-4zM5.5 8l2 2 3-3.5',
-    load: async () => {
-      const [page] = await Promise.all([import('./configuration/Page.svelte'), language.whole()]);
     id: 'migration',
     title: 'nav.migration',
     icon: 'M2 4.5h5.5M2 11.5h5.5M9 8h5m-2-2l2 2-2 2M9 4.5L11 8l-2 3.5',
     load: async () => {
       const [page] = await Promise.all([import('./migration/Page.svelte'), language.whole()]);
+      return page;
+    },
+  },
+  {
+    id: 'configuration',
+    title: 'nav.configuration',
+    icon: 'M8 1.5l5.5 2v4c0 3.5-2.3 5.9-5.5 7-3.2-1.1-5.5-3.5-5.5-7v-4zM5.5 8l2 2 3-3.5',
+    load: async () => {
+      const [page] = await Promise.all([import('./configuration/Page.svelte'), language.whole()]);
       return page;
     },
   },

@@ -89,8 +89,7 @@ function withoutLatePages(): Map<string, string> {
   const found = new Map<string, string>();
   const open = ['src/main.ts'];
   for (let path = open.pop(); path !== undefined; path = open.pop()) {
-    if (found.has(path) || /pages\/(bench|configuration)\//.test(path)) continue;
-    if (found.has(path) || /pages\/(bench|migration)\//.test(path)) continue;
+    if (found.has(path) || /pages\/(bench|configuration|migration)\//.test(path)) continue;
     const text = readFileSync(path, 'utf8');
     found.set(path, text);
     for (const [, name = ''] of text.matchAll(/(?:from|import)[ (]'(\.[^']+)'/g)) {

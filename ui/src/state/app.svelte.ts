@@ -21,8 +21,8 @@ const SLACK_MS = 60;
 
 const KEY = Symbol('forgekeeper');
 
-export type PageId = 'overview' | 'gpus' | 'logs' | 'bench' | 'configuration' | 'settings';
-export type PageId = 'overview' | 'gpus' | 'logs' | 'bench' | 'migration' | 'settings';
+export type PageId =
+  'overview' | 'gpus' | 'logs' | 'bench' | 'migration' | 'configuration' | 'settings';
 
 /** Where in a log something happened. */
 export interface LogAim {

@@ -126,9 +126,7 @@ export class FakeRestore extends FakeGolden {
       before: `before-${id}`,
       undo: view.undo,
       at: iso(begun),
-      files: [
-        { part: 'forge_config', path: CONFIG, deed: 'replace', verified: true, still: true },
-      ],
+      files: [{ part: 'forge_config', path: CONFIG, deed: 'replace', verified: true, still: true }],
       stopped: 'program',
       started: true,
     };

@@ -1,9 +1,6 @@
 import type { Job, JobKind, ServiceState, Stage } from '../../backend/types';
 
-const EXPECTED: Record<
-  'start' | 'stop' | 'container' | 'program' | 'restore',
-  readonly Stage[]
-> = {
+const EXPECTED: Record<'start' | 'stop' | 'container' | 'program' | 'restore', readonly Stage[]> = {
   start: ['asked', 'starting', 'container_up', 'program_up', 'api_answers'],
   stop: ['asked', 'stopping', 'stopped'],
   container: [
