@@ -21,7 +21,7 @@ export FORGEKEEPER_TEST_CTL
 # A snapshot that differs is a failure here, never a new file.
 export INSTA_UPDATE=no
 integration_test_again() {
-  cargo test --locked --package forgekeeper-tests --test integration -- --include-ignored --exact "$2"
+  cargo test --locked --workspace --test integration -- --include-ignored --exact "$2"
 }
 FK_SECOND_TRY=integration_test_again
 step "cargo test -p forgekeeper-tests" cargo test --locked --workspace --test integration --no-fail-fast -- "${ignored[@]}"

@@ -409,7 +409,7 @@ async fn one_that_waited_its_turn_is_not_begun_on_a_service_at_work() {
         let progress = job.and_then(|job| job.placement);
         progress.is_some_and(|progress| progress.stage == PlacementStage::Waiting)
     };
-    until(&handle, "its turn", 20 * SECOND, waits).await;
+    until(&handle, "its turn", 60 * SECOND, waits).await;
     let theirs = somebody_paints(kept.site.api_url("myia-turbo").expect("an address"));
     let busy = |state: &KeeperState| service(state, "myia-turbo").is_some_and(|s| s.busy.is_some());
     until(&handle, "their picture", 20 * SECOND, busy).await;

@@ -15,6 +15,16 @@ export const commands = {
 	jobCancel: (job: JobId) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("job_cancel", { job })),
 	/**  Asks for the picture of a running job as it is now. */
 	jobSkip: (job: JobId) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("job_skip", { job })),
+	/**  What a run would do; nothing is written. */
+	backupPlan: () => typedError<BackupPlan_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("backup_plan")),
+	/**  Begins to copy; the status says how far it is. */
+	backupRun: () => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("backup_run")),
+	/**  Begins to read again what was copied. */
+	backupVerify: () => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("backup_verify")),
+	/**  Ends what runs; the next run goes on from there. */
+	backupCancel: () => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("backup_cancel")),
+	/**  Settings, what runs, what came of the last ones. */
+	backupStatus: () => typedError<BackupStatus_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("backup_status")),
 	/**
 	 *  Starts a test generation, by a kept workflow where one is named; `force` accepts that the memory of the
 	 *  card may not suffice.
@@ -121,6 +131,18 @@ export const commands = {
 	logsTaken: (id: number) => __TAURI_INVOKE<void>("logs_taken", { id }),
 	/**  Every known message, own rules among them, with its words: what the ids on lines mean. */
 	logSignatures: () => typedError<Signature_Serialize[], ErrorInfo_Serialize>(__TAURI_INVOKE("log_signatures")),
+	/**  What a restore would write, interrupt and leave; nothing is done. */
+	snapshotRestorePlan: (snapshot: SnapshotId, scope: RestoreScope_Deserialize) => typedError<RestoreView_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("snapshot_restore_plan", { snapshot, scope })),
+	/**  Does what was shown under this token; the job's id. `force` accepts that running work is lost. */
+	snapshotRestore: (snapshot: SnapshotId, scope: RestoreScope_Deserialize, token: string, force: boolean) => typedError<JobId, ErrorInfo_Serialize>(__TAURI_INVOKE("snapshot_restore", { snapshot, scope, token, force })),
+	/**  What taking the last restore of a service back would do; nothing is done. */
+	snapshotRestoreUndoPlan: (service: ServiceId) => typedError<RestoreView_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("snapshot_restore_undo_plan", { service })),
+	/**  Takes the last restore of a service back, as it was shown under this token; the job's id. */
+	snapshotRestoreUndo: (service: ServiceId, token: string, force: boolean) => typedError<JobId, ErrorInfo_Serialize>(__TAURI_INVOKE("snapshot_restore_undo", { service, token, force })),
+	/**  Restores the newest snapshot of a service into a scratch folder and compares every byte. */
+	snapshotDrill: (service: ServiceId) => typedError<DrillReport, ErrorInfo_Serialize>(__TAURI_INVOKE("snapshot_drill", { service })),
+	/**  What the last drill of a service found; `None` when none was made. */
+	snapshotLastDrill: (service: ServiceId) => typedError<DrillReport | null, ErrorInfo_Serialize>(__TAURI_INVOKE("snapshot_last_drill", { service })),
 	/**  The rules file and what is in it. */
 	rulesView: () => typedError<RulesView_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("rules_view")),
 	/**  What a draft would name of the lines that are held of a service. */
@@ -135,6 +157,65 @@ export const commands = {
 	rulesUnsilence: (id: string) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("rules_unsilence", { id })),
 	/**  A draft of a rule that names a line and its like. */
 	rulesFromLine: (text: string, language: Language) => typedError<RuleDraft, ErrorInfo_Serialize>(__TAURI_INVOKE("rules_from_line", { text, language })),
+	/**  Snapshots of a service that are older than one of them, or the newest. */
+	snapshotList: (service: ServiceId, before: SnapshotId | null, most: number) => typedError<SnapshotPage_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("snapshot_list", { service, before, most })),
+	/**  What changed between two snapshots, in few words. */
+	snapshotDigest: (before: SnapshotId, after: SnapshotId) => typedError<DriftDigest_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("snapshot_digest", { before, after })),
+	/**  One snapshot with its parts. */
+	snapshotShow: (id: SnapshotId) => typedError<SnapshotView_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("snapshot_show", { id })),
+	/**  What changed between two snapshots, key by key. */
+	snapshotDrift: (before: SnapshotId, after: SnapshotId) => typedError<Drift_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("snapshot_drift", { before, after })),
+	/**  A part of a snapshot as text, without secrets. */
+	snapshotText: (id: SnapshotId, part: PartId, path: string) => typedError<PartText_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("snapshot_text", { id, part, path })),
+	/**  A part of two snapshots, line by line. */
+	snapshotTextDiff: (before: SnapshotId, after: SnapshotId, part: PartId, path: string) => typedError<TextDiff_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("snapshot_text_diff", { before, after, part, path })),
+	/**  Reads everything that a snapshot keeps, and says what is not as it was. */
+	snapshotVerify: (id: SnapshotId) => typedError<SnapshotCheck, ErrorInfo_Serialize>(__TAURI_INVOKE("snapshot_verify", { id })),
+	/**  Takes a snapshot now. */
+	snapshotTake: (service: ServiceId) => typedError<SnapshotView_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("snapshot_take", { service })),
+	/**  Lets a snapshot stay whatever its age, or no longer. */
+	snapshotPin: (id: SnapshotId, stays: boolean) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("snapshot_pin", { id, stays })),
+	/**  Removes a snapshot. */
+	snapshotRemove: (id: SnapshotId) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("snapshot_remove", { id })),
+	/**  The whole plan as it stands now. */
+	migrationView: () => typedError<MigrationView_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_view")),
+	/**  What was weighed for the plan: risks, alternatives, resources, the report's calendar. */
+	migrationBackground: () => typedError<Plan_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_background")),
+	/**  Measures a step now; changes nothing. */
+	migrationCheck: (step: StepId) => typedError<StepLook, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_check", { step })),
+	/**  Measures every step that can be done now or was measured before; those that were looked at. */
+	migrationCheckAll: () => typedError<StepId[], ErrorInfo_Serialize>(__TAURI_INVOKE("migration_check_all")),
+	/**  What doing a step, or taking it back, would do. */
+	migrationPreview: (step: StepId, undo: boolean) => typedError<StepPreview_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_preview", { step, undo })),
+	/**  Begins to do a step; the view tells how far it is. `confirm` is the word that its preview asks for. */
+	migrationRun: (step: StepId, confirm: string | null) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_run", { step, confirm })),
+	/**  Begins to take a step back. */
+	migrationUndo: (step: StepId, confirm: string | null) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_undo", { step, confirm })),
+	/**  Asks what is being done to a step to end. */
+	migrationCancel: (step: StepId) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_cancel", { step })),
+	/**  Says that a step holds which no machine can measure. */
+	migrationAttest: (step: StepId, by: string, note: string | null) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_attest", { step, by, note })),
+	/**  Leaves a step out for a reason; without one it is taken in again. */
+	migrationSkip: (step: StepId, reason: string | null) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_skip", { step, reason })),
+	/**  Keeps a remark on a step; without one, none. */
+	migrationNote: (step: StepId, note: string | null) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_note", { step, note })),
+	/**  Assigns the day on which a step begins, `2026-12-01`; without one, none. */
+	migrationDate: (step: StepId, day: string | null) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_date", { step, day })),
+	/**  Puts a step before another of its phase; without one, last. */
+	migrationMove: (step: StepId, before: StepId | null) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_move", { step, before })),
+	/**  Adds a step that a person attests. */
+	migrationAdd: (step: AddedStep_Deserialize) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_add", { step })),
+	/**  Removes a step that was added. */
+	migrationRemove: (step: StepId) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_remove", { step })),
+	/**  The newest entries of the flight recorder, oldest first. */
+	migrationRecord: () => typedError<RecordEntry_Serialize[], ErrorInfo_Serialize>(__TAURI_INVOKE("migration_record")),
+	/**
+	 *  Saves the plan as it stands (`md`, `html`) to a file that the system's own dialog asks for; the path,
+	 *  or `None` when that was cancelled. The page names no path.
+	 */
+	migrationExport: (form: string, language: Language) => typedError<string | null, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_export", { form, language })),
+	/**  The same for the flight recorder (`md`, `html`, `jsonl`). */
+	migrationRecordExport: (form: string, language: Language) => typedError<string | null, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_record_export", { form, language })),
 	/**  Looks for services on every engine that can be reached. */
 	discover: () => typedError<DiscoveryReport_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("discover")),
 	/**  Writes candidates into the settings as services. */
@@ -169,11 +250,15 @@ export const commands = {
 export const events = {
 	incidentClosed: makeEvent<IncidentClosed, IncidentClosed>("incident-closed"),
 	incidentOpened: makeEvent<IncidentOpened, IncidentOpened>("incident-opened"),
+	migrationChanged: makeEvent<MigrationChanged, MigrationChanged>("migration-changed"),
+	snapshotsChanged: makeEvent<SnapshotsChanged, SnapshotsChanged>("snapshots-changed"),
 	stateChanged: makeEvent<StateChanged_Serialize, StateChanged_Deserialize>("state-changed"),
 };
 
 /* Constants */
 export const PRESETS = [{"cfg_scale":null,"name":"smoke","side":64,"steps":1},{"cfg_scale":1.0,"name":"turbo","side":null,"steps":4},{"cfg_scale":7.0,"name":"founding","side":512,"steps":20},{"cfg_scale":7.0,"name":"sdxl","side":1024,"steps":30}] as const;
+
+export const VALUE_CHARS = 500 as const;
 
 export const WORKFLOW_BYTES = 1048576 as const;
 
@@ -228,6 +313,82 @@ export type ActionPlan_Serialize = {
 	forecast: Forecast_Serialize | null,
 };
 
+/**  A step that the owner added. A person attests it: no machine knows what it is. */
+export type AddedStep = AddedStep_Serialize | AddedStep_Deserialize;
+
+/**  A step that the owner added. A person attests it: no machine knows what it is. */
+export type AddedStep_Deserialize = {
+	/**  Its name, none of the built-in ones. */
+	id: StepId,
+	/**  Where it belongs. */
+	phase: PhaseId,
+	/**  What is done, in the owner's words. */
+	title: string,
+	/**  What is true once it is done. */
+	why: string,
+	/**  How long it takes. */
+	days: Days,
+	/**  The steps that come first. */
+	needs: StepId[],
+	/**  After how many days it has to be attested again. */
+	expires_after?: number | null,
+	/**  Whether it can be taken back. */
+	undoable: boolean,
+	/**  Whether it can do harm. */
+	risky: boolean,
+};
+
+/**  A step that the owner added. A person attests it: no machine knows what it is. */
+export type AddedStep_Serialize = {
+	/**  Its name, none of the built-in ones. */
+	id: StepId,
+	/**  Where it belongs. */
+	phase: PhaseId,
+	/**  What is done, in the owner's words. */
+	title: string,
+	/**  What is true once it is done. */
+	why: string,
+	/**  How long it takes. */
+	days: Days,
+	/**  The steps that come first. */
+	needs: StepId[],
+	/**  After how many days it has to be attested again. */
+	expires_after: number | null,
+	/**  Whether it can be taken back. */
+	undoable: boolean,
+	/**  Whether it can do harm. */
+	risky: boolean,
+};
+
+/**  Another way that was considered. */
+export type Alternative = {
+	/**  Which. */
+	name: Words,
+	/**  What was found. */
+	verdict: AlternativeVerdict,
+	/**  What speaks for it. */
+	pros: Words[],
+	/**  What speaks against it. */
+	cons: Words[],
+};
+
+/**  What the report says of an alternative. */
+export type AlternativeVerdict = 
+/**  The way to go. */
+"recommended" | 
+/**  Good enough for some months. */
+"short_term" | 
+/**  Not a way to go. */
+"not_recommended";
+
+/**  Files and what they take. */
+export type Amount = {
+	/**  How many. */
+	files: number,
+	/**  Their bytes. */
+	bytes: number | null,
+};
+
 /**  Facts for the settings page. */
 export type AppInfo = {
 	/**  Version of the program. */
@@ -237,6 +398,370 @@ export type AppInfo = {
 	/**  Whether the demo host is shown. */
 	demo: boolean,
 };
+
+/**  An origin, how sure it is, and by what it is told. */
+export type Attribution = Attribution_Serialize | Attribution_Deserialize;
+
+/**  An origin, how sure it is, and by what it is told. */
+export type Attribution_Deserialize = {
+	/**  Who or what. */
+	by: Origin,
+	/**  How sure. */
+	certainty: Certainty,
+	/**  What tells it: a line of the log, a path, names; hostile until escaped. */
+	evidence?: string | null,
+};
+
+/**  An origin, how sure it is, and by what it is told. */
+export type Attribution_Serialize = {
+	/**  Who or what. */
+	by: Origin,
+	/**  How sure. */
+	certainty: Certainty,
+	/**  What tells it: a line of the log, a path, names; hostile until escaped. */
+	evidence: string | null,
+};
+
+/**  How a task ended. */
+export type BackupEnd = 
+/**  It has begun; when nothing runs, the program was ended before its end. */
+"unfinished" | 
+/**  Everything is there. */
+"whole" | 
+/**  Something is not; the problems say what. */
+"incomplete" | 
+/**  Somebody ended it; the next run goes on from there. */
+"cancelled" | 
+/**  The target is full; the next run goes on from there. */
+"disk_full" | 
+/**  It could not be done. */
+"failed" | 
+/**  There was no backup to verify. */
+"nothing";
+
+/**  What the target looks like. */
+export type BackupMode = 
+/**  The target is as the source is: what went there goes here, too. */
+"mirror" | 
+/**  A folder for each run. */
+"dated";
+
+/**  What a run would do now. */
+export type BackupPlan = BackupPlan_Serialize | BackupPlan_Deserialize;
+
+/**  What a run would do now. */
+export type BackupPlan_Deserialize = {
+	/**  The folder that would be copied. */
+	source: string,
+	/**  The folder that it would be copied into. */
+	target: string,
+	/**  What the target looks like. */
+	mode: BackupMode,
+	/**  Everything that belongs into the backup. */
+	all: Amount,
+	/**  What would be copied. */
+	copy: Amount,
+	/**  What is there as it should be, or would be linked from the run before. */
+	unchanged: Amount,
+	/**
+	 *  What would be removed from the target, because it is gone from the source and was put there by an
+	 *  earlier run.
+	 */
+	remove: Amount,
+	/**  Files and folders that the patterns leave out. */
+	excluded: number,
+	/**  Symbolic links: noted, not followed. */
+	links: number,
+	/**  Sockets, pipes and devices: noted, not copied. */
+	special: number,
+	/**  Model files among all. */
+	models: Amount,
+	/**  Folders right below the source, the largest first. */
+	folders: FolderAmount[],
+	/**  Bytes that have to be free. */
+	needed_bytes: number | null,
+	/**  Bytes that are free at the target, when the system tells. */
+	free_bytes?: number | null,
+	/**  What source and target share. */
+	disks: SharedDisk,
+	/**  Whether a run that was broken off would be continued. */
+	continues: boolean,
+	/**  What could not be looked at, the first ones. */
+	problems: BackupProblem_Deserialize[],
+	/**  How many those are in all. */
+	problem_count: number,
+};
+
+/**  What a run would do now. */
+export type BackupPlan_Serialize = {
+	/**  The folder that would be copied. */
+	source: string,
+	/**  The folder that it would be copied into. */
+	target: string,
+	/**  What the target looks like. */
+	mode: BackupMode,
+	/**  Everything that belongs into the backup. */
+	all: Amount,
+	/**  What would be copied. */
+	copy: Amount,
+	/**  What is there as it should be, or would be linked from the run before. */
+	unchanged: Amount,
+	/**
+	 *  What would be removed from the target, because it is gone from the source and was put there by an
+	 *  earlier run.
+	 */
+	remove: Amount,
+	/**  Files and folders that the patterns leave out. */
+	excluded: number,
+	/**  Symbolic links: noted, not followed. */
+	links: number,
+	/**  Sockets, pipes and devices: noted, not copied. */
+	special: number,
+	/**  Model files among all. */
+	models: Amount,
+	/**  Folders right below the source, the largest first. */
+	folders: FolderAmount[],
+	/**  Bytes that have to be free. */
+	needed_bytes: number | null,
+	/**  Bytes that are free at the target, when the system tells. */
+	free_bytes: number | null,
+	/**  What source and target share. */
+	disks: SharedDisk,
+	/**  Whether a run that was broken off would be continued. */
+	continues: boolean,
+	/**  What could not be looked at, the first ones. */
+	problems: BackupProblem_Serialize[],
+	/**  How many those are in all. */
+	problem_count: number,
+};
+
+/**  One thing that is not in the backup as it should be. */
+export type BackupProblem = BackupProblem_Serialize | BackupProblem_Deserialize;
+
+/**  One thing that is not in the backup as it should be. */
+export type BackupProblem_Deserialize = {
+	/**  Its path below the source; hostile until escaped. */
+	path: string,
+	/**  Why. */
+	why: Obstacle,
+	/**  The system's own words. */
+	detail?: string | null,
+};
+
+/**  One thing that is not in the backup as it should be. */
+export type BackupProblem_Serialize = {
+	/**  Its path below the source; hostile until escaped. */
+	path: string,
+	/**  Why. */
+	why: Obstacle,
+	/**  The system's own words. */
+	detail: string | null,
+};
+
+/**  How far a task is. */
+export type BackupProgress = BackupProgress_Serialize | BackupProgress_Deserialize;
+
+/**  How far a task is. */
+export type BackupProgress_Deserialize = {
+	/**  What is done. */
+	task: BackupTask,
+	/**  What it does now. */
+	stage: BackupStage,
+	/**  Since when. */
+	started_at: string,
+	/**  What is done of it. */
+	done: Amount,
+	/**  Of how much; `None` until it was counted. */
+	of?: Amount | null,
+	/**  Bytes a second, lately; `None` while that is not known. */
+	rate?: number | null,
+	/**  Seconds until the end at this rate; `None` while that is not known. */
+	remaining_s?: number | null,
+	/**  The file at hand. */
+	current?: string | null,
+	/**  Problems so far. */
+	problems: number,
+};
+
+/**  How far a task is. */
+export type BackupProgress_Serialize = {
+	/**  What is done. */
+	task: BackupTask,
+	/**  What it does now. */
+	stage: BackupStage,
+	/**  Since when. */
+	started_at: string,
+	/**  What is done of it. */
+	done: Amount,
+	/**  Of how much; `None` until it was counted. */
+	of: Amount | null,
+	/**  Bytes a second, lately; `None` while that is not known. */
+	rate: number | null,
+	/**  Seconds until the end at this rate; `None` while that is not known. */
+	remaining_s: number | null,
+	/**  The file at hand. */
+	current: string | null,
+	/**  Problems so far. */
+	problems: number,
+};
+
+/**  What came of a task. */
+export type BackupRecord = BackupRecord_Serialize | BackupRecord_Deserialize;
+
+/**  What came of a task. */
+export type BackupRecord_Deserialize = {
+	/**  Names it. */
+	id: string,
+	/**  What was done. */
+	task: BackupTask,
+	/**  The folder that was copied. */
+	source: string,
+	/**  The folder that it was copied into. */
+	target: string,
+	/**  What the target looks like. */
+	mode: BackupMode,
+	/**  The folder of this run of a dated backup, below the target. */
+	folder?: string | null,
+	/**  Since when. */
+	started_at: string,
+	/**  When it ended. */
+	finished_at?: string | null,
+	/**  How. */
+	end: BackupEnd,
+	/**  What is in the backup now; of a verification, what was read. */
+	held: Amount,
+	/**  What this run copied. */
+	copied: Amount,
+	/**  What it linked to the run before. */
+	linked: Amount,
+	/**  What it found there as it should be. */
+	unchanged: Amount,
+	/**  What it removed. */
+	removed: Amount,
+	/**  Files and folders that the patterns leave out. */
+	excluded: number,
+	/**  Symbolic links: noted, not followed. */
+	links: number,
+	/**  Sockets, pipes and devices: noted, not copied. */
+	special: number,
+	/**  What is not as it should be, the first ones. */
+	problems: BackupProblem_Deserialize[],
+	/**  How many those are in all. */
+	problem_count: number,
+	/**  Why it ended before its end. */
+	error?: ErrorInfo_Deserialize | null,
+};
+
+/**  What came of a task. */
+export type BackupRecord_Serialize = {
+	/**  Names it. */
+	id: string,
+	/**  What was done. */
+	task: BackupTask,
+	/**  The folder that was copied. */
+	source: string,
+	/**  The folder that it was copied into. */
+	target: string,
+	/**  What the target looks like. */
+	mode: BackupMode,
+	/**  The folder of this run of a dated backup, below the target. */
+	folder: string | null,
+	/**  Since when. */
+	started_at: string,
+	/**  When it ended. */
+	finished_at: string | null,
+	/**  How. */
+	end: BackupEnd,
+	/**  What is in the backup now; of a verification, what was read. */
+	held: Amount,
+	/**  What this run copied. */
+	copied: Amount,
+	/**  What it linked to the run before. */
+	linked: Amount,
+	/**  What it found there as it should be. */
+	unchanged: Amount,
+	/**  What it removed. */
+	removed: Amount,
+	/**  Files and folders that the patterns leave out. */
+	excluded: number,
+	/**  Symbolic links: noted, not followed. */
+	links: number,
+	/**  Sockets, pipes and devices: noted, not copied. */
+	special: number,
+	/**  What is not as it should be, the first ones. */
+	problems: BackupProblem_Serialize[],
+	/**  How many those are in all. */
+	problem_count: number,
+	/**  Why it ended before its end. */
+	error: ErrorInfo_Serialize | null,
+};
+
+/**  What the settings say of the backup. */
+export type BackupSettings = {
+	/**  The folder that is copied. */
+	source: string,
+	/**  The folder that it is copied into. */
+	target: string,
+	/**  What the target looks like. */
+	mode: BackupMode,
+	/**  Patterns of what is left out, below the source. */
+	exclude: string[],
+	/**  Runs of a dated backup that stay. */
+	keep: number,
+};
+
+/**  What a task does now. */
+export type BackupStage = 
+/**  It looks at what there is. */
+"looking" | 
+/**  It copies. */
+"copying" | 
+/**  It tries once more what was held or changed. */
+"retrying" | 
+/**  It removes what is gone from the source. */
+"removing" | 
+/**  It writes down what is there. */
+"finishing" | 
+/**  It reads what was copied. */
+"verifying";
+
+/**  What is known of the backup. */
+export type BackupStatus = BackupStatus_Serialize | BackupStatus_Deserialize;
+
+/**  What is known of the backup. */
+export type BackupStatus_Deserialize = {
+	/**  What the settings say; `None` when they say nothing. */
+	settings?: BackupSettings | null,
+	/**  What runs in this program. */
+	running?: BackupProgress_Deserialize | null,
+	/**  The last run; `None` when there never was one. */
+	last?: BackupRecord_Deserialize | null,
+	/**  The last run that was whole, with its source and target. */
+	last_whole?: BackupRecord_Deserialize | null,
+	/**  The last verification. */
+	verified?: BackupRecord_Deserialize | null,
+};
+
+/**  What is known of the backup. */
+export type BackupStatus_Serialize = {
+	/**  What the settings say; `None` when they say nothing. */
+	settings: BackupSettings | null,
+	/**  What runs in this program. */
+	running: BackupProgress_Serialize | null,
+	/**  The last run; `None` when there never was one. */
+	last: BackupRecord_Serialize | null,
+	/**  The last run that was whole, with its source and target. */
+	last_whole: BackupRecord_Serialize | null,
+	/**  The last verification. */
+	verified: BackupRecord_Serialize | null,
+};
+
+/**  What is done. */
+export type BackupTask = 
+/**  Copying. */
+"run" | 
+/**  Reading again what was copied. */
+"verify";
 
 /**  What a proof rests on. When any of it changes, the proof fades. */
 export type Basis = Basis_Serialize | Basis_Deserialize;
@@ -536,6 +1061,114 @@ export type Cause =
 /**  So little of a card's memory is free that a test picture may fail. */
 "gpu.memory_low";
 
+/**  What should be known before. */
+export type Caution = Caution_Serialize | Caution_Deserialize;
+
+/**  What should be known before. */
+export type Caution_Deserialize = 
+/**  The service was not known to be well when the snapshot was taken. */
+{ caution: "not_good" } | 
+/**  The workspace is not mounted: what is put back goes with the container. */
+{ caution: "workspace_not_mounted" } | 
+/**  Another folder is mounted as the workspace than then. */
+{ caution: "workspace_moved"; 
+/**  Which was. */
+then?: string | null; 
+/**  Which is. */
+now?: string | null } | 
+/**  Other services have the same workspace, are not stopped, and may write over it. */
+{ caution: "shared"; 
+/**  Which. */
+services: string[] };
+
+/**  What should be known before. */
+export type Caution_Serialize = 
+/**  The service was not known to be well when the snapshot was taken. */
+{ caution: "not_good" } | 
+/**  The workspace is not mounted: what is put back goes with the container. */
+{ caution: "workspace_not_mounted" } | 
+/**  Another folder is mounted as the workspace than then. */
+{ caution: "workspace_moved"; 
+/**  Which was. */
+then: string | null; 
+/**  Which is. */
+now: string | null } | 
+/**  Other services have the same workspace, are not stopped, and may write over it. */
+{ caution: "shared"; 
+/**  Which. */
+services: string[] };
+
+/**  How sure that is. */
+export type Certainty = 
+/**  Facts prove it. */
+"proved" | 
+/**  It fits what is known, and nothing else that is known does. */
+"likely" | 
+/**  Nothing is known. */
+"unknown";
+
+/**  One value that changed. */
+export type Change = Change_Serialize | Change_Deserialize;
+
+/**  One value that changed. */
+export type Change_Deserialize = {
+	/**  Keys from the outermost inwards; of a line what it begins with. */
+	key: string[],
+	/**  The value before as JSON (a line as it stands); `None` when there was none. */
+	old?: string | null,
+	/**  The value after. */
+	new?: string | null,
+	/**  Secrets in it are masked; they may differ where both look the same. */
+	masked: boolean,
+	/**  By whom, as far as that can be told. */
+	origin: Attribution_Deserialize,
+};
+
+/**  One value that changed. */
+export type Change_Serialize = {
+	/**  Keys from the outermost inwards; of a line what it begins with. */
+	key: string[],
+	/**  The value before as JSON (a line as it stands); `None` when there was none. */
+	old: string | null,
+	/**  The value after. */
+	new: string | null,
+	/**  Secrets in it are masked; they may differ where both look the same. */
+	masked: boolean,
+	/**  By whom, as far as that can be told. */
+	origin: Attribution_Serialize,
+};
+
+/**  What a machine can measure of a step. */
+export type CheckKind = 
+/**  The registry serves the target image, built lately. */
+"target_image" | 
+/**  A card is chosen for the target and has room. */
+"gpu_plan" | 
+/**  The disk has room. */
+"disk_space" | 
+/**  A copy of the old configuration exists and can be read. */
+"backup" | 
+/**  The target runs beside the old service. */
+"compose_beside" | 
+/**  The target accepts the workflows. */
+"workflows_accepted" | 
+/**  The target lists the models of the old service. */
+"share_models" | 
+/**  The target loads its custom nodes without error. */
+"custom_nodes" | 
+/**  The same batch comes out whole on both. */
+"batch_equivalence" | 
+/**  A second host name is answered by the target. */
+"proxy_rehearsal" | 
+/**  The public address is answered by the target. */
+"proxy_cutover" | 
+/**  The target works for days without an incident that stops it. */
+"stability" | 
+/**  The old service can be started, for the time agreed. */
+"standby" | 
+/**  The old containers are gone, the models and the backup are not. */
+"decommission";
+
 /**  What a container was recognised by; the window says it in the admin's language. */
 export type Clue = 
 /**  A word within its image reference. */
@@ -582,6 +1215,41 @@ export type Confidence =
 "medium" | 
 /**  Nothing was found. */
 "none";
+
+/**  The container at that moment. */
+export type ContainerRef = ContainerRef_Serialize | ContainerRef_Deserialize;
+
+/**  The container at that moment. */
+export type ContainerRef_Deserialize = {
+	/**  Full id; a recreated container has another. */
+	id: string,
+	/**  When it was made. */
+	created_at?: string | null,
+	/**  When it was last started. */
+	started_at?: string | null,
+	/**  Digest of its image. */
+	image_id: string,
+	/**  Where its workspace is mounted from; `None` when it is not mounted. */
+	workspace?: string | null,
+	/**  Other services whose workspace is the same folder. */
+	shared_with: string[],
+};
+
+/**  The container at that moment. */
+export type ContainerRef_Serialize = {
+	/**  Full id; a recreated container has another. */
+	id: string,
+	/**  When it was made. */
+	created_at: string | null,
+	/**  When it was last started. */
+	started_at: string | null,
+	/**  Digest of its image. */
+	image_id: string,
+	/**  Where its workspace is mounted from; `None` when it is not mounted. */
+	workspace: string | null,
+	/**  Other services whose workspace is the same folder. */
+	shared_with: string[],
+};
 
 /**  A container as inspected. */
 export type ContainerSnapshot = ContainerSnapshot_Serialize | ContainerSnapshot_Deserialize;
@@ -708,6 +1376,61 @@ export type ContainerSnapshot_Serialize = {
 	compose_hash: string | null,
 };
 
+/**  The exact bytes of a part, by their address. */
+export type Content = Content_Serialize | Content_Deserialize;
+
+/**  The exact bytes of a part, by their address. */
+export type Content_Deserialize = {
+	/**  `sha256:…`, or `sealed:…` for what only the keyring's key opens. */
+	address: string,
+	/**  Length in bytes. */
+	bytes: number,
+	/**  The file's mode, where it is one and has one. */
+	mode?: number | null,
+	/**  When the file was last written, where it is one. */
+	modified_at?: string | null,
+	/**  How it was read. */
+	via: Via,
+	/**  Which key sealed it. */
+	key?: string | null,
+};
+
+/**  The exact bytes of a part, by their address. */
+export type Content_Serialize = {
+	/**  `sha256:…`, or `sealed:…` for what only the keyring's key opens. */
+	address: string,
+	/**  Length in bytes. */
+	bytes: number,
+	/**  The file's mode, where it is one and has one. */
+	mode: number | null,
+	/**  When the file was last written, where it is one. */
+	modified_at: string | null,
+	/**  How it was read. */
+	via: Via,
+	/**  Which key sealed it. */
+	key: string | null,
+};
+
+/**  How many steps are in which state. */
+export type Counts = {
+	/**  Other steps come first. */
+	blocked: number,
+	/**  Can be done. */
+	ready: number,
+	/**  Being done. */
+	running: number,
+	/**  Proved by a measurement. */
+	measured: number,
+	/**  Proved by a person's word. */
+	attested: number,
+	/**  Found not to hold. */
+	failed: number,
+	/**  Proved too long ago. */
+	stale: number,
+	/**  Left out. */
+	skipped: number,
+};
+
 /**  What a service's API wants to see. */
 export type Credentials = 
 /**  HTTP Basic. */
@@ -720,6 +1443,47 @@ password: Sensitive<string> } |
 { scheme: "bearer"; 
 /**  Token. */
 token: Sensitive<string> };
+
+/**  A snapshot that is not as it was written. */
+export type DamagedSnapshot = DamagedSnapshot_Serialize | DamagedSnapshot_Deserialize;
+
+/**  A snapshot that is not as it was written. */
+export type DamagedSnapshot_Deserialize = {
+	/**  Its id. */
+	id: SnapshotId,
+	/**  When it was taken, as its name says. */
+	taken_at?: string | null,
+	/**  What is wrong. */
+	problem: string,
+};
+
+/**  A snapshot that is not as it was written. */
+export type DamagedSnapshot_Serialize = {
+	/**  Its id. */
+	id: SnapshotId,
+	/**  When it was taken, as its name says. */
+	taken_at: string | null,
+	/**  What is wrong. */
+	problem: string,
+};
+
+/**  What a date rests on. */
+export type DateBasis = 
+/**  The day of the proof. */
+"proved" | 
+/**  The step has begun, and takes its duration from then. */
+"begun" | 
+/**  The owner's date. */
+"assigned" | 
+/**  Durations, counted from the last proof or from an assigned date. */
+"computed" | 
+/**  Nothing: no date is known. */
+"unknown" | 
+/**  The step is left out and has no date. */
+"skipped";
+
+/**  Days of work, least and most; `[1, 3]` in the file. */
+export type Days = [number, number];
 
 /**  One declaration and the cards that it names. */
 export type Declaration = {
@@ -767,12 +1531,52 @@ export type Declared_Serialize = {
 	conflict: boolean,
 };
 
+/**  What becomes of a file. */
+export type Deed = 
+/**  It is not there and is made. */
+"create" | 
+/**  Its bytes are replaced. */
+"replace" | 
+/**  It was not there and goes; only an undo does that. */
+"remove";
+
 /**  A line in which a program names the device that it computes on. */
 export type DeviceLine = {
 	/**  Its text, such as `Device: cuda:0 NVIDIA GeForce RTX 3090 : native`; hostile until parsed. */
 	text: string,
 	/**  When it was written. */
 	at: string,
+};
+
+/**  One line. */
+export type DiffLine = DiffLine_Serialize | DiffLine_Deserialize;
+
+/**  One line. */
+export type DiffLine_Deserialize = {
+	/**  Where it stands. */
+	side: LineSide,
+	/**  Its number in the older, from 1. */
+	before?: number | null,
+	/**  Its number in the younger. */
+	after?: number | null,
+	/**  The line without its secrets, at most so long. */
+	text: string,
+	/**  Something in it is masked: two such lines may differ and look the same. */
+	masked: boolean,
+};
+
+/**  One line. */
+export type DiffLine_Serialize = {
+	/**  Where it stands. */
+	side: LineSide,
+	/**  Its number in the older, from 1. */
+	before: number | null,
+	/**  Its number in the younger. */
+	after: number | null,
+	/**  The line without its secrets, at most so long. */
+	text: string,
+	/**  Something in it is masked: two such lines may differ and look the same. */
+	masked: boolean,
 };
 
 /**  What a discovery found and tried. */
@@ -792,6 +1596,37 @@ export type DiscoveryReport_Serialize = {
 	engines: EngineAttempt_Serialize[],
 	/**  Every candidate found. */
 	candidates: Candidate_Serialize[],
+};
+
+/**  What is being done to a step. */
+export type Doing = Doing_Serialize | Doing_Deserialize;
+
+/**  What is being done to a step. */
+export type Doing_Deserialize = {
+	/**  Done, or taken back. */
+	action: RecordAction,
+	/**  Since when. */
+	since: string,
+	/**  How far it is; `None` also where another program does it. */
+	progress?: StepProgress_Deserialize | null,
+	/**  Whether this program does it, and can end it. */
+	here: boolean,
+	/**  The program that did it has ended in the middle: it has to be done again or taken back. */
+	interrupted: boolean,
+};
+
+/**  What is being done to a step. */
+export type Doing_Serialize = {
+	/**  Done, or taken back. */
+	action: RecordAction,
+	/**  Since when. */
+	since: string,
+	/**  How far it is; `None` also where another program does it. */
+	progress: StepProgress_Serialize | null,
+	/**  Whether this program does it, and can end it. */
+	here: boolean,
+	/**  The program that did it has ended in the middle: it has to be done again or taken back. */
+	interrupted: boolean,
 };
 
 /**  Why a round was not clear. */
@@ -867,6 +1702,134 @@ at: number | null } |
 { kind: "long_text" } | 
 /**  There is no room for another rule. */
 { kind: "too_many" };
+
+/**  What changed between two snapshots of one service. */
+export type Drift = Drift_Serialize | Drift_Deserialize;
+
+/**  What changed between two snapshots, in few words. */
+export type DriftDigest = DriftDigest_Serialize | DriftDigest_Deserialize;
+
+/**  What changed between two snapshots, in few words. */
+export type DriftDigest_Deserialize = {
+	/**  The older snapshot. */
+	before: SnapshotId,
+	/**  The younger. */
+	after: SnapshotId,
+	/**  Values that changed; one that a file and the API both say counts once. */
+	changes: number,
+	/**  Some of them. */
+	named: NamedChange[],
+	/**  By whom, the most first. */
+	origins: OriginCount_Deserialize[],
+	/**  Parts of which nothing is known. */
+	unknown: UnknownPart[],
+};
+
+/**  What changed between two snapshots, in few words. */
+export type DriftDigest_Serialize = {
+	/**  The older snapshot. */
+	before: SnapshotId,
+	/**  The younger. */
+	after: SnapshotId,
+	/**  Values that changed; one that a file and the API both say counts once. */
+	changes: number,
+	/**  Some of them. */
+	named: NamedChange[],
+	/**  By whom, the most first. */
+	origins: OriginCount_Serialize[],
+	/**  Parts of which nothing is known. */
+	unknown: UnknownPart[],
+};
+
+/**  What changed between two snapshots of one service. */
+export type Drift_Deserialize = {
+	/**  Whose. */
+	service: ServiceId,
+	/**  The older snapshot. */
+	before: SnapshotId,
+	/**  The younger. */
+	after: SnapshotId,
+	/**  When the older was taken. */
+	before_at: string,
+	/**  When the younger was taken. */
+	after_at: string,
+	/**  What is not the same, or not known. */
+	parts: PartDrift_Deserialize[],
+	/**  Parts that are the same to the byte, or absent from both. */
+	unchanged: number,
+};
+
+/**  What changed between two snapshots of one service. */
+export type Drift_Serialize = {
+	/**  Whose. */
+	service: ServiceId,
+	/**  The older snapshot. */
+	before: SnapshotId,
+	/**  The younger. */
+	after: SnapshotId,
+	/**  When the older was taken. */
+	before_at: string,
+	/**  When the younger was taken. */
+	after_at: string,
+	/**  What is not the same, or not known. */
+	parts: PartDrift_Serialize[],
+	/**  Parts that are the same to the byte, or absent from both. */
+	unchanged: number,
+};
+
+/**  One item of a drill. */
+export type DrillItem = {
+	/**  Its part. */
+	part: PartId,
+	/**  Where it was found. */
+	path: string,
+	/**  What was found. */
+	verdict: DrillVerdict,
+};
+
+/**  A restore of the newest snapshot into a scratch folder, which is gone again. */
+export type DrillReport = {
+	/**  Of which service. */
+	service: ServiceId,
+	/**  Which snapshot. */
+	snapshot: SnapshotId,
+	/**  When that was taken. */
+	taken_at: string,
+	/**  When the drill was. */
+	at: string,
+	/**  Everything that the snapshot holds could be restored. */
+	proved: boolean,
+	/**  Bytes that were written and read back. */
+	bytes: number | null,
+	/**  Item by item; what was not there then is not among them. */
+	items: DrillItem[],
+};
+
+/**  What a drill found of one item. */
+export type DrillVerdict = 
+/**  It lay in the scratch folder as it was kept, to the byte. */
+"restored" | 
+/**  Its program could not read it: it was half a file when the snapshot was taken. */
+"broken" | 
+/**  Its bytes are gone. */
+"missing" | 
+/**  Its bytes are not those that were kept. */
+"damaged" | 
+/**  Its bytes are sealed, and the key is not there. */
+"sealed" | 
+/**  It was held in memory only. */
+"not_kept" | 
+/**  It could not be written, or came back otherwise. */
+"not_written";
+
+/**  When what was put back counts. */
+export type Effect = 
+/**  At once. */
+"at_once" | 
+/**  When the program starts the next time. */
+"at_start" | 
+/**  When the container is made anew (`docker compose up -d`), which a restore never does. */
+"at_recreate";
 
 /**  One engine endpoint that was tried. */
 export type EngineAttempt = EngineAttempt_Serialize | EngineAttempt_Deserialize;
@@ -963,6 +1926,8 @@ export type ErrorCode =
 "gpu_memory_low" | 
 /**  No card can be read, or one is lost. */
 "gpu_unreadable" | 
+/**  What was shown is not what is there any more. */
+"changed_meanwhile" | 
 /**  A defect of Forgekeeper. */
 "internal";
 
@@ -1020,6 +1985,68 @@ export type Fading =
 /**  The service's address is another one: another program may have been asked. */
 "address";
 
+/**  One file of a part; parts of one file need no path. */
+export type FileName = FileName_Serialize | FileName_Deserialize;
+
+/**  One file of a part; parts of one file need no path. */
+export type FileName_Deserialize = {
+	/**  Which part. */
+	part: PartId,
+	/**  Which of its files, as the snapshot names it; `None` for all of them. */
+	path?: string | null,
+};
+
+/**  One file of a part; parts of one file need no path. */
+export type FileName_Serialize = {
+	/**  Which part. */
+	part: PartId,
+	/**  Which of its files, as the snapshot names it; `None` for all of them. */
+	path: string | null,
+};
+
+/**  A file that will be written. */
+export type FilePlan = FilePlan_Serialize | FilePlan_Deserialize;
+
+/**  A file that will be written. */
+export type FilePlan_Deserialize = {
+	/**  Its part. */
+	part: PartId,
+	/**  Where it is. */
+	path: string,
+	/**  What becomes of it. */
+	deed: Deed,
+	/**  Values that will change. */
+	values: RestoredValue_Deserialize[],
+	/**  So many more. */
+	more: number,
+	/**  Length of what will be there. */
+	bytes: number,
+	/**  When it counts. */
+	effect: Effect,
+	/**  The program that writes it has to be stopped meanwhile. */
+	writer: boolean,
+} & PartFinding_Deserialize;
+
+/**  A file that will be written. */
+export type FilePlan_Serialize = {
+	/**  Its part. */
+	part: PartId,
+	/**  Where it is. */
+	path: string,
+	/**  What becomes of it. */
+	deed: Deed,
+	/**  Values that will change. */
+	values: RestoredValue_Serialize[],
+	/**  So many more. */
+	more: number,
+	/**  Length of what will be there. */
+	bytes: number,
+	/**  When it counts. */
+	effect: Effect,
+	/**  The program that writes it has to be stopped meanwhile. */
+	writer: boolean,
+} & PartFinding_Serialize;
+
 /**  A known message and how often it came. */
 export type Finding = Finding_Serialize | Finding_Deserialize;
 
@@ -1073,6 +2100,14 @@ export type Finding_Serialize = {
 	names: Name[],
 	/**  Whether no later start of the program has put an end to it. */
 	open: boolean,
+};
+
+/**  A folder right below the source. */
+export type FolderAmount = {
+	/**  Its name; empty for the files right in the source. */
+	name: string,
+	/**  What is below it. */
+	amount: Amount,
 };
 
 /**  How long it will take, in milliseconds, from earlier runs. */
@@ -2349,6 +3384,37 @@ export type HostState_Serialize = {
 	gpus: GpuView_Serialize,
 };
 
+/**  The section `[iis]`: the site's rules and the address that is rehearsed first. */
+export type Iis = Iis_Serialize | Iis_Deserialize;
+
+/**  The section `[iis]`: the site's rules and the address that is rehearsed first. */
+export type Iis_Deserialize = {
+	/**  The site's `web.config`. */
+	web_config?: string | null,
+	/**  The address that people use; without it that of the service that is replaced. */
+	public_url?: string | null,
+	/**  The name of the rule whose address changes. */
+	rule?: string | null,
+	/**  The name of the rule of the rehearsal. */
+	rehearsal_rule?: string | null,
+	/**  The address of the rehearsal. */
+	rehearsal_url?: string | null,
+};
+
+/**  The section `[iis]`: the site's rules and the address that is rehearsed first. */
+export type Iis_Serialize = {
+	/**  The site's `web.config`. */
+	web_config: string | null,
+	/**  The address that people use; without it that of the service that is replaced. */
+	public_url: string | null,
+	/**  The name of the rule whose address changes. */
+	rule: string | null,
+	/**  The name of the rule of the rehearsal. */
+	rehearsal_rule: string | null,
+	/**  The address of the rehearsal. */
+	rehearsal_url: string | null,
+};
+
 /**  One problem. */
 export type Incident = {
 	/**  Stable while open: subject and cause. */
@@ -2381,6 +3447,76 @@ export type IncidentClosed = Incident;
 /**  An incident opened, or came back. */
 export type IncidentOpened = Incident;
 
+/**  One file or answer of a snapshot. */
+export type Item = Item_Serialize | Item_Deserialize;
+
+/**  What a verification found of one item. */
+export type ItemCheck = {
+	/**  Which part. */
+	part: PartId,
+	/**  Where it was found. */
+	path: string,
+	/**  What became of its bytes. */
+	verdict: Verdict,
+};
+
+/**  What became of a part. */
+export type ItemState = ItemState_Serialize | ItemState_Deserialize;
+
+/**  What became of a part. */
+export type ItemState_Deserialize = 
+/**  Kept on disk. */
+{
+	state: "kept",
+} & Content_Deserialize | 
+/**  It may hold secrets and there is no keyring to seal them: not kept beyond this run. */
+{
+	state: "in_memory",
+} & Content_Deserialize | 
+/**  Looked for and not there. */
+({ state: "absent" }) & { why?: never; words?: never } | 
+/**  It may be there and could not be read. */
+{ state: "not_readable"; 
+/**  Why. */
+why: Unread; 
+/**  In words. */
+words: string };
+
+/**  What became of a part. */
+export type ItemState_Serialize = 
+/**  Kept on disk. */
+{
+	state: "kept",
+} & Content_Serialize | 
+/**  It may hold secrets and there is no keyring to seal them: not kept beyond this run. */
+{
+	state: "in_memory",
+} & Content_Serialize | 
+/**  Looked for and not there. */
+({ state: "absent" }) & { why?: never; words?: never } | 
+/**  It may be there and could not be read. */
+{ state: "not_readable"; 
+/**  Why. */
+why: Unread; 
+/**  In words. */
+words: string };
+
+/**  One file or answer of a snapshot. */
+export type Item_Deserialize = {
+	/**  The part it belongs to. */
+	part: PartId,
+	/**  Where it was found or looked for; empty when there is no such place. */
+	path: string,
+} & ItemState_Deserialize;
+
+/**  One file or answer of a snapshot. */
+export type Item_Serialize = {
+	/**  The part it belongs to. */
+	part: PartId,
+	/**  Where it was found or looked for; empty when there is no such place. */
+	path: string,
+} & ItemState_Serialize;
+
 /**  One long operation as shown. */
 export type Job = Job_Serialize | Job_Deserialize;
 
@@ -2402,7 +3538,9 @@ target: RestartTarget } |
 /**  Finds the card that a service computes on. */
 { what: "prove_placement" } | 
 /**  Makes the pictures of a golden set, one after the other. */
-{ what: "golden" };
+{ what: "golden" } | 
+/**  Puts configuration back as a snapshot has it. */
+{ what: "restore" };
 
 /**  How far a job is. */
 export type JobPhase = 
@@ -2443,6 +3581,8 @@ export type Job_Deserialize = {
 	placement?: PlacementProgress | null,
 	/**  Result of a placement proof. */
 	proved?: Proved_Deserialize | null,
+	/**  Result of a restore. */
+	restored?: RestoreReport_Deserialize | null,
 	/**  Why it failed. */
 	error?: ErrorInfo_Deserialize | null,
 	/**  Whether cancelling it makes sense now. */
@@ -2479,6 +3619,8 @@ export type Job_Serialize = {
 	placement: PlacementProgress | null,
 	/**  Result of a placement proof. */
 	proved: Proved_Serialize | null,
+	/**  Result of a restore. */
+	restored: RestoreReport_Serialize | null,
 	/**  Why it failed. */
 	error: ErrorInfo_Serialize | null,
 	/**  Whether cancelling it makes sense now. */
@@ -2563,6 +3705,46 @@ export type Language =
 /**  French. */
 "fr";
 
+/**  Something that stays as it is. */
+export type Left = Left_Serialize | Left_Deserialize;
+
+/**  Something that stays as it is. */
+export type Left_Deserialize = {
+	/**  The part. */
+	part: PartId,
+	/**  Where it is. */
+	path: string,
+	/**  Why. */
+	why: WhyLeft,
+	/**  The system's or the engine's own words; hostile until escaped. */
+	words?: string | null,
+	/**  What can be done by hand: checkouts with the commits that they had. Hostile until escaped. */
+	to_do: string[],
+};
+
+/**  Something that stays as it is. */
+export type Left_Serialize = {
+	/**  The part. */
+	part: PartId,
+	/**  Where it is. */
+	path: string,
+	/**  Why. */
+	why: WhyLeft,
+	/**  The system's or the engine's own words; hostile until escaped. */
+	words: string | null,
+	/**  What can be done by hand: checkouts with the commits that they had. Hostile until escaped. */
+	to_do: string[],
+};
+
+/**  How likely, or how grave. */
+export type Level = 
+/**  Little. */
+"low" | 
+/**  Some. */
+"medium" | 
+/**  Much. */
+"high";
+
 /**  How alike two pictures are. */
 export type Likeness = Likeness_Serialize | Likeness_Deserialize;
 
@@ -2587,6 +3769,15 @@ export type Likeness_Serialize = {
 	 */
 	similarity: number | null,
 };
+
+/**  Where a line stands. */
+export type LineSide = 
+/**  In both. */
+"both" | 
+/**  In the older alone. */
+"before" | 
+/**  In the younger alone. */
+"after";
 
 /**  Lines for a reader, with the truth about what is not among them. */
 export type LogBatch = LogBatch_Serialize | LogBatch_Deserialize;
@@ -3063,6 +4254,52 @@ export type Measurement_Serialize = {
 	rounds: Round[],
 };
 
+/**  Something of the migration changed; its view says what is true now. */
+export type MigrationChanged = null;
+
+/**  The whole plan at one moment. */
+export type MigrationView = MigrationView_Serialize | MigrationView_Deserialize;
+
+/**  The whole plan at one moment. */
+export type MigrationView_Deserialize = {
+	/**  When. */
+	at: string,
+	/**  The owner's file. */
+	file: PlanFile_Deserialize,
+	/**  The name of the plan. */
+	title: Words,
+	/**  How many steps are in which state. */
+	counts: Counts,
+	/**  The first step that can be done now. */
+	next?: StepId | null,
+	/**  The phases in order. */
+	phases: PhaseView_Deserialize[],
+	/**  What the file says of the two services. */
+	target: Target_Deserialize,
+	/**  What it says of the public address. */
+	iis: Iis_Deserialize,
+};
+
+/**  The whole plan at one moment. */
+export type MigrationView_Serialize = {
+	/**  When. */
+	at: string,
+	/**  The owner's file. */
+	file: PlanFile_Serialize,
+	/**  The name of the plan. */
+	title: Words,
+	/**  How many steps are in which state. */
+	counts: Counts,
+	/**  The first step that can be done now. */
+	next: StepId | null,
+	/**  The phases in order. */
+	phases: PhaseView_Serialize[],
+	/**  What the file says of the two services. */
+	target: Target_Serialize,
+	/**  What it says of the public address. */
+	iis: Iis_Serialize,
+};
+
 /**  What a named group of a signature found in a line. */
 export type Name = {
 	/**  `path`, `n`, `sec`, `size`, `name`, `code` or `url`. */
@@ -3070,6 +4307,41 @@ export type Name = {
 	/**  The text found, shortened; hostile until escaped. */
 	value: string,
 };
+
+/**  A value that changed, by its name. */
+export type NamedChange = {
+	/**  Keys from the outermost inwards; empty when a whole part changed. */
+	key: string[],
+	/**  Where: the file and the API's answer may both say it. */
+	parts: PartId[],
+};
+
+/**  Why something is not in the backup, or not as it should be. */
+export type Obstacle = 
+/**  Another program holds it. */
+"in_use" | 
+/**  This user may not read it, or may not write where it belongs. */
+"not_allowed" | 
+/**  It changed each time while it was read. */
+"changed" | 
+/**  It was gone when it was its turn. */
+"gone" | 
+/**  Its name or its path is one that the system refuses. */
+"name_refused" | 
+/**  It lies deeper than is looked. */
+"too_deep" | 
+/**  Something that is not of this backup is in its place. */
+"in_the_way" | 
+/**  It is larger than the target's file system takes. */
+"too_large" | 
+/**  What was written did not read back. */
+"not_verified" | 
+/**  It is missing from the backup. */
+"missing" | 
+/**  Its bytes are not those that were copied. */
+"damaged" | 
+/**  Something else; the system's words say it. */
+"io";
 
 /**  By what a run was seen to begin, in the order in which these things happen. */
 export type Opening = 
@@ -3081,6 +4353,56 @@ export type Opening =
 "spawned" | 
 /**  The program said so. */
 "launched";
+
+/**  Who or what changed it. */
+export type Origin = 
+/**  Forgekeeper. */
+"us" | 
+/**  The workspace is not mounted: a throw-away copy is used. */
+"workspace_not_mounted" | 
+/**  Another service has the same workspace. */
+"second_writer" | 
+/**  The workspace is mounted from elsewhere. */
+"workspace_moved" | 
+/**  The program could not read its settings and went on with its defaults. */
+"crash_reset" | 
+/**  A request to the API. */
+"api_call" | 
+/**  Another image. */
+"image_changed" | 
+/**  Another environment or command. */
+"environment_changed" | 
+/**  The container was made anew with other settings. */
+"container_recreated" | 
+/**  The file was edited on its machine. */
+"file_edited" | 
+/**  Checked out anew: by the program's page, or a script at its start. */
+"updated" | 
+/**  The program's page. */
+"ui" | 
+/**  The program's page or its API; nothing tells which. */
+"ui_or_api" | 
+/**  Nothing explains it. */
+"unknown";
+
+/**  How many values changed by the same hand. */
+export type OriginCount = OriginCount_Serialize | OriginCount_Deserialize;
+
+/**  How many values changed by the same hand. */
+export type OriginCount_Deserialize = {
+	/**  By whom; where several lines of a log tell it, one of them. */
+	origin: Attribution_Deserialize,
+	/**  Values. */
+	count: number,
+};
+
+/**  How many values changed by the same hand. */
+export type OriginCount_Serialize = {
+	/**  By whom; where several lines of a log tell it, one of them. */
+	origin: Attribution_Serialize,
+	/**  Values. */
+	count: number,
+};
 
 /**  A verdict with everything needed to believe it. */
 export type Outcome = Outcome_Serialize | Outcome_Deserialize;
@@ -3204,6 +4526,172 @@ export type ParameterSource =
 /**  A graph of ComfyUI. */
 "comfyui";
 
+/**  One part that is not the same, or of which that is not known. */
+export type PartDrift = PartDrift_Serialize | PartDrift_Deserialize;
+
+/**  One part that is not the same, or of which that is not known. */
+export type PartDrift_Deserialize = {
+	/**  Which. */
+	part: PartId,
+	/**  Where it is, or was. */
+	path: string,
+	/**  Values that changed. */
+	changes: Change_Deserialize[],
+	/**  So many more. */
+	more: number,
+	/**  When the file was last written, as its time says. */
+	written_at?: string | null,
+	/**  By whom, where the part is the change; `None` where the values say it, or nothing changed. */
+	origin?: Attribution_Deserialize | null,
+} & PartFinding_Deserialize;
+
+/**  One part that is not the same, or of which that is not known. */
+export type PartDrift_Serialize = {
+	/**  Which. */
+	part: PartId,
+	/**  Where it is, or was. */
+	path: string,
+	/**  Values that changed. */
+	changes: Change_Serialize[],
+	/**  So many more. */
+	more: number,
+	/**  When the file was last written, as its time says. */
+	written_at: string | null,
+	/**  By whom, where the part is the change; `None` where the values say it, or nothing changed. */
+	origin: Attribution_Serialize | null,
+} & PartFinding_Serialize;
+
+/**  What a comparison of one part found. */
+export type PartFinding = PartFinding_Serialize | PartFinding_Deserialize;
+
+/**  What a comparison of one part found. */
+export type PartFinding_Deserialize = 
+/**  Values differ. */
+{ finding: "changed" } | 
+/**  The bytes differ, the values do not: line ends, a byte order mark, the order of keys. */
+{ finding: "same_values" } | 
+/**  The same lines stand in another order. */
+{ finding: "moved" } | 
+/**  One of them is not what it should be, so that only the bytes were compared. They differ. */
+{ finding: "bytes"; 
+/**  What is wrong with the older, if anything. */
+before?: string | null; 
+/**  What is wrong with the younger, if anything. */
+after?: string | null } | 
+/**  It was not there before. */
+{ finding: "appeared" } | 
+/**  It is not there any more. */
+{ finding: "vanished" } | 
+/**  It could not be read when one of the snapshots was taken: nothing is known of a change. */
+{ finding: "not_read"; 
+/**  When which was taken. */
+side: Side; 
+/**  Why. */
+why: Unread; 
+/**  In words. */
+words: string } | 
+/**  Its bytes cannot be had any more: nothing is known of what changed. */
+{ finding: "not_comparable"; 
+/**  Of which snapshot. */
+side: Side; 
+/**  Why. */
+why: Uncomparable };
+
+/**  What a comparison of one part found. */
+export type PartFinding_Serialize = 
+/**  Values differ. */
+{ finding: "changed" } | 
+/**  The bytes differ, the values do not: line ends, a byte order mark, the order of keys. */
+{ finding: "same_values" } | 
+/**  The same lines stand in another order. */
+{ finding: "moved" } | 
+/**  One of them is not what it should be, so that only the bytes were compared. They differ. */
+{ finding: "bytes"; 
+/**  What is wrong with the older, if anything. */
+before: string | null; 
+/**  What is wrong with the younger, if anything. */
+after: string | null } | 
+/**  It was not there before. */
+{ finding: "appeared" } | 
+/**  It is not there any more. */
+{ finding: "vanished" } | 
+/**  It could not be read when one of the snapshots was taken: nothing is known of a change. */
+{ finding: "not_read"; 
+/**  When which was taken. */
+side: Side; 
+/**  Why. */
+why: Unread; 
+/**  In words. */
+words: string } | 
+/**  Its bytes cannot be had any more: nothing is known of what changed. */
+{ finding: "not_comparable"; 
+/**  Of which snapshot. */
+side: Side; 
+/**  Why. */
+why: Uncomparable };
+
+/**  Which part. */
+export type PartId = 
+/**  The compose file. */
+"compose" | 
+/**  The files of variables that compose reads. */
+"env_file" | 
+/**  What the container was made from, without what may be secret. */
+"container" | 
+/**  Its environment and command, where passwords and tokens stand. */
+"environment" | 
+/**  Forge's `config.json`. */
+"forge_config" | 
+/**  The settings that Forge moved away because it could not read them. */
+"forge_config_moved" | 
+/**  The default values of Forge's page. */
+"forge_ui_config" | 
+/**  Forge's styles. */
+"forge_styles" | 
+/**  Forge's extensions with their commits. */
+"forge_extensions" | 
+/**  What Forge's API says of its options. */
+"forge_options" | 
+/**  Where ComfyUI finds models beside its own folder. */
+"comfy_paths" | 
+/**  The settings of ComfyUI's page. */
+"comfy_settings" | 
+/**  ComfyUI's custom nodes with their commits. */
+"comfy_nodes";
+
+/**  A text to look at. */
+export type PartText = PartText_Serialize | PartText_Deserialize;
+
+/**  A text to look at. */
+export type PartText_Deserialize = {
+	/**  Line by line. */
+	text: string,
+	/**  Something in it is masked. */
+	masked: boolean,
+	/**  It is longer than what is shown. */
+	cut: boolean,
+	/**
+	 *  Why it is not shown as keys and values, where it should be: the bytes are not what they
+	 *  should be.
+	 */
+	problem?: string | null,
+};
+
+/**  A text to look at. */
+export type PartText_Serialize = {
+	/**  Line by line. */
+	text: string,
+	/**  Something in it is masked. */
+	masked: boolean,
+	/**  It is longer than what is shown. */
+	cut: boolean,
+	/**
+	 *  Why it is not shown as keys and values, where it should be: the bytes are not what they
+	 *  should be.
+	 */
+	problem: string | null,
+};
+
 /**  A PCI Express link: as it is, and what card and slot could do together. */
 export type PcieLink = PcieLink_Serialize | PcieLink_Deserialize;
 
@@ -3229,6 +4717,58 @@ export type PcieLink_Serialize = {
 	max_generation: number | null,
 	/**  Most lanes. */
 	max_width: number | null,
+};
+
+/**  A phase and how long it takes. */
+export type Phase = {
+	/**  Which. */
+	id: PhaseId,
+	/**  Its name. */
+	title: Words,
+	/**  How long, without the standby. */
+	days: Days,
+};
+
+/**  The phases, in their order; `groundwork` is what the report takes for granted. */
+export type PhaseId = 
+/**  What has to be true before anything begins. */
+"groundwork" | 
+/**  Phase 1 of the report. */
+"preparation" | 
+/**  Phase 2. */
+"migration" | 
+/**  Phase 3. */
+"cutover";
+
+/**  One phase. */
+export type PhaseView = PhaseView_Serialize | PhaseView_Deserialize;
+
+/**  One phase. */
+export type PhaseView_Deserialize = {
+	/**  Which. */
+	id: PhaseId,
+	/**  Its name. */
+	title: Words,
+	/**  How long it takes. */
+	days: Days,
+	/**  How many steps are in which state. */
+	counts: Counts,
+	/**  Its steps in the owner's order. */
+	steps: StepView_Deserialize[],
+};
+
+/**  One phase. */
+export type PhaseView_Serialize = {
+	/**  Which. */
+	id: PhaseId,
+	/**  Its name. */
+	title: Words,
+	/**  How long it takes. */
+	days: Days,
+	/**  How many steps are in which state. */
+	counts: Counts,
+	/**  Its steps in the owner's order. */
+	steps: StepView_Serialize[],
 };
 
 /**  One picture that came back and was kept. */
@@ -3383,6 +4923,134 @@ export type Placement_Serialize = {
 	remedy: PlacementRemedy_Serialize | null,
 };
 
+/**  The plan: phases, steps, and everything that was weighed for it. */
+export type Plan = Plan_Serialize | Plan_Deserialize;
+
+/**  The kind of a problem, to decide by. */
+export type PlanFault = 
+/**  The text is no TOML. */
+"syntax" | 
+/**  More text, steps or characters than a plan needs. */
+"too_large" | 
+/**  A field that a plan does not have. */
+"unknown_field" | 
+/**  A field that has to be there is not. */
+"missing" | 
+/**  A value of another type, or a word that is none of those known. */
+"bad_value" | 
+/**  A name that is no identifier. */
+"bad_id" | 
+/**  A step that the plan does not have. */
+"unknown_step" | 
+/**  Two things with one name. */
+"double_id" | 
+/**  Steps that wait for each other. */
+"cycle" | 
+/**  A step is skipped and it is not said why. */
+"reason_missing" | 
+/**  No date. */
+"bad_date" | 
+/**  A character that is no part of a text. */
+"control_character";
+
+/**  The file as last read. */
+export type PlanFile = PlanFile_Serialize | PlanFile_Deserialize;
+
+/**  The file as last read. */
+export type PlanFile_Deserialize = {
+	/**  Where it is. */
+	path: string,
+	/**  Whether it exists; without it the plan is the built-in one. */
+	exists: boolean,
+	/**  What is wrong with it: then the plan in force is the one it said before. */
+	problems: PlanProblem_Deserialize[],
+};
+
+/**  The file as last read. */
+export type PlanFile_Serialize = {
+	/**  Where it is. */
+	path: string,
+	/**  Whether it exists; without it the plan is the built-in one. */
+	exists: boolean,
+	/**  What is wrong with it: then the plan in force is the one it said before. */
+	problems: PlanProblem_Serialize[],
+};
+
+/**  What is wrong, where, and what to do about it. */
+export type PlanProblem = PlanProblem_Serialize | PlanProblem_Deserialize;
+
+/**  What is wrong, where, and what to do about it. */
+export type PlanProblem_Deserialize = {
+	/**  Line of the text, from 1; `None` where the whole is meant or there is no text. */
+	line?: number | null,
+	/**  What kind. */
+	fault: PlanFault,
+	/**  What is wrong, in English. */
+	reason: string,
+	/**  What to do, in English. */
+	remedy: string,
+};
+
+/**  What is wrong, where, and what to do about it. */
+export type PlanProblem_Serialize = {
+	/**  Line of the text, from 1; `None` where the whole is meant or there is no text. */
+	line: number | null,
+	/**  What kind. */
+	fault: PlanFault,
+	/**  What is wrong, in English. */
+	reason: string,
+	/**  What to do, in English. */
+	remedy: string,
+};
+
+/**  The plan: phases, steps, and everything that was weighed for it. */
+export type Plan_Deserialize = {
+	/**  Its name. */
+	title: Words,
+	/**  What was decided, and why. */
+	decision: Words,
+	/**  The phases in order. */
+	phase: Phase[],
+	/**  The steps in order, phase after phase. */
+	step: Step_Deserialize[],
+	/**  What it takes. */
+	resource: Words[],
+	/**  What may go wrong. */
+	risk: Risk[],
+	/**  What else was considered. */
+	alternative: Alternative[],
+	/**  The report's calendar. */
+	timeline: TimelineEntry[],
+	/**  What is done as long as Forge carries the work. */
+	meanwhile: Words[],
+	/**  What is done once the migration is over. */
+	afterwards: Words[],
+};
+
+/**  The plan: phases, steps, and everything that was weighed for it. */
+export type Plan_Serialize = {
+	/**  Its name. */
+	title: Words,
+	/**  What was decided, and why. */
+	decision: Words,
+	/**  The phases in order. */
+	phase: Phase[],
+	/**  The steps in order, phase after phase. */
+	step: Step_Serialize[],
+	/**  What it takes. */
+	resource: Words[],
+	/**  What may go wrong. */
+	risk: Risk[],
+	/**  What else was considered. */
+	alternative: Alternative[],
+	/**  The report's calendar. */
+	timeline: TimelineEntry[],
+	/**  What is done as long as Forge carries the work. */
+	meanwhile: Words[],
+	/**  What is done once the migration is over. */
+	afterwards: Words[],
+};
+
 /**  A published port. */
 export type PortBinding = {
 	/**  TCP port inside the container. */
@@ -3392,6 +5060,60 @@ export type PortBinding = {
 	/**  TCP port on the host. */
 	host_port: number,
 };
+
+/**  One line of what doing a step would do. */
+export type PreviewLine = 
+/**  Something that is done, in words. */
+{ is: "does"; 
+/**  What. */
+words: Words } | 
+/**  Something that is found or measured first and changes nothing. */
+{ is: "looks"; 
+/**  What. */
+words: Words } | 
+/**  A command that is run, or a request that is sent. */
+{ is: "runs"; 
+/**  As it would be typed. */
+command: string } | 
+/**  A file that is written. */
+{ is: "writes"; 
+/**  Where. */
+path: string; 
+/**  What changes in it, as a unified diff; the whole file where there was none. */
+diff: string };
+
+/**  One thing found about a step. */
+export type Proof = {
+	/**  When. */
+	at: string,
+	/**  What. */
+	verdict: ProofVerdict,
+	/**  What was measured or seen. */
+	evidence: Evidence[],
+	/**  Who says so. */
+	basis: ProofBasis,
+};
+
+/**  Who says so. */
+export type ProofBasis = 
+/**  It was measured. */
+"measured" | 
+/**  A person says so. */
+{ attested: {
+	/**  Who. */
+	by: string,
+} };
+
+/**  What a look at a step found. */
+export type ProofVerdict = 
+/**  It has begun. */
+"running" | 
+/**  It holds. */
+"passed" | 
+/**  It does not hold. */
+"failed" | 
+/**  It was taken back: what was found before says nothing any more. */
+"undone";
 
 /**  A proof as shown beside declaration and report. */
 export type Proved = Proved_Serialize | Proved_Deserialize;
@@ -3464,6 +5186,102 @@ export type ReadParameters_Serialize = {
 	/**  Settings and nodes that are not in the request, as they call themselves. */
 	missing: string[],
 };
+
+/**  Why a snapshot was taken. */
+export type Reason = 
+/**  A day had passed. */
+"daily" | 
+/**  Something was about to be changed. */
+"before_action" | 
+/**  Somebody asked for it. */
+"on_demand";
+
+/**  What was done. */
+export type RecordAction = 
+/**  It was measured. */
+"check" | 
+/**  It was asked what doing it would do. */
+"preview" | 
+/**  It was done. */
+"run" | 
+/**  It was taken back. */
+"undo" | 
+/**  It was left out. */
+"skip" | 
+/**  It was taken in again. */
+"unskip" | 
+/**  A person said that it holds. */
+"attest" | 
+/**  The plan was changed. */
+"edit";
+
+/**  One entry. Entries are only ever added. */
+export type RecordEntry = RecordEntry_Serialize | RecordEntry_Deserialize;
+
+/**  One entry. Entries are only ever added. */
+export type RecordEntry_Deserialize = {
+	/**  When. */
+	at: string,
+	/**  Of which step; `None` where the plan is meant. */
+	step?: StepId | null,
+	/**  What. */
+	action: RecordAction,
+	/**  What came of it. */
+	outcome: RecordOutcome,
+	/**  Who, where a person said so. */
+	by?: string | null,
+	/**  What there is to say, in the program's words. */
+	says: Words[],
+	/**  What there is to say, in somebody else's. */
+	detail?: string | null,
+	/**  How things were. */
+	before: Evidence[],
+	/**  How they were afterwards. */
+	after: Evidence[],
+};
+
+/**  One entry. Entries are only ever added. */
+export type RecordEntry_Serialize = {
+	/**  When. */
+	at: string,
+	/**  Of which step; `None` where the plan is meant. */
+	step: StepId | null,
+	/**  What. */
+	action: RecordAction,
+	/**  What came of it. */
+	outcome: RecordOutcome,
+	/**  Who, where a person said so. */
+	by: string | null,
+	/**  What there is to say, in the program's words. */
+	says: Words[],
+	/**  What there is to say, in somebody else's. */
+	detail: string | null,
+	/**  How things were. */
+	before: Evidence[],
+	/**  How they were afterwards. */
+	after: Evidence[],
+};
+
+/**  What came of it. */
+export type RecordOutcome = 
+/**  It has begun; its end is an entry of its own. */
+"begun" | 
+/**  It was done. */
+"done" | 
+/**  Measured: it holds. */
+"proved" | 
+/**  It failed, or does not hold. */
+"failed" | 
+/**  It could not be measured. */
+"unknown" | 
+/**  It was not begun. */
+"refused" | 
+/**  Somebody ended it. */
+"cancelled" | 
+/**  The program ended in the middle of it. */
+"interrupted" | 
+/**  It was taken up again after the program had ended. */
+"resumed";
 
 /**  Why an action is not done. Decided on facts; `force` overrides only what it may. */
 export type Refusal = 
@@ -3579,6 +5397,234 @@ export type RestartTarget =
 "container" | 
 /**  `supervisorctl restart` inside the running container. */
 "program";
+
+/**  What a restore will do. */
+export type RestorePlan = RestorePlan_Serialize | RestorePlan_Deserialize;
+
+/**  What a restore will do. */
+export type RestorePlan_Deserialize = {
+	/**  Of which service. */
+	service: ServiceId,
+	/**  From which snapshot. */
+	snapshot: SnapshotId,
+	/**  When it was taken. */
+	taken_at: string,
+	/**  How much was asked for. */
+	scope: RestoreScope_Deserialize,
+	/**  Files that will be written. */
+	files: FilePlan_Deserialize[],
+	/**  What is not as it was, or not known, and stays as it is. */
+	left: Left_Deserialize[],
+	/**  Files that are the same to the byte. */
+	unchanged: number,
+	/**  What should be known before. */
+	cautions: Caution_Deserialize[],
+};
+
+/**  What a restore will do. */
+export type RestorePlan_Serialize = {
+	/**  Of which service. */
+	service: ServiceId,
+	/**  From which snapshot. */
+	snapshot: SnapshotId,
+	/**  When it was taken. */
+	taken_at: string,
+	/**  How much was asked for. */
+	scope: RestoreScope_Serialize,
+	/**  Files that will be written. */
+	files: FilePlan_Serialize[],
+	/**  What is not as it was, or not known, and stays as it is. */
+	left: Left_Serialize[],
+	/**  Files that are the same to the byte. */
+	unchanged: number,
+	/**  What should be known before. */
+	cautions: Caution_Serialize[],
+};
+
+/**  What a restore did. */
+export type RestoreReport = RestoreReport_Serialize | RestoreReport_Deserialize;
+
+/**  What a restore did. */
+export type RestoreReport_Deserialize = {
+	/**  On which service. */
+	service: ServiceId,
+	/**  From which snapshot. */
+	snapshot: SnapshotId,
+	/**  The snapshot of what was there before; an undo takes it from there. */
+	before: SnapshotId,
+	/**  It took back an earlier restore. */
+	undo: boolean,
+	/**  When it began. */
+	at: string,
+	/**  File by file. */
+	files: RestoredFile_Deserialize[],
+	/**  What was stopped meanwhile. */
+	stopped?: RestartTarget | null,
+	/**  Whether what was stopped was started again; `None` when nothing was. */
+	started?: boolean | null,
+};
+
+/**  What a restore did. */
+export type RestoreReport_Serialize = {
+	/**  On which service. */
+	service: ServiceId,
+	/**  From which snapshot. */
+	snapshot: SnapshotId,
+	/**  The snapshot of what was there before; an undo takes it from there. */
+	before: SnapshotId,
+	/**  It took back an earlier restore. */
+	undo: boolean,
+	/**  When it began. */
+	at: string,
+	/**  File by file. */
+	files: RestoredFile_Serialize[],
+	/**  What was stopped meanwhile. */
+	stopped: RestartTarget | null,
+	/**  Whether what was stopped was started again; `None` when nothing was. */
+	started: boolean | null,
+};
+
+/**  How much is put back. */
+export type RestoreScope = RestoreScope_Serialize | RestoreScope_Deserialize;
+
+/**  How much is put back. */
+export type RestoreScope_Deserialize = 
+/**  Everything that can be. */
+{ what: "all" } | 
+/**  Whole files. */
+{ what: "files"; 
+/**  Which. */
+files: FileName_Deserialize[] } | 
+/**  One key of one file. */
+{ what: "key"; 
+/**  The file. */
+file: FileName_Deserialize; 
+/**  Keys from the outermost inwards, as a comparison names them. */
+key: string[] };
+
+/**  How much is put back. */
+export type RestoreScope_Serialize = 
+/**  Everything that can be. */
+{ what: "all" } | 
+/**  Whole files. */
+{ what: "files"; 
+/**  Which. */
+files: FileName_Serialize[] } | 
+/**  One key of one file. */
+{ what: "key"; 
+/**  The file. */
+file: FileName_Serialize; 
+/**  Keys from the outermost inwards, as a comparison names them. */
+key: string[] };
+
+/**  A restore as it is shown before it is done. */
+export type RestoreView = RestoreView_Serialize | RestoreView_Deserialize;
+
+/**  A restore as it is shown before it is done. */
+export type RestoreView_Deserialize = {
+	/**  It takes back an earlier restore. */
+	undo: boolean,
+	/**  What is stopped meanwhile and started again; `None` when nothing has to be. */
+	stops?: RestartTarget | null,
+	/**  Work that would be lost, as far as known. */
+	interrupts?: Busy_Deserialize | null,
+	/**  Whether that was measured; otherwise a generation may be running and be lost. */
+	interrupts_known: boolean,
+	/**  Equivalent commands. */
+	runs: string[],
+	/**  Why it will not be done, in the order they were found. */
+	refusals: Refusal[],
+	/**  Stands for exactly this plan and exactly what is there now; a restore is asked for with it. */
+	token: string,
+} & RestorePlan_Deserialize;
+
+/**  A restore as it is shown before it is done. */
+export type RestoreView_Serialize = {
+	/**  It takes back an earlier restore. */
+	undo: boolean,
+	/**  What is stopped meanwhile and started again; `None` when nothing has to be. */
+	stops: RestartTarget | null,
+	/**  Work that would be lost, as far as known. */
+	interrupts: Busy_Serialize | null,
+	/**  Whether that was measured; otherwise a generation may be running and be lost. */
+	interrupts_known: boolean,
+	/**  Equivalent commands. */
+	runs: string[],
+	/**  Why it will not be done, in the order they were found. */
+	refusals: Refusal[],
+	/**  Stands for exactly this plan and exactly what is there now; a restore is asked for with it. */
+	token: string,
+} & RestorePlan_Serialize;
+
+/**  What became of one file. */
+export type RestoredFile = RestoredFile_Serialize | RestoredFile_Deserialize;
+
+/**  What became of one file. */
+export type RestoredFile_Deserialize = {
+	/**  Its part. */
+	part: PartId,
+	/**  Where it is. */
+	path: string,
+	/**  What was to become of it. */
+	deed: Deed,
+	/**  Read back, and every byte is as it should be. */
+	verified: boolean,
+	/**  The same once more when the program was up again; `None` when that was not looked at. */
+	still?: boolean | null,
+};
+
+/**  What became of one file. */
+export type RestoredFile_Serialize = {
+	/**  Its part. */
+	part: PartId,
+	/**  Where it is. */
+	path: string,
+	/**  What was to become of it. */
+	deed: Deed,
+	/**  Read back, and every byte is as it should be. */
+	verified: boolean,
+	/**  The same once more when the program was up again; `None` when that was not looked at. */
+	still: boolean | null,
+};
+
+/**  One value that will change. */
+export type RestoredValue = RestoredValue_Serialize | RestoredValue_Deserialize;
+
+/**  One value that will change. */
+export type RestoredValue_Deserialize = {
+	/**  Keys from the outermost inwards; of a line what it begins with. */
+	key: string[],
+	/**  The value now, as JSON (a line as it stands); `None` when there is none. */
+	now?: string | null,
+	/**  The value that will be. */
+	then?: string | null,
+	/**  Secrets in it are masked; they may differ where both look the same. */
+	masked: boolean,
+};
+
+/**  One value that will change. */
+export type RestoredValue_Serialize = {
+	/**  Keys from the outermost inwards; of a line what it begins with. */
+	key: string[],
+	/**  The value now, as JSON (a line as it stands); `None` when there is none. */
+	now: string | null,
+	/**  The value that will be. */
+	then: string | null,
+	/**  Secrets in it are masked; they may differ where both look the same. */
+	masked: boolean,
+};
+
+/**  What may go wrong, and what is done against it. */
+export type Risk = {
+	/**  What may happen. */
+	risk: Words,
+	/**  How likely. */
+	likelihood: Level,
+	/**  How grave. */
+	impact: Level,
+	/**  What is done against it. */
+	mitigation: Words,
+};
 
 /**  What a generation needs on its card, and what is there. */
 export type Room = Room_Serialize | Room_Deserialize;
@@ -4301,6 +6347,17 @@ export type Share_Serialize = {
 	load_percent: number | null,
 };
 
+/**  What source and target share. */
+export type SharedDisk = 
+/**  The file system itself: one fault takes both. */
+"same_volume" | 
+/**  The disk below two file systems. */
+"same_disk" | 
+/**  Nothing: they are on different disks. */
+"different" | 
+/**  The system does not tell. */
+"unknown";
+
 /**  Who holds what of one card. */
 export type Shares = Shares_Serialize | Shares_Deserialize;
 
@@ -4327,6 +6384,13 @@ export type Shares_Serialize = {
 	/**  Services whose own report says more than the driver counts for their processes. */
 	contradicted: ServiceId[],
 };
+
+/**  Which of the two. */
+export type Side = 
+/**  The older. */
+"before" | 
+/**  The younger. */
+"after";
 
 /**  What one side of a comparison took. */
 export type SideSummary = SideSummary_Serialize | SideSummary_Deserialize;
@@ -4416,6 +6480,174 @@ export type SilenceView = {
 	lasts: boolean,
 };
 
+/**  The configuration of a service at one moment. */
+export type Snapshot = Snapshot_Serialize | Snapshot_Deserialize;
+
+/**  A verification of one snapshot. */
+export type SnapshotCheck = {
+	/**  Which. */
+	id: SnapshotId,
+	/**  Everything that was kept is whole. */
+	whole: boolean,
+	/**  Item by item. */
+	items: ItemCheck[],
+};
+
+/**  One snapshot in a list. */
+export type SnapshotEntry = SnapshotEntry_Serialize | SnapshotEntry_Deserialize;
+
+/**  One snapshot in a list. */
+export type SnapshotEntry_Deserialize = {
+	/**  Its id. */
+	id: SnapshotId,
+	/**  When it was taken. */
+	taken_at: string,
+	/**  Why. */
+	reason: Reason,
+	/**  The action that it was taken before. */
+	note?: string | null,
+	/**  Whether the service was known to be well. */
+	healthy?: boolean | null,
+	/**  Taken while the service was well, with everything read. */
+	good: boolean,
+	/**  It stays whatever its age. */
+	pinned: boolean,
+	/**  Parts that are kept on disk. */
+	kept: number,
+	/**  Parts that this program alone holds, until it ends. */
+	in_memory: number,
+	/**  Parts that such a service has and that could not be read. */
+	missed: number,
+	/**  The one before it of the same service. */
+	previous?: SnapshotId | null,
+	/**  The last good one before it. */
+	good_before?: SnapshotId | null,
+};
+
+/**  One snapshot in a list. */
+export type SnapshotEntry_Serialize = {
+	/**  Its id. */
+	id: SnapshotId,
+	/**  When it was taken. */
+	taken_at: string,
+	/**  Why. */
+	reason: Reason,
+	/**  The action that it was taken before. */
+	note: string | null,
+	/**  Whether the service was known to be well. */
+	healthy: boolean | null,
+	/**  Taken while the service was well, with everything read. */
+	good: boolean,
+	/**  It stays whatever its age. */
+	pinned: boolean,
+	/**  Parts that are kept on disk. */
+	kept: number,
+	/**  Parts that this program alone holds, until it ends. */
+	in_memory: number,
+	/**  Parts that such a service has and that could not be read. */
+	missed: number,
+	/**  The one before it of the same service. */
+	previous: SnapshotId | null,
+	/**  The last good one before it. */
+	good_before: SnapshotId | null,
+};
+
+/**  A snapshot of a configuration: when it was taken, and the beginning of its hash. */
+export type SnapshotId = string;
+
+/**  Some snapshots of a service. */
+export type SnapshotPage = SnapshotPage_Serialize | SnapshotPage_Deserialize;
+
+/**  Some snapshots of a service. */
+export type SnapshotPage_Deserialize = {
+	/**  Newest first. */
+	entries: SnapshotEntry_Deserialize[],
+	/**  All that there are of the service. */
+	total: number,
+	/**  There are older ones. */
+	more: boolean,
+	/**  Those that are damaged, of whatever service: whose they were is not known. */
+	damaged: DamagedSnapshot_Deserialize[],
+	/**  All damaged ones. */
+	damaged_total: number,
+};
+
+/**  Some snapshots of a service. */
+export type SnapshotPage_Serialize = {
+	/**  Newest first. */
+	entries: SnapshotEntry_Serialize[],
+	/**  All that there are of the service. */
+	total: number,
+	/**  There are older ones. */
+	more: boolean,
+	/**  Those that are damaged, of whatever service: whose they were is not known. */
+	damaged: DamagedSnapshot_Serialize[],
+	/**  All damaged ones. */
+	damaged_total: number,
+};
+
+/**  A snapshot with its id. */
+export type SnapshotView = SnapshotView_Serialize | SnapshotView_Deserialize;
+
+/**  A snapshot with its id. */
+export type SnapshotView_Deserialize = {
+	/**  Its id. */
+	id: SnapshotId,
+} & Snapshot_Deserialize;
+
+/**  A snapshot with its id. */
+export type SnapshotView_Serialize = {
+	/**  Its id. */
+	id: SnapshotId,
+} & Snapshot_Serialize;
+
+/**  The configuration of a service at one moment. */
+export type Snapshot_Deserialize = {
+	/**  [`FORMAT`]. */
+	format: number,
+	/**  Whose. */
+	service: ServiceId,
+	/**  What it is. */
+	kind: KindId,
+	/**  When. */
+	taken_at: string,
+	/**  Why. */
+	reason: Reason,
+	/**  The action that it was taken before. */
+	note?: string | null,
+	/**  Whether the service was known to be well; `None` when that was not known. */
+	healthy?: boolean | null,
+	/**  The container; `None` when the engine did not tell. */
+	container?: ContainerRef_Deserialize | null,
+	/**  Its parts. */
+	items: Item_Deserialize[],
+};
+
+/**  The configuration of a service at one moment. */
+export type Snapshot_Serialize = {
+	/**  [`FORMAT`]. */
+	format: number,
+	/**  Whose. */
+	service: ServiceId,
+	/**  What it is. */
+	kind: KindId,
+	/**  When. */
+	taken_at: string,
+	/**  Why. */
+	reason: Reason,
+	/**  The action that it was taken before. */
+	note: string | null,
+	/**  Whether the service was known to be well; `None` when that was not known. */
+	healthy: boolean | null,
+	/**  The container; `None` when the engine did not tell. */
+	container: ContainerRef_Serialize | null,
+	/**  Its parts. */
+	items: Item_Serialize[],
+};
+
+/**  A snapshot of a service's configuration was taken, removed or pinned. */
+export type SnapshotsChanged = ServiceId;
+
 /**  Part of a line that the program coloured. */
 export type Span = Span_Serialize | Span_Deserialize;
 
@@ -4495,6 +6727,278 @@ export type Status =
 "asleep" | 
 /**  The configuration does not name what this check would look at. */
 "not_configured";
+
+/**  One step: what it proves, how long it takes, and who can tell that it is done. */
+export type Step = Step_Serialize | Step_Deserialize;
+
+/**  The dates of a step. */
+export type StepDates = StepDates_Serialize | StepDates_Deserialize;
+
+/**  The dates of a step. */
+export type StepDates_Deserialize = {
+	/**  When it begins. Not known of a step that is proved. */
+	start?: Window | null,
+	/**  The day after which the next can begin; of a step that is proved, the day of the proof. */
+	end?: Window | null,
+	/**  What they rest on. */
+	basis: DateBasis,
+};
+
+/**  The dates of a step. */
+export type StepDates_Serialize = {
+	/**  When it begins. Not known of a step that is proved. */
+	start: Window | null,
+	/**  The day after which the next can begin; of a step that is proved, the day of the proof. */
+	end: Window | null,
+	/**  What they rest on. */
+	basis: DateBasis,
+};
+
+/**  What a look at a step found. */
+export type StepFinding = {
+	/**  The verdict. */
+	found: StepFound,
+	/**  Why it is none better, and what to do about it; empty when all is well. */
+	says: Words[],
+	/**  What was measured. */
+	evidence: Evidence[],
+};
+
+/**  What a look at a step says. Only `Proved` is green, and only a measurement makes it. */
+export type StepFound = 
+/**  It was measured, and it holds. */
+"proved" | 
+/**  It was measured, and it does not hold. */
+"failed" | 
+/**  It could not be measured: that says nothing, and changes nothing. */
+"unknown";
+
+/**  A step of the migration plan. */
+export type StepId = string;
+
+/**  The last look at a step, whatever it found. */
+export type StepLook = {
+	/**  When. */
+	at: string,
+	/**  What was found. */
+	finding: StepFinding,
+};
+
+/**  What doing a step, or taking it back, would do. Nothing is changed to find out. */
+export type StepPreview = StepPreview_Serialize | StepPreview_Deserialize;
+
+/**  What doing a step, or taking it back, would do. Nothing is changed to find out. */
+export type StepPreview_Deserialize = {
+	/**  What is done, in order. */
+	lines: PreviewLine[],
+	/**  What it interrupts; empty when nobody notices. */
+	interrupts: Words[],
+	/**  How it is taken back; `None`: it cannot be. */
+	undo?: Words | null,
+	/**  Why it is not done as things are. */
+	refused: Words[],
+	/**  The word that has to be typed first, for what cannot be taken back. */
+	confirm?: string | null,
+};
+
+/**  What doing a step, or taking it back, would do. Nothing is changed to find out. */
+export type StepPreview_Serialize = {
+	/**  What is done, in order. */
+	lines: PreviewLine[],
+	/**  What it interrupts; empty when nobody notices. */
+	interrupts: Words[],
+	/**  How it is taken back; `None`: it cannot be. */
+	undo: Words | null,
+	/**  Why it is not done as things are. */
+	refused: Words[],
+	/**  The word that has to be typed first, for what cannot be taken back. */
+	confirm: string | null,
+};
+
+/**  How far a step is. */
+export type StepProgress = StepProgress_Serialize | StepProgress_Deserialize;
+
+/**  How far a step is. */
+export type StepProgress_Deserialize = {
+	/**  What is done now. */
+	doing: Words,
+	/**  Of a hundred, where that can be told. */
+	percent?: number | null,
+};
+
+/**  How far a step is. */
+export type StepProgress_Serialize = {
+	/**  What is done now. */
+	doing: Words,
+	/**  Of a hundred, where that can be told. */
+	percent: number | null,
+};
+
+/**  Where a step stands. */
+export type StepState = 
+/**  Other steps come first. */
+{ is: "blocked"; 
+/**  Those that are neither proved nor skipped. */
+missing: StepId[] } | 
+/**  It can be done now. */
+{ is: "ready" } | 
+/**  It is being done. */
+{ is: "running"; 
+/**  Since when. */
+since: string } | 
+/**  It holds. */
+{ is: "proved"; 
+/**  When that was found. */
+at: string; 
+/**  Whether a person says so, and no measurement. */
+attested: boolean } | 
+/**  It does not hold. */
+{ is: "failed"; 
+/**  When that was found. */
+at: string } | 
+/**  It held too long ago to be sure of it. */
+{ is: "stale"; 
+/**  Since when the proof is none. */
+since: string } | 
+/**  The owner leaves it out. */
+{ is: "skipped"; 
+/**  Why. */
+why: string };
+
+/**  One step. */
+export type StepView = StepView_Serialize | StepView_Deserialize;
+
+/**  One step. */
+export type StepView_Deserialize = {
+	/**  Its name. */
+	id: StepId,
+	/**  What is done. */
+	title: Words,
+	/**  What is true once it is proved. */
+	why: Words,
+	/**  How long it takes. */
+	days: Days,
+	/**  What a machine measures of it; `None`: a person attests it. */
+	check?: CheckKind | null,
+	/**  Steps that come first. */
+	needs: StepId[],
+	/**  After how many days a proof is none any more. */
+	expires_after?: number | null,
+	/**  Whether it can do harm. */
+	risky: boolean,
+	/**  Whether the owner added it. */
+	own: boolean,
+	/**  The owner's remark. */
+	note?: string | null,
+	/**  Where it stands. */
+	state: StepState,
+	/**  Its dates. */
+	dates?: StepDates_Deserialize | null,
+	/**  The proof that the state rests on. */
+	proof?: Proof | null,
+	/**  Until when that proof holds. */
+	holds_until?: string | null,
+	/**  The last look, whatever it found. */
+	look?: StepLook | null,
+	/**  Whether a machine can measure it with this version of the program. */
+	built: boolean,
+	/**  Whether there is something to do besides looking or attesting. */
+	can_run: boolean,
+	/**  Whether that can be taken back. */
+	can_undo: boolean,
+	/**  What is being done to it, or was when a program ended. */
+	doing?: Doing_Deserialize | null,
+};
+
+/**  One step. */
+export type StepView_Serialize = {
+	/**  Its name. */
+	id: StepId,
+	/**  What is done. */
+	title: Words,
+	/**  What is true once it is proved. */
+	why: Words,
+	/**  How long it takes. */
+	days: Days,
+	/**  What a machine measures of it; `None`: a person attests it. */
+	check: CheckKind | null,
+	/**  Steps that come first. */
+	needs: StepId[],
+	/**  After how many days a proof is none any more. */
+	expires_after: number | null,
+	/**  Whether it can do harm. */
+	risky: boolean,
+	/**  Whether the owner added it. */
+	own: boolean,
+	/**  The owner's remark. */
+	note: string | null,
+	/**  Where it stands. */
+	state: StepState,
+	/**  Its dates. */
+	dates: StepDates_Serialize | null,
+	/**  The proof that the state rests on. */
+	proof: Proof | null,
+	/**  Until when that proof holds. */
+	holds_until: string | null,
+	/**  The last look, whatever it found. */
+	look: StepLook | null,
+	/**  Whether a machine can measure it with this version of the program. */
+	built: boolean,
+	/**  Whether there is something to do besides looking or attesting. */
+	can_run: boolean,
+	/**  Whether that can be taken back. */
+	can_undo: boolean,
+	/**  What is being done to it, or was when a program ended. */
+	doing: Doing_Serialize | null,
+};
+
+/**  One step: what it proves, how long it takes, and who can tell that it is done. */
+export type Step_Deserialize = {
+	/**  Stable name. */
+	id: StepId,
+	/**  The phase it belongs to. */
+	phase: PhaseId,
+	/**  What is done. */
+	title: Words,
+	/**  What is true once it is proved. */
+	why: Words,
+	/**  How long it takes. */
+	days: Days,
+	/**  What a machine measures of it; `None`: a person attests it. */
+	check?: CheckKind | null,
+	/**  The steps that come first. */
+	needs?: StepId[],
+	/**  After how many days a proof is no proof any more. */
+	expires_after?: number | null,
+	/**  Whether it can be taken back. */
+	undoable?: boolean,
+	/**  Whether it can do harm. */
+	risky?: boolean,
+};
+
+/**  One step: what it proves, how long it takes, and who can tell that it is done. */
+export type Step_Serialize = {
+	/**  Stable name. */
+	id: StepId,
+	/**  The phase it belongs to. */
+	phase: PhaseId,
+	/**  What is done. */
+	title: Words,
+	/**  What is true once it is proved. */
+	why: Words,
+	/**  How long it takes. */
+	days: Days,
+	/**  What a machine measures of it; `None`: a person attests it. */
+	check: CheckKind | null,
+	/**  The steps that come first. */
+	needs: StepId[],
+	/**  After how many days a proof is no proof any more. */
+	expires_after: number | null,
+	/**  Whether it can be taken back. */
+	undoable: boolean,
+	/**  Whether it can do harm. */
+	risky: boolean,
+};
 
 /**  Whether a log is stored by this keeper. */
 export type Storage = Storage_Serialize | Storage_Deserialize;
@@ -4598,6 +7102,77 @@ export type SupervisorState =
 /**  Supervisor's own bug state. */
 "UNKNOWN";
 
+/**
+ *  The section `[target]`: which service takes over from which, and what is made for it. What is not
+ *  written is not known, and steps that need it say so.
+ */
+export type Target = Target_Serialize | Target_Deserialize;
+
+/**
+ *  The section `[target]`: which service takes over from which, and what is made for it. What is not
+ *  written is not known, and steps that need it say so.
+ */
+export type Target_Deserialize = {
+	/**  The Forge service that is replaced. */
+	from?: ServiceId | null,
+	/**  The ComfyUI service that takes over. */
+	to?: ServiceId | null,
+	/**  The image that the target runs. */
+	image?: string | null,
+	/**  The port of the host under which the target answers. */
+	port?: number | null,
+	/**  The card that the target computes on. */
+	gpu?: GpuUuid | null,
+	/**  The compose file that is made. */
+	compose_file?: string | null,
+	/**  The `extra_model_paths.yaml` that is made. */
+	extra_model_paths?: string | null,
+	/**  Forge's folder of models. */
+	models?: string | null,
+};
+
+/**
+ *  The section `[target]`: which service takes over from which, and what is made for it. What is not
+ *  written is not known, and steps that need it say so.
+ */
+export type Target_Serialize = {
+	/**  The Forge service that is replaced. */
+	from: ServiceId | null,
+	/**  The ComfyUI service that takes over. */
+	to: ServiceId | null,
+	/**  The image that the target runs. */
+	image: string | null,
+	/**  The port of the host under which the target answers. */
+	port: number | null,
+	/**  The card that the target computes on. */
+	gpu: GpuUuid | null,
+	/**  The compose file that is made. */
+	compose_file: string | null,
+	/**  The `extra_model_paths.yaml` that is made. */
+	extra_model_paths: string | null,
+	/**  Forge's folder of models. */
+	models: string | null,
+};
+
+/**  Two texts. */
+export type TextDiff = TextDiff_Serialize | TextDiff_Deserialize;
+
+/**  Two texts. */
+export type TextDiff_Deserialize = {
+	/**  Lines that differ with those around them; between two groups others were left out. */
+	groups: DiffLine_Deserialize[][],
+	/**  There is more than what is compared or shown. */
+	cut: boolean,
+};
+
+/**  Two texts. */
+export type TextDiff_Serialize = {
+	/**  Lines that differ with those around them; between two groups others were left out. */
+	groups: DiffLine_Serialize[][],
+	/**  There is more than what is compared or shown. */
+	cut: boolean,
+};
+
 /**  One reason, as in NVML's `nvmlClocksEventReason*` (nvml.h). */
 export type Throttle = 
 /**  Nothing runs: no trouble. */
@@ -4621,6 +7196,14 @@ export type Throttle =
 /**  A bit that this version does not know. */
 "other";
 
+/**  A line of the report's own calendar, which has no dates. */
+export type TimelineEntry = {
+	/**  When, counted from the report. */
+	when: Words,
+	/**  What. */
+	what: Words,
+};
+
 /**  Which part of a traceback a line is. */
 export type TracePart = 
 /**  `Traceback (most recent call last):`. */
@@ -4642,6 +7225,17 @@ export type UnclearProof = {
 	/**  Why its last unclear round was not clear. */
 	reason: Doubt,
 };
+
+/**  Why bytes of a snapshot cannot be had for a comparison. */
+export type Uncomparable = 
+/**  They are gone. */
+"missing" | 
+/**  They are not what was kept. */
+"damaged" | 
+/**  They are sealed, and the key is not there. */
+"sealed" | 
+/**  They were kept in the memory of a program that has ended. */
+"not_kept";
 
 /**  Errors that no signature knows, of one shape. */
 export type UnknownError = UnknownError_Serialize | UnknownError_Deserialize;
@@ -4682,6 +7276,33 @@ export type UnknownError_Serialize = {
 	before: boolean,
 };
 
+/**  A part of which it is not known whether it changed. */
+export type UnknownPart = {
+	/**  Which. */
+	part: PartId,
+	/**  Such a service has it, or something names it. */
+	expected: boolean,
+};
+
+/**  Why a part could not be read. Not the same as that there is none. */
+export type Unread = 
+/**  The engine does not answer, or does not know the container. */
+"engine" | 
+/**  The container does not run, and the part can only be asked of a running one. */
+"not_running" | 
+/**  Not within the time allowed. */
+"not_in_time" | 
+/**  Longer than what is kept. */
+"too_large" | 
+/**  The system or the engine refused. */
+"refused" | 
+/**  What came has not the form that it should have. */
+"unexpected" | 
+/**  Nothing tells where it is. */
+"no_place" | 
+/**  The service's API did not answer as it should. */
+"api";
+
 /**  A second noise mixed into the first (A1111: subseed). */
 export type Variation = Variation_Serialize | Variation_Deserialize;
 
@@ -4701,6 +7322,32 @@ export type Variation_Serialize = {
 	strength: number | null,
 };
 
+/**  What a verification found of one item. */
+export type Verdict = 
+/**  The bytes are those that were read then. */
+"whole" | 
+/**  There were no bytes to keep. */
+"nothing_kept" | 
+/**  They are gone. */
+"missing" | 
+/**  They are not those that were kept. */
+"damaged" | 
+/**  They are sealed, and the key is not there. */
+"sealed" | 
+/**  They were in the memory of a program that has ended. */
+"not_kept";
+
+/**  How the bytes came. */
+export type Via = 
+/**  A file of this machine. */
+"local" | 
+/**  Through the engine, out of the container. */
+"container" | 
+/**  The engine's inspect. */
+"inspect" | 
+/**  The service's API. */
+"api";
+
 /**  What was preferred without knowing which is which. */
 export type Vote = 
 /**  The reference's picture. */
@@ -4711,6 +7358,63 @@ export type Vote =
 "equal" | 
 /**  Neither is usable. */
 "neither";
+
+/**  Why something does not go back. */
+export type WhyLeft = 
+/**  The snapshot knows no such part, or no such file of it. */
+"not_in_snapshot" | 
+/**  It could not be read when the snapshot was taken. */
+"not_read_then" | 
+/**  It was held in the memory of a program, and never kept. */
+"not_kept" | 
+/**  Its bytes are gone. */
+"gone" | 
+/**  Its bytes are not those that were kept. */
+"damaged" | 
+/**  Its bytes are sealed, and the key is not there. */
+"sealed" | 
+/**  It was half a file then, which its program could not read. */
+"was_broken" | 
+/**  It was not there then; what is there stays. */
+"was_not_there" | 
+/**  What is there now cannot be read. */
+"not_read_now" | 
+/**  Nothing tells where it belongs by now. */
+"place_unknown" | 
+/**  The engine makes the container from compose; a container cannot be changed. */
+"of_container" | 
+/**  Environment and command come from compose and its files of variables. */
+"of_environment" | 
+/**  Checkouts are downloaded by their program. */
+"of_checkouts" | 
+/**  The API says what the program read from its file. */
+"of_api" | 
+/**  What the program moved away is no setting of it. */
+"moved_away" | 
+/**  There is no file whose key could be set. */
+"no_file_now" | 
+/**  The present file cannot be read, so that one key cannot be set in it. */
+"broken_now" | 
+/**  Neither of the two has this key. */
+"no_such_key" | 
+/**  The file names the key twice. */
+"key_twice" | 
+/**  What is around the key has another shape now. */
+"other_shape" | 
+/**  It is not made of keys. */
+"no_keys" | 
+/**  It is the same already. */
+"same_already" | 
+/**  It would be longer than such a file may be. */
+"too_long";
+
+/**  A day that is not known exactly. */
+export type Window = {
+	/**  The first day it can be. */
+	earliest: string,
+	/**  The last. */
+	latest: string,
+};
 
 /**  What people read, in one language. */
 export type Wording = Wording_Serialize | Wording_Deserialize;
@@ -4733,6 +7437,14 @@ export type Wording_Serialize = {
 	cause: string,
 	/**  Advice. */
 	remedy: string,
+};
+
+/**  One text in both languages. */
+export type Words = {
+	/**  English. */
+	en: string,
+	/**  French. */
+	fr: string,
 };
 
 /* Tauri Specta runtime */

@@ -11,6 +11,7 @@ use crate::Timestamp;
 /// What a look at a step found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename = "ProofVerdict")]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// It has begun.
@@ -26,6 +27,7 @@ pub enum Verdict {
 /// Who says so.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename = "ProofBasis")]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
     /// It was measured.

@@ -7,6 +7,7 @@ use super::{Evidence, Words};
 /// What a look at a step says. Only `Proved` is green, and only a measurement makes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename = "StepFound")]
 #[serde(rename_all = "snake_case")]
 pub enum Found {
     /// It was measured, and it holds.
@@ -20,6 +21,7 @@ pub enum Found {
 /// What a look at a step found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
+#[serde(rename = "StepFinding")]
 pub struct Finding {
     /// The verdict.
     pub found: Found,
