@@ -1,10 +1,16 @@
 import { beforeAll, expect, test } from 'vitest';
 
-import type { Attribution, Drift, DriftChange, PartDrift } from '../../backend/types';
+import type {
+  Attribution,
+  Drift,
+  DriftChange,
+  PartDrift,
+  SnapshotEntry,
+} from '../../backend/types';
 import { language } from '../../shared/i18n.svelte';
 import { plain } from '../../shared/plain';
 import { asText, causesOf, commonOrigin, shownParts, tally } from './drift';
-import { keyText, names, size, worth } from './say';
+import { keyText, moment, names, size, worth } from './say';
 
 beforeAll(async () => {
   await language.use('en');
@@ -129,6 +135,15 @@ test('names and sizes say that there is more, and never 0 for something', () => 
   expect(size(1)).toBe('1 byte');
   expect(size(1500)).toBe('1.5\u00a0kB');
   expect(size(3 * 1024 * 1024)).toBe('3.0\u00a0MB');
+});
+
+test('two of the same minute are told apart', () => {
+  const all = ['2026-01-05T10:00:07Z', '2026-01-05T10:00:41Z', '2026-01-05T10:05:00Z'];
+  const entries = all.map((taken_at) => ({ taken_at }) as SnapshotEntry);
+  const shown = all.map((at) => moment(at, entries, 0));
+  expect(shown[0]).toMatch(/:00:07$/);
+  expect(shown[1]).toMatch(/:00:41$/);
+  expect(shown[2]).toMatch(/^5 Jan.\d\d:05$/);
 });
 
 test('what cannot be seen is made visible', () => {

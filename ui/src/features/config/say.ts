@@ -9,6 +9,7 @@ import type {
   SnapshotReason,
   Status,
 } from '../../backend/types';
+import { clockTime, stamp } from '../../shared/format';
 import { number, t } from '../../shared/i18n.svelte';
 import { plain } from '../../shared/plain';
 
@@ -21,6 +22,13 @@ export const keyText = (key: readonly string[]): string =>
 /** Who changed something, and how sure that is. */
 export const byWhom = ({ by, certainty }: Attribution): string =>
   certainty === 'likely' ? t('guard.probably', { by: t(`guard.by.${by}`) }) : t(`guard.by.${by}`);
+
+/** When a snapshot was taken: to the second where another one was taken in the same minute. */
+export function moment(iso: string, all: readonly SnapshotEntry[] | null, today: number): string {
+  const minute = (at: string) => Math.floor(Date.parse(at) / 60_000);
+  const twins = all?.filter(({ taken_at }) => minute(taken_at) === minute(iso)).length ?? 0;
+  return twins > 1 ? stamp(iso, false, today).replace(/\.\d{3}$/, '') : clockTime(iso, today);
+}
 
 /** Why a snapshot was taken. */
 export const reason = (of: { reason: SnapshotReason; note: string | null }): string =>
