@@ -37,6 +37,8 @@ pub(super) struct Placing<'r, 'm> {
     meter: &'r mut Meter<'m>,
     record: &'r mut BackupRecord,
     again: Vec<Again>,
+    /// Whether the file system has hard links, as far as is known.
+    links: bool,
     /// A folder that could not be made: nothing below it can be.
     blocked: Option<Name>,
 }
@@ -58,6 +60,7 @@ impl<'r, 'm> Placing<'r, 'm> {
             meter,
             record,
             again: Vec::new(),
+            links: true,
             blocked: None,
         }
     }
@@ -153,7 +156,8 @@ impl<'r, 'm> Placing<'r, 'm> {
         if !self.is_free(name, &to) {
             return Err(CopyError::File(Obstacle::InTheWay, None));
         }
-        if let Some((from, hash)) = self.before.in_previous(name, size, modified)
+        if self.links
+            && let Some((from, hash)) = self.before.in_previous(name, size, modified)
             && self.link(name, &from, &to, size, modified, hash)?
         {
             return Ok(());
@@ -200,7 +204,9 @@ impl<'r, 'm> Placing<'r, 'm> {
         };
         self.note(name, Some(&entry))?;
         files::remove(to).map_err(|error| refused(&error))?;
-        if fs::hard_link(from, to).is_err() {
+        if let Err(error) = fs::hard_link(from, to) {
+            // One file may have too many; any other refusal is the same for all.
+            self.links = error.kind() == std::io::ErrorKind::TooManyLinks;
             return Ok(false);
         }
         self.hold(name.clone(), entry);

@@ -62,14 +62,15 @@ pub(crate) fn run(
 
 /// Whether it is safe to begin, and whether there is room.
 fn may_run(places: &Places, plan: &BackupPlan, before: &Before) -> Result<(), Stop> {
-    let nothing_there = plan.all.files == 0 && plan.excluded == 0 && plan.problem_count == 0;
+    let others = plan.excluded + plan.links + plan.special + plan.problem_count;
+    let nothing_there = plan.all.files == 0 && others == 0;
     if nothing_there && plan.remove.files > 0 {
         // A share that is not mounted is an empty folder.
         return Err(Stop::Failed(
             ErrorInfo::new(
                 ErrorCode::Refused,
                 format!(
-                    "the source is empty, and the backup holds {} files of it: nothing was removed",
+                    "the source has no files, and the backup holds {} files of it: nothing was removed",
                     plan.remove.files
                 ),
             )
@@ -78,12 +79,11 @@ fn may_run(places: &Places, plan: &BackupPlan, before: &Before) -> Result<(), St
             ),
         ));
     }
-    let nothing_at_all = nothing_there && before.entries.is_empty() && plan.links == 0;
-    if nothing_at_all && places.settings.mode == BackupMode::Dated && before.previous.is_some() {
+    if nothing_there && places.settings.mode == BackupMode::Dated && had_files(before) {
         return Err(Stop::Failed(
             ErrorInfo::new(
                 ErrorCode::Refused,
-                "the source is empty, which it was not at the last backup: no run was made of it",
+                "the source has no files, which it had at the last backup: no run was made of it",
             )
             .hint(
                 "Check that its drive is there. If it is meant to be empty, choose a new target.",
@@ -107,6 +107,15 @@ fn may_run(places: &Places, plan: &BackupPlan, before: &Before) -> Result<(), St
         ));
     }
     Ok(())
+}
+
+/// Whether the run before had any.
+fn had_files(before: &Before) -> bool {
+    let mut held = before
+        .previous
+        .iter()
+        .flat_map(|(_, entries)| entries.values());
+    held.any(|held| matches!(held.entry, Entry::File { .. }))
 }
 
 fn finish(

@@ -175,7 +175,7 @@ impl Drop for Small {
 #[test]
 fn a_target_that_fills_up_in_the_middle_is_left_whole_and_the_next_run_goes_on() {
     let scene = Scene::new(BackupMode::Mirror);
-    let Some(small) = Small::mount(&scene.target(""), "4m") else {
+    let Some(small) = Small::mount(&scene.target(""), "5m") else {
         return;
     };
     for name in ["a", "b", "c"] {
