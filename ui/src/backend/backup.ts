@@ -1,16 +1,28 @@
 import type * as wire from './bindings.gen';
 
+/** Files and what they take. */
+export interface BackupAmount {
+  files: number;
+  bytes: number;
+}
+
+/** The keeper sends no bytes that are no number; the generated types do not know that. */
+type Whole<T> = T extends wire.Amount
+  ? BackupAmount
+  : T extends (infer Each)[]
+    ? Whole<Each>[]
+    : T extends object
+      ? { [Key in keyof T]: Whole<T[Key]> }
+      : T;
+
 /** The wire types of the backup; see `types.ts`. */
-export type BackupMode = wire.BackupMode;
 export type BackupSettings = wire.BackupSettings;
-export type BackupPlan = wire.BackupPlan_Serialize;
-export type BackupProgress = wire.BackupProgress_Serialize;
-export type BackupRecord = wire.BackupRecord_Serialize;
+export type BackupPlan = Whole<wire.BackupPlan_Serialize> & { needed_bytes: number };
+export type BackupProgress = Whole<wire.BackupProgress_Serialize>;
+export type BackupRecord = Whole<wire.BackupRecord_Serialize>;
 export type BackupProblem = wire.BackupProblem_Serialize;
-export type BackupStatus = wire.BackupStatus_Serialize;
+export type BackupStatus = Whole<wire.BackupStatus_Serialize>;
 export type BackupEnd = wire.BackupEnd;
-export type BackupAmount = wire.Amount_Serialize;
-export type SharedDisk = wire.SharedDisk;
 
 /** What the window asks of the backup; where from and where to stands in the settings. */
 export interface BackupBackend {

@@ -1,12 +1,12 @@
 import { done, given } from './answer';
-import type { BackupBackend } from './backup';
+import type { BackupBackend, BackupPlan, BackupStatus } from './backup';
 import { commands } from './bindings.gen';
 
 /** What the backup asks of the shell. */
 export const tauriBackup: BackupBackend = {
-  planBackup: () => given(commands.backupPlan()),
+  planBackup: async () => (await given(commands.backupPlan())) as BackupPlan,
   runBackup: () => done(commands.backupRun()),
   verifyBackup: () => done(commands.backupVerify()),
   cancelBackup: () => done(commands.backupCancel()),
-  backupStatus: () => given(commands.backupStatus()),
+  backupStatus: async () => (await given(commands.backupStatus())) as BackupStatus,
 };
