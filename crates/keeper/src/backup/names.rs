@@ -68,7 +68,7 @@ impl Name {
             }
             #[cfg(not(unix))]
             // It was text when it was made.
-            path.push(String::from_utf8_lossy(part).as_ref());
+            path.push(&*String::from_utf8_lossy(part));
         }
         path
     }
