@@ -360,16 +360,24 @@ impl Comfy {
 
     /// The models of a sort, by ComfyUI's name for it.
     fn models(&self, sort: &str) -> Vec<String> {
-        let own = match sort {
-            "checkpoints" => return self.checkpoints(),
-            "diffusion_models" => return self.diffusion_models(),
+        match sort {
+            "checkpoints" => self.checkpoints(),
+            "diffusion_models" => self.diffusion_models(),
+            _ => self.with_found(sort, self.own_models(sort)),
+        }
+    }
+
+    /// Those in its own folder.
+    fn own_models(&self, sort: &str) -> Vec<String> {
+        match sort {
+            "checkpoints" => self.spec.checkpoints.clone(),
+            "diffusion_models" => self.spec.diffusion_models.clone(),
             "loras" => self.spec.loras.clone(),
             "vae" => self.spec.vaes.clone(),
             "text_encoders" => self.spec.text_encoders.clone(),
             "upscale_models" => self.spec.upscale_models.clone(),
             _ => Vec::new(),
-        };
-        self.with_found(sort, own)
+        }
     }
 
     fn unless_unmounted(&self, models: &[String]) -> Vec<String> {

@@ -241,6 +241,14 @@ impl DemoSite {
         }
         text.push_str("compose_file = \"compose.comfyui.yaml\"\n");
         text.push_str(&self.iis_toml());
+        if let Some(forge) = of("forge") {
+            let (models, paths) = (self.shelf.models(&forge.id), self.shelf.extra_model_paths());
+            text.push_str(&format!(
+                "models = '{}'\nextra_model_paths = '{}'\n",
+                models.display(),
+                paths.display()
+            ));
+        }
         text
     }
 

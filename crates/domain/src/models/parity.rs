@@ -17,6 +17,12 @@ pub struct Listed {
     pub size: Option<u64>,
     /// SHA-256 of the whole file, where it is known.
     pub sha256: Option<String>,
+    /// Where the server has it, as it names the place itself.
+    #[serde(skip)]
+    pub place: Option<String>,
+    /// The file behind it on the disk, where that is known; the same for the same file.
+    #[serde(skip)]
+    pub file: Option<String>,
 }
 
 /// How two were found to be the same.
@@ -24,6 +30,8 @@ pub struct Listed {
 #[cfg_attr(feature = "specta", derive(specta::Type))]
 #[serde(rename_all = "snake_case")]
 pub enum Match {
+    /// It is the very file, seen through a mount.
+    File,
     /// Both hashes are known and agree.
     Hash,
     /// The same name and the same length.
@@ -71,7 +79,9 @@ pub struct ParityRow {
 pub struct ParityCounts {
     /// Both have it.
     pub present: u32,
-    /// Of those, the ones that a hash proves.
+    /// Of those, the ones that are the very file.
+    pub by_file: u32,
+    /// The ones that a hash proves.
     pub by_hash: u32,
     /// Another file of that name.
     pub different: u32,
@@ -208,6 +218,10 @@ fn compared(folder: FolderId, model: &Listed, theirs: &[&Listed]) -> (ParityRow,
         let twin = Some(theirs[number].name.clone());
         (row(folder, model, state, by, twin), Some(number))
     };
+    let same_file = |other: &Listed| model.file.is_some() && model.file == other.file;
+    if let Some(number) = theirs.iter().position(|other| same_file(other)) {
+        return found(number, ParityState::Present, Some(Match::File));
+    }
     // A file that only has another name there is found by its hash.
     let by_name = named_like(model, theirs);
     if let Some(number) = by_name {
@@ -290,8 +304,10 @@ fn counts(rows: &[ParityRow]) -> ParityCounts {
             ParityState::NotKnown => &mut counts.not_known,
         };
         *count += 1;
-        let proved = row.state == ParityState::Present && row.by == Some(Match::Hash);
-        counts.by_hash += u32::from(proved);
+        if row.state == ParityState::Present {
+            counts.by_file += u32::from(row.by == Some(Match::File));
+            counts.by_hash += u32::from(row.by == Some(Match::Hash));
+        }
     }
     counts
 }

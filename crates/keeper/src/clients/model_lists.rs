@@ -86,8 +86,8 @@ fn checkpoint(entry: &Value) -> Option<Listed> {
     let hash = text(entry, "sha256").filter(|hash| is_file_hash(hash, base(&name)));
     Some(Listed {
         sha256: hash.map(str::to_ascii_lowercase),
-        size: None,
         name,
+        ..Listed::default()
     })
 }
 
@@ -133,43 +133,66 @@ fn embedded(answer: &Value) -> Option<Vec<Listed>> {
     Some(all)
 }
 
-/// ComfyUI's lists, with lengths where it tells them. Each list it does not tell is `None`.
+/// ComfyUI's lists, with lengths and places where it tells them. Each list it does not tell is `None`.
 pub(crate) async fn of_comfyui(reach: &Reach) -> Lists {
+    let folders = asked(reach, "/experiment/models").await;
+    let folders = |key: &str| -> Vec<&str> {
+        let all = folders
+            .as_ref()
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        let own = all.filter(|entry| text(entry, "name") == Some(key));
+        let paths = own
+            .filter_map(|entry| entry.get("folders")?.as_array())
+            .flatten();
+        paths
+            .map(|path| path.as_str().unwrap_or_default())
+            .collect()
+    };
     let lists = FOLDERS.iter().map(async |row| {
         let lengthy = asked(reach, &format!("/experiment/models/{}", row.key)).await;
         let list = match lengthy.as_ref().and_then(Value::as_array) {
-            Some(entries) => Some(
-                entries
-                    .iter()
-                    .filter_map(with_length)
-                    .take(MAX_MODELS)
-                    .collect(),
-            ),
-            None => asked(reach, &format!("/models/{}", row.key))
-                .await
-                .and_then(|list| {
-                    let names = list.as_array()?.iter().filter_map(Value::as_str);
-                    let good = names.filter(|name| name.len() <= MAX_NAME).take(MAX_MODELS);
-                    let listed = good.map(|name| Listed {
-                        name: name.to_owned(),
-                        ..Listed::default()
-                    });
-                    Some(listed.collect::<Vec<_>>())
-                }),
+            Some(entries) => {
+                let folders = folders(row.key);
+                let entries = entries.iter().take(MAX_MODELS);
+                Some(
+                    entries
+                        .filter_map(|entry| with_length(entry, &folders))
+                        .collect(),
+                )
+            }
+            None => named(asked(reach, &format!("/models/{}", row.key)).await.as_ref()),
         };
         (row.id, list)
     });
-    futures_util::future::join_all(lists)
-        .await
-        .into_iter()
-        .collect()
+    let all = futures_util::future::join_all(lists).await;
+    all.into_iter().collect()
 }
 
-fn with_length(entry: &Value) -> Option<Listed> {
+fn named(list: Option<&Value>) -> Option<Vec<Listed>> {
+    let names = list?.as_array()?.iter().filter_map(Value::as_str);
+    let good = names.filter(|name| name.len() <= MAX_NAME).take(MAX_MODELS);
+    let listed = good.map(|name| Listed {
+        name: name.to_owned(),
+        ..Listed::default()
+    });
+    Some(listed.collect())
+}
+
+fn with_length(entry: &Value, folders: &[&str]) -> Option<Listed> {
+    let name = text(entry, "name")?;
+    let number = entry.get("pathIndex").and_then(Value::as_u64);
+    let folder = number.and_then(|number| folders.get(usize::try_from(number).ok()?));
+    let folder = folder.filter(|folder| !folder.is_empty());
     Some(Listed {
-        name: text(entry, "name")?.to_owned(),
+        name: name.to_owned(),
         size: entry.get("size").and_then(Value::as_u64),
-        sha256: None,
+        place: folder.map(|folder| {
+            let name = name.replace('\\', "/");
+            format!("{}/{name}", folder.trim_end_matches('/'))
+        }),
+        ..Listed::default()
     })
 }
 

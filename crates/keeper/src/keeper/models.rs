@@ -1,14 +1,16 @@
 //! Models for those outside: what lies on the disk, and whether ComfyUI sees what Forge sees.
 
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use forgekeeper_domain::{
+    config::Mount,
     error::{ErrorCode, ErrorInfo},
     ids::ServiceId,
-    models::{Listed, Lists, Parity, parity},
+    models::{Listed, Lists, Parity, parity, seen_at},
     service::KindId,
 };
 use tokio::time::Instant;
@@ -18,7 +20,7 @@ use super::handle::KeeperHandle;
 use crate::{
     clients::{Reach, model_lists},
     inventory::{
-        Inventory, LookedAt, Passed, PassedWhy, Root,
+        Inventory, LookedAt, ModelFile, Passed, PassedWhy, Root,
         cache::Cache,
         hash::{self, ForgeHashes, Hashing},
         listing,
@@ -108,7 +110,7 @@ impl KeeperHandle {
         id: &ServiceId,
         found: &ServiceFolders,
         folders: &mut Vec<LookedAt>,
-        files: &mut Vec<crate::inventory::ModelFile>,
+        files: &mut Vec<ModelFile>,
         passed: &mut Vec<Passed>,
     ) -> Result<(), ErrorInfo> {
         let watch = self.watch(id)?;
@@ -213,13 +215,17 @@ impl KeeperHandle {
             CancellationToken::new(),
             InventoryOf::Service(forge.clone()),
         );
-        let (mut ours, theirs, lying) = tokio::join!(
+        let (mut ours, mut theirs, lying, to) = tokio::join!(
             model_lists::of_forge(&from),
             model_lists::of_comfyui(&to),
             self.inventory(&of, &never),
+            self.folders_of(comfyui),
         );
         if let Ok(lying) = lying {
             add_what_lies_there(&mut ours, &lying);
+            if let Some(recipe) = to.ok().and_then(|found| found.recipe) {
+                add_seen_through(&mut theirs, &lying, &recipe.mounts);
+            }
         }
         Ok(parity(&ours, &theirs))
     }
@@ -296,6 +302,7 @@ fn add_what_lies_there(lists: &mut Lists, inventory: &Inventory) {
                     if let (Some(file), None) = (same.next(), same.next()) {
                         model.size = model.size.or(Some(file.size));
                         model.sha256 = model.sha256.take().or_else(|| file.sha256.clone());
+                        model.file = Some(file.identity.clone());
                     }
                 }
             }
@@ -304,10 +311,30 @@ fn add_what_lies_there(lists: &mut Lists, inventory: &Inventory) {
                     name: file.name.clone(),
                     size: Some(file.size),
                     sha256: file.sha256.clone(),
+                    file: Some(file.identity.clone()),
+                    place: None,
                 });
                 *list = Some(all.collect());
             }
             None => {}
+        }
+    }
+}
+
+/// Which of Forge's files ComfyUI's are, where it sees them through a mount.
+fn add_seen_through(lists: &mut Lists, inventory: &Inventory, mounts: &[Mount]) {
+    let inside = inventory.files.iter().filter_map(|file| {
+        let (_, path) = seen_at(mounts, &file.path)?;
+        Some((path, file))
+    });
+    let inside: HashMap<String, &ModelFile> = inside.collect();
+    for model in lists.values_mut().flatten().flatten() {
+        let file = model.place.as_ref().and_then(|place| inside.get(place));
+        // A link has another target in another container.
+        if let Some(file) = file.filter(|file| !file.link) {
+            model.file = Some(file.identity.clone());
+            model.size = model.size.or(Some(file.size));
+            model.sha256.clone_from(&file.sha256);
         }
     }
 }

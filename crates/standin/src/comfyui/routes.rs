@@ -207,12 +207,17 @@ async fn folder(State(comfy): App, Path(folder): Path<String>) -> Response {
     good(&json!(comfy.models(&folder)))
 }
 
+async fn experiment_folders(State(comfy): App) -> Response {
+    good(&comfy.experiment_folders(FOLDERS))
+}
+
 /// Names with their lengths.
 async fn experiment(State(comfy): App, Path(folder): Path<String>) -> Response {
     if !FOLDERS.contains(&folder.as_str()) {
         return reply::empty(404);
     }
-    good(&comfy.experiment(&folder, &comfy.models(&folder)))
+    let (all, own) = (comfy.models(&folder), comfy.own_models(&folder));
+    good(&comfy.experiment(&folder, &all, &own))
 }
 
 /// Scripts of the page: the program's own, and one of each pack.
@@ -261,6 +266,7 @@ pub(super) fn router(comfy: Arc<Comfy>) -> Router {
         .route("/object_info/{class}", get(one_object))
         .route("/models", get(|| async { good(&json!(FOLDERS)) }))
         .route("/models/{folder}", get(folder))
+        .route("/experiment/models", get(experiment_folders))
         .route("/experiment/models/{folder}", get(experiment))
         .route("/embeddings", get(list))
         .route("/extensions", get(scripts))

@@ -109,7 +109,7 @@ impl Comfy {
     /// The models of a sort: its own, then those of the folders beside, each name once.
     pub(super) fn with_found(&self, sort: &str, own: Vec<String>) -> Vec<String> {
         let mut all = own;
-        for (name, _) in self.found(sort) {
+        for (name, ..) in self.found(sort) {
             if !all.contains(&name) {
                 all.push(name);
             }
@@ -117,23 +117,41 @@ impl Comfy {
         all
     }
 
-    fn found(&self, sort: &str) -> Vec<(String, PathBuf)> {
+    /// Files of the folders beside, each with the number of its folder; the program's own is 0.
+    fn found(&self, sort: &str) -> Vec<(String, usize, PathBuf)> {
         let search = lock(&self.search);
-        let folders = search.folders.get(sort).into_iter().flatten();
-        let places = folders.filter_map(|folder| real::place(&search.mounts, folder));
-        let files = places.flat_map(|place| real::files(&place));
+        let folders = search.folders.get(sort).into_iter().flatten().enumerate();
+        let files = folders.flat_map(|(number, folder)| {
+            let place = real::place(&search.mounts, folder);
+            let files = place.map(|place| real::files(&place)).unwrap_or_default();
+            files
+                .into_iter()
+                .map(move |(name, path)| (name, number + 1, path))
+        });
         files
-            .filter(|(name, _)| ENDINGS.iter().any(|ending| name.ends_with(ending)))
+            .filter(|(name, ..)| ENDINGS.iter().any(|ending| name.ends_with(ending)))
             .collect()
     }
 
+    /// `/experiment/models`: where each sort lies.
+    pub(super) fn experiment_folders(&self, sorts: &[&str]) -> Value {
+        let search = lock(&self.search);
+        let rows = sorts.iter().map(|sort| {
+            let own = format!("/root/ComfyUI/models/{sort}");
+            let more = search.folders.get(*sort).into_iter().flatten().cloned();
+            json!({"name": sort, "folders": std::iter::once(own).chain(more).collect::<Vec<_>>()})
+        });
+        rows.collect::<Vec<_>>().into()
+    }
+
     /// `/experiment/models/{folder}`: only files that really lie somewhere have a length.
-    pub(super) fn experiment(&self, sort: &str, names: &[String]) -> Value {
-        let found: BTreeMap<String, PathBuf> = self.found(sort).into_iter().rev().collect();
+    pub(super) fn experiment(&self, sort: &str, names: &[String], own: &[String]) -> Value {
+        let found = self.found(sort);
         let rows = names.iter().map(|name| {
-            let size = found.get(name).and_then(|path| std::fs::metadata(path).ok());
-            let mut row = json!({"name": name, "pathIndex": 0, "modified": 1_760_000_000, "created": 1_760_000_000});
-            if let Some(size) = size {
+            let file = found.iter().find(|(found, ..)| found == name && !own.contains(name));
+            let number = file.map_or(0, |(_, number, _)| *number);
+            let mut row = json!({"name": name, "pathIndex": number, "modified": 1_760_000_000, "created": 1_760_000_000});
+            if let Some(size) = file.and_then(|(.., path)| std::fs::metadata(path).ok()) {
                 row["size"] = json!(size.len());
             }
             row

@@ -207,7 +207,11 @@ pub(super) fn people(
             ),
             (
                 shelf.models("myia").to_string_lossy().into_owned(),
-                "/forge-models:ro".into(),
+                "/forge-models/myia:ro".into(),
+            ),
+            (
+                shelf.models("myia-turbo").to_string_lossy().into_owned(),
+                "/forge-models/myia-turbo:ro".into(),
             ),
         ],
         other_workspace: None,

@@ -9,6 +9,7 @@ fn listed(name: &str, size: Option<u64>, hash: Option<&str>) -> Listed {
         name: name.to_owned(),
         size,
         sha256: hash.map(str::to_owned),
+        ..Listed::default()
     }
 }
 
@@ -177,4 +178,36 @@ fn files_that_are_there_twice() {
         ]
     );
     assert_eq!(reclaimable(&groups), 20);
+}
+
+#[test]
+fn the_very_file_is_found_whatever_it_is_called() {
+    let on = |file: &str, mut model: Listed| {
+        model.file = Some(file.to_owned());
+        model
+    };
+    let forge = lists(&[(
+        FolderId::Checkpoints,
+        Some(vec![
+            on("1:1", listed("a.safetensors", Some(5), None)),
+            on("1:2", listed("b.safetensors", Some(5), None)),
+        ]),
+    )]);
+    let comfyui = lists(&[(
+        FolderId::DiffusionModels,
+        Some(vec![
+            on("1:1", listed("other name.safetensors", None, None)),
+            on("1:9", listed("b.safetensors", Some(6), None)),
+        ]),
+    )]);
+    let table = parity(&forge, &comfyui);
+    let found: Vec<_> = table.rows.iter().map(|row| (row.state, row.by)).collect();
+    assert_eq!(
+        found,
+        [
+            (ParityState::Present, Some(Match::File)),
+            (ParityState::Different, Some(Match::NameAndSize)),
+        ]
+    );
+    assert_eq!((table.counts.by_file, table.counts.by_hash), (1, 0));
 }

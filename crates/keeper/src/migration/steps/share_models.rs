@@ -146,6 +146,7 @@ fn judged(parity: &Parity) -> Finding {
     };
     finding
         .with("models_present", counts.present)
+        .with("models_very_file", counts.by_file)
         .with("models_by_hash", counts.by_hash)
         .with("models_missing", counts.missing)
         .with("models_different", counts.different)
