@@ -1,6 +1,6 @@
 //! ComfyUI beside Forge, from the first look to the second going back; extensions and custom nodes.
 
-use std::{net::TcpListener, sync::Arc};
+use std::net::TcpListener;
 
 use forgekeeper_domain::{
     error::ErrorCode,
@@ -12,12 +12,7 @@ use forgekeeper_keeper::{
     keeper::{Keeper, KeeperHandle},
     state::KeeperState,
 };
-use forgekeeper_standin::{
-    DemoSite,
-    docker::Work,
-    registry::{Registry, Shelved, SourceRepository},
-    tasks::Tasks,
-};
+use forgekeeper_standin::{DemoSite, docker::Work};
 
 use crate::rig::{Place, SECOND, id, service, site, until};
 
@@ -25,8 +20,6 @@ const STEP: &str = "compose-beside";
 
 struct World {
     site: DemoSite,
-    registry: Arc<Registry>,
-    tasks: Tasks,
     place: Place,
     keeper: Keeper,
     port: u16,
@@ -44,31 +37,13 @@ pub(crate) fn free_port() -> u16 {
 impl World {
     async fn start() -> Self {
         let site = site(40.0).await;
-        let tasks = Tasks::new();
-        let mut image = Shelved::plain("yanwk/comfyui-boot", "cu126-slim", 9);
-        image.packs = vec![("ComfyUI-Impact-Pack".into(), vec!["FaceDetailer".into()])];
-        let source = SourceRepository {
-            name: "YanWenKun/ComfyUI-Docker".into(),
-            pushed_days_ago: 4,
-            archived: false,
-            rate_limited: false,
-        };
-        let registry = Registry::open(vec![image], vec![source], &tasks).await;
-        let registry = registry.expect("a registry");
-        site.site().engine().pulls_from(&registry);
-        let settings = format!(
-            "# mine\n{}\n[sources]\napi = \"{}\"\n",
-            site.config_toml(),
-            registry.source_api()
-        );
+        let settings = format!("# mine\n{}", site.config_toml());
         let place = Place::with(&settings);
         std::fs::create_dir(place.folder.path().join("models")).expect("a folder");
         let port = free_port();
         let world = Self {
             keeper: place.keeper().await,
             site,
-            registry,
-            tasks,
             place,
             port,
         };
@@ -95,7 +70,7 @@ impl World {
              [[change]]\nid = \"gpu-plan\"\nskip = \"another test\"\n\
              [[change]]\nid = \"disk-space\"\nskip = \"another test\"\n\
              [[change]]\nid = \"target-image\"\nskip = \"another test\"\n{more}",
-            self.registry.name()
+            self.site.registry().name()
         );
         std::fs::write(self.place.folder.path().join("migration.toml"), text).expect("written");
     }
@@ -116,7 +91,6 @@ impl World {
     async fn end(self) {
         assert_eq!(self.keeper.shutdown().await, [""; 0]);
         self.site.shutdown().await;
-        self.tasks.shutdown().await;
     }
 }
 
@@ -145,7 +119,7 @@ async fn comfyui_is_put_beside_forge_taken_back_and_put_there_again() {
     let image = handle.migration_check(&step("target-image")).await;
     let image = image.expect("a look").finding;
     assert_eq!(image.found, Found::Proved, "{image:#?}");
-    assert_eq!(world.registry.leaked(), 0);
+    assert_eq!(world.site.registry().leaked(), 0);
 
     let preview = handle.migration_preview(&step(STEP), false).await;
     let preview = preview.expect("a preview");

@@ -2,6 +2,7 @@
 
 mod cast;
 mod history;
+mod published;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use crate::gpu::founding_cards;
 use crate::iis::Iis;
 use crate::pace::Pace;
 use crate::shelf::Shelf;
+use crate::registry::Registry;
 use crate::site::{Site, SiteError, SiteService, anywhere};
 
 /// Which ports the demo host uses.
@@ -68,6 +70,9 @@ pub struct DemoSite {
     control: SocketAddr,
     shelf: Shelf,
     iis: Iis,
+    registry: Arc<Registry>,
+    /// Where the target of the migration is to answer.
+    target: SocketAddr,
 }
 
 impl DemoSite {
@@ -103,6 +108,8 @@ impl DemoSite {
         let iis = Iis::of_the_demo(forges, [anywhere(); 3], &site.faults, &site.tasks)
             .await
             .map_err(open("sites of IIS"))?;
+        let registry = published::open(&site).await?;
+        let target = published::target_port(options.ports)?;
         let site = Arc::new(site);
         for (fault, service) in &options.faults {
             site.inject(*fault, service.as_deref())?;
@@ -115,6 +122,8 @@ impl DemoSite {
             control,
             shelf,
             iis,
+            registry,
+            target,
         };
         demo.settle().await;
         Ok(demo)
@@ -138,6 +147,11 @@ impl DemoSite {
     /// The played host behind it.
     pub fn site(&self) -> &Arc<Site> {
         &self.site
+    }
+
+    /// The registry that its engine pulls from.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
     }
 
     /// `tcp://127.0.0.1:PORT`.
@@ -220,20 +234,28 @@ impl DemoSite {
                 service.card
             );
         }
+        let api = self.registry.source_api();
+        let _ = write!(text, "\n[sources]\napi = \"{api}\"\n");
         text
     }
 
     /// A `migration.toml` for this host: which service takes over from which, on which card, and
     /// through which rule of IIS.
+    /// A `migration.toml` for this host: which service is replaced, and what is put beside it, on which
+    /// card and port.
     pub fn plan_toml(&self) -> String {
         let services = self.services();
         let of = |kind: &str| services.iter().find(|s| s.kind == kind);
         let mut text = "# The migration of the demo host.\n[target]\n".to_owned();
-        for (field, kind) in [("from", "forge"), ("to", "comfyui")] {
-            if let Some(service) = of(kind) {
-                text.push_str(&format!("{field} = \"{}\"\n", service.id));
-            }
+        if let Some(service) = of("forge") {
+            text.push_str(&format!("from = \"{}\"\n", service.id));
         }
+        text.push_str(&format!(
+            "to = \"comfyui-next\"\nimage = \"{}/{}\"\nport = {}\n",
+            self.registry.name(),
+            published::IMAGE,
+            self.target.port()
+        ));
         let cards = self.site.gpus().cards();
         let card = of("comfyui").and_then(|service| cards.get(service.card));
         if let Some(card) = card {

@@ -37,6 +37,13 @@ async fn look(site: &Site) -> Result<Finding, Finding> {
     prompts.truncate(MOST);
     let (mut looked, mut faults) = (0_usize, Vec::new());
     for (set, prompt) in prompts {
+    for set in sets {
+        for prompt in set.prompts {
+            prompts.push((set.name.clone(), prompt));
+        }
+    }
+    let (mut looked, mut faults) = (0_usize, Vec::new());
+    for (set, prompt) in prompts.into_iter().take(MOST) {
         looked += 1;
         let graph = site
             .keeper()
