@@ -12,8 +12,8 @@ use crate::forge::Build;
 use crate::gpu::founding_cards;
 use crate::iis::Iis;
 use crate::pace::Pace;
-use crate::shelf::Shelf;
 use crate::registry::Registry;
+use crate::shelf::Shelf;
 use crate::site::{Site, SiteError, SiteService, anywhere};
 
 /// Which ports the demo host uses.
@@ -239,10 +239,8 @@ impl DemoSite {
         text
     }
 
-    /// A `migration.toml` for this host: which service takes over from which, on which card, and
-    /// through which rule of IIS.
-    /// A `migration.toml` for this host: which service is replaced, and what is put beside it, on which
-    /// card and port.
+    /// A `migration.toml` for this host: which service is replaced, what is put beside it, on which card
+    /// and port, and through which rule of IIS.
     pub fn plan_toml(&self) -> String {
         let services = self.services();
         let of = |kind: &str| services.iter().find(|s| s.kind == kind);
@@ -262,7 +260,6 @@ impl DemoSite {
             text.push_str(&format!("gpu = \"{}\"\n", card.uuid));
         }
         text.push_str("compose_file = \"compose.comfyui.yaml\"\n");
-        text.push_str(&self.iis_toml());
         if let Some(forge) = of("forge") {
             let (models, paths) = (self.shelf.models(&forge.id), self.shelf.extra_model_paths());
             text.push_str(&format!(
@@ -271,6 +268,7 @@ impl DemoSite {
                 paths.display()
             ));
         }
+        text.push_str(&self.iis_toml());
         text
     }
 

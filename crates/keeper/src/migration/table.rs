@@ -8,7 +8,6 @@ use super::{
         Batch, ComposeBeside, CustomNodes, DiskSpace, GpuPlan, Proxy, ShareModels, TargetImage,
         Workflows,
     },
-    steps::{Batch, ComposeBeside, CustomNodes, DiskSpace, GpuPlan, TargetImage, Workflows},
 };
 
 /// Every step that is built, with its work. One that is not here says so when it is looked at.

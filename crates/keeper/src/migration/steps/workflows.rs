@@ -31,12 +31,6 @@ async fn look(site: &Site) -> Result<Finding, Finding> {
         .await
         .map_err(|error| not_asked(&error.message))?;
     let mut prompts = Vec::new();
-    for set in &sets {
-        prompts.extend(set.prompts.iter().map(|prompt| (&set.name, prompt)));
-    }
-    prompts.truncate(MOST);
-    let (mut looked, mut faults) = (0_usize, Vec::new());
-    for (set, prompt) in prompts {
     for set in sets {
         for prompt in set.prompts {
             prompts.push((set.name.clone(), prompt));
