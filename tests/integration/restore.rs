@@ -182,7 +182,7 @@ async fn lost_settings_come_back_and_an_undo_takes_the_file_away_again() {
     assert_eq!(deeds, [(PartId::ForgeConfig, Deed::Create)], "{view:#?}");
     let why: Vec<WhyLeft> = view.plan.left.iter().map(|left| left.why).collect();
     assert!(
-        why.contains(&WhyLeft::WasNotThere),
+        why.contains(&WhyLeft::MovedAway),
         "what was moved stays: {why:?}"
     );
     let job = restore(&handle, &good.id, &RestoreScope::All).await;

@@ -403,7 +403,11 @@ fn one(scope: &RestoreScope, item: &Item, facts: &RestoreFacts<'_>) -> Step {
             Step::Same
         };
     }
-    let then = match left::bytes_of(item, facts.bytes) {
+    let then = left::bytes_of(item, facts.bytes);
+    if way_of(item.part).is_none() {
+        return not_a_file(scope, item, path, is, then.ok());
+    }
+    let then = match then {
         Ok(then) => then,
         // Nobody named it then, and nobody needs it.
         Err((WhyLeft::NotReadThen, _)) if *scope == RestoreScope::All && is_nameless(item, now) => {
@@ -425,9 +429,6 @@ fn one(scope: &RestoreScope, item: &Item, facts: &RestoreFacts<'_>) -> Step {
         } else {
             Step::Same
         };
-    }
-    if way_of(item.part).is_none() {
-        return Step::Leave(left::not_a_file(item, path, is, then));
     }
     let after = match (scope.key(), is, then) {
         (None, _, None) if !facts.undo => return leave(WhyLeft::WasNotThere, None),
@@ -463,6 +464,31 @@ fn one(scope: &RestoreScope, item: &Item, facts: &RestoreFacts<'_>) -> Step {
         after,
         mode: item.state.content().and_then(|content| content.mode),
     }))
+}
+
+/// A part that is no file of its own: it stays, and is named where it differs or that is not known.
+fn not_a_file(
+    scope: &RestoreScope,
+    item: &Item,
+    path: String,
+    is: Option<&PresentState>,
+    then: Option<Option<&[u8]>>,
+) -> Step {
+    let is = match is {
+        Some(PresentState::Bytes(bytes)) => Some(Some(bytes.as_slice())),
+        Some(PresentState::Absent) => Some(None),
+        Some(PresentState::NotReadable(..)) | None => None,
+    };
+    let known = is.zip(then);
+    if known.is_some_and(|(is, then)| is == then) {
+        return Step::Same;
+    }
+    // It says what its file says, which is named by itself.
+    if known.is_none() && item.part == PartId::ForgeOptions && *scope == RestoreScope::All {
+        return Step::Nothing;
+    }
+    let (is, then) = (is.flatten(), then.flatten());
+    Step::Leave(left::not_a_file(item, path, is, then, known.is_some()))
 }
 
 /// A compose file of a container that was made by hand is missed by nobody.

@@ -348,7 +348,17 @@ impl KeeperHandle {
 
     /// Whether the settings name such a service.
     pub(super) fn check_known(&self, id: &ServiceId) -> Result<(), ErrorInfo> {
-        self.log_of(id).map(drop)
+        // Those that are watched come a moment later.
+        let known = {
+            let snapshot = self.inner.settings.borrow();
+            let mut services = snapshot.settings.services.iter();
+            services.any(|service| service.id == *id)
+        };
+        if known {
+            Ok(())
+        } else {
+            Err(self.unknown_service(id))
+        }
     }
 
     /// What writes the stored log of a service, when this keeper does.

@@ -118,12 +118,13 @@ pub(super) fn of_key(no: NoKey) -> WhyLeft {
     }
 }
 
-/// A part that is no file of its own, and differs.
+/// A part that is no file of its own, and differs as far as that is known.
 pub(super) fn not_a_file(
     item: &Item,
     path: String,
     is: Option<&[u8]>,
     then: Option<&[u8]>,
+    known: bool,
 ) -> Left {
     let checkouts = matches!(item.part, PartId::ForgeExtensions | PartId::ComfyNodes);
     Left {
@@ -136,8 +137,8 @@ pub(super) fn not_a_file(
             PartId::ForgeConfigMoved => WhyLeft::MovedAway,
             _ => WhyLeft::OfContainer,
         },
-        words: None,
-        to_do: if checkouts {
+        words: (!known).then(|| "whether it differs is not known".to_owned()),
+        to_do: if checkouts && known {
             checked_out(item, is.unwrap_or(b"{}"), then.unwrap_or(b"{}"))
         } else {
             Vec::new()

@@ -260,6 +260,15 @@ fn what_does_not_go_back_says_why() {
             "{part:?}"
         );
     }
+    // What is not known to be the same is not called so.
+    let mut unknown = Case::of(PartId::Environment, then, Some(b"{}"));
+    unknown.snapshot.items[0].state = ItemState::InMemory(content("x"));
+    let plan = unknown.prepared(&RestoreScope::All).plan;
+    assert_eq!(
+        (plan.unchanged, plan.left[0].why),
+        (0, WhyLeft::OfEnvironment)
+    );
+    assert!(plan.left[0].words.is_some());
     let config = |change: &dyn Fn(&mut Case)| {
         let mut case = Case::of(PartId::ForgeConfig, then, Some(b"{}"));
         change(&mut case);
