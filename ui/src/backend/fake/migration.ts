@@ -93,7 +93,13 @@ export class FakeMigration implements MigrationBackend {
         extra_model_paths: 'extra_model_paths.yaml',
         models: '/srv/forge/models',
       },
-      iis: { web_config: null, rule: null, rehearsal_rule: null, rehearsal_url: null },
+      iis: {
+        web_config: null,
+        public_url: null,
+        rule: null,
+        rehearsal_rule: null,
+        rehearsal_url: null,
+      },
     });
   }
 
