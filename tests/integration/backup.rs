@@ -107,11 +107,10 @@ async fn killed_at_random(more: &str) {
             continue;
         }
         for (name, bytes) in files(&scene.target) {
-            let name = name.components().filter(|part| {
-                let part = part.as_os_str().to_string_lossy();
-                part != "unfinished" && !part.starts_with("20")
-            });
-            let name: PathBuf = name.collect();
+            // Below the folder of its run, of a dated backup.
+            let first = name.iter().next().unwrap_or_default().to_string_lossy();
+            let of_run = first == "unfinished" || first.starts_with("20");
+            let name: PathBuf = name.iter().skip(usize::from(of_run)).collect();
             assert_eq!(
                 fs::read(scene.source.join(&name)).ok(),
                 Some(bytes),
