@@ -83,39 +83,50 @@ fn dice(sides: u64) -> u64 {
     u64::from(nanos / 7) % sides
 }
 
+/// Length of a file of this scene: each is of one byte, again and again, so that half of one round and half of
+/// another would be seen.
+fn length(name: &Path) -> usize {
+    let digits: String = name.display().to_string();
+    let number = digits.bytes().map(usize::from).sum::<usize>();
+    20_000 * (number % 7 + 1)
+}
+
 async fn killed_at_random(more: &str) {
     let scene = Scene::new(more);
-    for number in 0..120_u8 {
-        let size = 20_000 * (usize::from(number) % 7 + 1);
-        scene.put(
-            &format!("f{}/{number}.bin", number % 9),
-            &vec![number; size],
-        );
-    }
-    scene.put("model.safetensors", &vec![7; 8 * 1024 * 1024]);
+    let journal = scene.target.join(OURS).join("unfinished.jsonl");
     let mut kills = 0;
-    for _ in 0..12 {
+    for round in 0..15_u8 {
+        for number in 0..120 {
+            // Some are new in each round, some only now and then.
+            if number % (usize::from(round) + 1) == 0 {
+                let name = format!("f{}/{number}.bin", number % 9);
+                scene.put(&name, &vec![round; length(Path::new(&name))]);
+            }
+        }
+        let model = "model.safetensors";
+        scene.put(model, &vec![round; length(Path::new(model)) * 100]);
         let mut command = scene.place.command(&["--json", "backup", "run"]);
         let mut child = command.spawn().expect("forgekeeperctl starts");
-        // From before its first look until after its end, on whatever machine.
-        tokio::time::sleep(Duration::from_millis(dice(2_500))).await;
+        while !journal.exists() && child.try_wait().expect("a state").is_none() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        // From its first file until after its end, on whatever machine.
+        tokio::time::sleep(Duration::from_millis(dice(600))).await;
         let _ = child.start_kill();
         let ran = end_of_child(child).await;
         kills += u32::from(ran.code.is_none());
-        // Whatever lies under its name is whole.
         if !scene.target.exists() {
             continue;
         }
+        // Whatever lies under its name is whole.
         for (name, bytes) in files(&scene.target) {
             // Below the folder of its run, of a dated backup.
             let first = name.iter().next().unwrap_or_default().to_string_lossy();
             let of_run = first == "unfinished" || first.starts_with("20");
             let name: PathBuf = name.iter().skip(usize::from(of_run)).collect();
-            assert_eq!(
-                fs::read(scene.source.join(&name)).ok(),
-                Some(bytes),
-                "{name:?}"
-            );
+            let times = if name == Path::new(model) { 100 } else { 1 };
+            assert_eq!(bytes.len(), length(&name) * times, "{name:?}");
+            assert!(bytes.iter().all(|byte| *byte == bytes[0]), "{name:?}");
         }
     }
     assert!(kills > 0, "none was killed in time");
