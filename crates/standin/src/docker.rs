@@ -5,6 +5,7 @@ mod command;
 mod container;
 mod events;
 mod exec;
+mod filters;
 mod inspect;
 mod lifecycle;
 mod logs;

@@ -45,7 +45,8 @@ struct Shared {
 pub struct Iis {
     file: PathBuf,
     doors: Vec<Door>,
-    _folder: Option<tempfile::TempDir>,
+    /// Goes with it.
+    folder: Option<tempfile::TempDir>,
 }
 
 impl Iis {
@@ -75,7 +76,7 @@ impl Iis {
         Ok(Self {
             file: file.to_owned(),
             doors,
-            _folder: None,
+            folder: None,
         })
     }
 
@@ -95,7 +96,7 @@ impl Iis {
             return Err(io::Error::other("a site without an address"));
         };
         std::fs::write(&file, sample::site([turbo, myia, rehearsal], forges))?;
-        iis._folder = Some(folder);
+        iis.folder = Some(folder);
         Ok(iis)
     }
 

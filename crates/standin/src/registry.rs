@@ -100,7 +100,7 @@ pub struct Registry {
     tokens: Mutex<BTreeSet<String>>,
     /// Requests to the store that carried a login meant for the registry.
     leaked: Mutex<u32>,
-    registry: SocketAddr,
+    address: SocketAddr,
     store: SocketAddr,
     source_api: SocketAddr,
     doors: Mutex<Vec<Door>>,
@@ -135,7 +135,7 @@ impl Registry {
             blobs: Mutex::default(),
             tokens: Mutex::default(),
             leaked: Mutex::default(),
-            registry: addr(0),
+            address: addr(0),
             store: addr(1),
             source_api: addr(2),
             doors: Mutex::default(),
@@ -150,7 +150,7 @@ impl Registry {
 
     /// `127.0.0.1:PORT`, as names of images begin.
     pub fn name(&self) -> String {
-        self.registry.to_string()
+        self.address.to_string()
     }
 
     /// `http://127.0.0.1:PORT` of the interface of sources.

@@ -133,7 +133,7 @@ pub fn write_model(path: &Path, make: Make, bytes: u64) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     for at in [
         start,
-        (start + data) / 2,
+        u64::midpoint(start, start + data),
         (start + data).saturating_sub(256),
     ] {
         file.seek(SeekFrom::Start(at.max(start)))?;

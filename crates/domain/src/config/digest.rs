@@ -69,13 +69,12 @@ impl Drift {
                         && one.key == key
                         && one.parts.iter().all(|other| twins(*other, part.part))
                 });
-                match same {
-                    Some((one, _)) => one.parts.push(part.part),
-                    None => {
-                        let parts = vec![part.part];
-                        named.push((NamedChange { key, parts }, origin));
-                        changes += 1;
-                    }
+                if let Some((one, _)) = same {
+                    one.parts.push(part.part);
+                } else {
+                    let parts = vec![part.part];
+                    named.push((NamedChange { key, parts }, origin));
+                    changes += 1;
                 }
             }
         }

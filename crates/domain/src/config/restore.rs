@@ -11,23 +11,28 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Bytes, ContainerRef, Content, FORMAT, Item, ItemState, OriginFacts, PartFinding, PartId,
-    Reading, Reason, Snapshot, Source, Uncomparable, Unread, Via, drift, read,
+    Bytes, ContainerRef, Item, ItemState, PartFinding, PartId, Reading, Snapshot, Source, Unread,
+    read,
 };
 use crate::{
     Timestamp,
     ids::{ServiceId, SnapshotId},
-    service::KindId,
 };
 
 mod left;
 mod one_key;
 mod report;
+mod shown;
+mod way;
 mod words;
 
 pub use left::{Left, WhyLeft};
 pub use report::{DrillItem, DrillReport, DrillVerdict, RestoreReport, RestoredFile};
+pub use way::{Effect, settings_part};
 pub use words::describe_restore;
+
+use shown::{cautions, shown, why};
+use way::way_of;
 
 /// One file of a part; parts of one file need no path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -81,63 +86,6 @@ impl RestoreScope {
             Self::Key { key, .. } => Some(key),
             Self::All | Self::Files { .. } => None,
         }
-    }
-}
-
-/// When what was put back counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "specta", derive(specta::Type))]
-#[serde(rename_all = "snake_case")]
-pub enum Effect {
-    /// At once.
-    AtOnce,
-    /// When the program starts the next time.
-    AtStart,
-    /// When the container is made anew (`docker compose up -d`), which a restore never does.
-    AtRecreate,
-}
-
-/// How a part goes back, as a table. Parts without a row do not go back.
-struct Way {
-    part: PartId,
-    effect: Effect,
-    /// The program holds it in memory and writes the whole of it: what is put back while it runs is
-    /// lost at its next change.
-    writer: bool,
-}
-
-const fn way(part: PartId, effect: Effect, writer: bool) -> Way {
-    Way {
-        part,
-        effect,
-        writer,
-    }
-}
-
-/// Forge reads its settings when it starts and writes the whole file at every change, by its page or
-/// by a request (forge-api.md §6: it "writes the whole of `config.json`"; forge-container.md §10 rows 3
-/// and 7). Nothing says that it writes at its end, and nothing that it does not: so the file is
-/// compared once more after the stop. Its page's values and its styles are held in the same way.
-/// ComfyUI never writes its paths and reads them at its start; its settings it reads for each request.
-const WAYS: &[Way] = &[
-    way(PartId::Compose, Effect::AtRecreate, false),
-    way(PartId::EnvFile, Effect::AtRecreate, false),
-    way(PartId::ForgeConfig, Effect::AtStart, true),
-    way(PartId::ForgeUiConfig, Effect::AtStart, true),
-    way(PartId::ForgeStyles, Effect::AtStart, true),
-    way(PartId::ComfyPaths, Effect::AtStart, false),
-    way(PartId::ComfySettings, Effect::AtOnce, false),
-];
-
-fn way_of(part: PartId) -> Option<&'static Way> {
-    WAYS.iter().find(|way| way.part == part)
-}
-
-/// The part that a key is looked for in when nobody says where.
-pub fn settings_part(kind: KindId) -> PartId {
-    match kind {
-        KindId::Forge => PartId::ForgeConfig,
-        KindId::Comfyui => PartId::ComfySettings,
     }
 }
 
@@ -467,6 +415,10 @@ fn one(scope: &RestoreScope, item: &Item, facts: &RestoreFacts<'_>) -> Step {
 }
 
 /// A part that is no file of its own: it stays, and is named where it differs or that is not known.
+#[expect(
+    clippy::option_option,
+    reason = "not known, not there, and there are three things"
+)]
 fn not_a_file(
     scope: &RestoreScope,
     item: &Item,
@@ -501,117 +453,4 @@ fn is_nameless(item: &Item, now: Option<&Present>) -> bool {
         PresentState::Bytes(_) => false,
     });
     then && now && !item.part.part().in_workspace()
-}
-
-/// Now and then side by side, by the same rules as any comparison of two snapshots.
-fn shown(write: &Write, facts: &RestoreFacts<'_>) -> FilePlan {
-    let (now, then) = ("now", "then");
-    let mut bytes = BTreeMap::new();
-    let mut snapshot = |address: &str, found: &Option<Vec<u8>>| {
-        let state = match found {
-            None => ItemState::Absent,
-            Some(found) => {
-                bytes.insert(address.to_owned(), Ok(found.clone()));
-                ItemState::Kept(Content {
-                    address: address.to_owned(),
-                    bytes: 0,
-                    mode: None,
-                    modified_at: None,
-                    via: Via::Local,
-                    key: None,
-                })
-            }
-        };
-        Snapshot {
-            format: FORMAT,
-            service: facts.snapshot.service.clone(),
-            kind: facts.snapshot.kind,
-            taken_at: facts.at,
-            reason: Reason::BeforeAction,
-            note: None,
-            healthy: None,
-            container: None,
-            items: vec![Item {
-                part: write.part,
-                path: write.path.clone(),
-                state,
-            }],
-        }
-    };
-    let both = [&snapshot(now, &write.before), &snapshot(then, &write.after)];
-    let ids = [facts.id, facts.id];
-    let found = drift(ids, both, &OriginFacts::default(), &bytes)
-        .parts
-        .pop();
-    let way = way_of(write.part);
-    let (finding, changes, more) = found
-        .map_or((PartFinding::SameValues, Vec::new(), 0), |found| {
-            (found.finding, found.changes, found.more)
-        });
-    let length = write.after.as_ref().map_or(0, Vec::len);
-    FilePlan {
-        part: write.part,
-        path: write.path.clone(),
-        deed: match (&write.before, &write.after) {
-            (_, None) => Deed::Remove,
-            (None, Some(_)) => Deed::Create,
-            (Some(_), Some(_)) => Deed::Replace,
-        },
-        finding,
-        values: changes
-            .into_iter()
-            .map(|change| RestoredValue {
-                key: change.key,
-                now: change.old,
-                then: change.new,
-                masked: change.masked,
-            })
-            .collect(),
-        more,
-        bytes: u32::try_from(length).unwrap_or(u32::MAX),
-        effect: way.map_or(Effect::AtStart, |way| way.effect),
-        writer: way.is_some_and(|way| way.writer),
-    }
-}
-
-fn cautions(plan: &RestorePlan, facts: &RestoreFacts<'_>) -> Vec<Caution> {
-    let mut all = Vec::new();
-    if plan.files.is_empty() {
-        return all;
-    }
-    // An undo goes back to what was there, however that was.
-    if facts.snapshot.healthy != Some(true) && !facts.undo {
-        all.push(Caution::NotGood);
-    }
-    let below = plan
-        .files
-        .iter()
-        .any(|file| file.part.part().in_workspace());
-    let Some(now) = facts.container.filter(|_| below) else {
-        return all;
-    };
-    let then = facts.snapshot.container.as_ref();
-    if now.workspace.is_none() {
-        all.push(Caution::WorkspaceNotMounted);
-    } else if let Some(then) = then.filter(|then| then.workspace != now.workspace) {
-        all.push(Caution::WorkspaceMoved {
-            then: then.workspace.clone(),
-            now: now.workspace.clone(),
-        });
-    }
-    if !now.shared_with.is_empty() {
-        all.push(Caution::Shared {
-            services: now.shared_with.clone(),
-        });
-    }
-    all
-}
-
-fn why(why: Uncomparable) -> WhyLeft {
-    match why {
-        Uncomparable::Missing => WhyLeft::Gone,
-        Uncomparable::Damaged => WhyLeft::Damaged,
-        Uncomparable::Sealed => WhyLeft::Sealed,
-        Uncomparable::NotKept => WhyLeft::NotKept,
-    }
 }

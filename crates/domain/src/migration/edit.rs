@@ -54,8 +54,12 @@ pub fn edit(
     let text = text.filter(|text| !text.trim().is_empty());
     let mut document = Document::read(text.unwrap_or(write::HEAD))?;
     match change {
-        PlanEdit::Skip(step, why) => say(&mut document, plan, step, "skip", text_of(why))?,
-        PlanEdit::Note(step, note) => say(&mut document, plan, step, "note", text_of(note))?,
+        PlanEdit::Skip(step, why) => {
+            say(&mut document, plan, step, "skip", text_of(why.as_deref()))?
+        }
+        PlanEdit::Note(step, note) => {
+            say(&mut document, plan, step, "note", text_of(note.as_deref()))?
+        }
         PlanEdit::Start(step, start) => {
             let start = start.map(write::date);
             say(&mut document, plan, step, "start", start)?;
@@ -86,8 +90,8 @@ pub fn edit(
     Ok(document.into_text())
 }
 
-fn text_of(text: &Option<String>) -> Option<Value> {
-    text.as_deref().map(Value::from)
+fn text_of(text: Option<&str>) -> Option<Value> {
+    text.map(Value::from)
 }
 
 fn say(

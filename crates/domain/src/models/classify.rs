@@ -1,6 +1,7 @@
 //! What a file is, by the names and shapes of its tensors. First what it does, then for which models: a row
 //! of a table each, the first that fits counts, and what fits none stays unknown.
 
+#[allow(clippy::enum_glob_use, reason = "the tables name nothing but marks")]
 use super::{
     header::Header,
     kind::{Family, ModelKind, Role},
@@ -177,8 +178,8 @@ fn family_of(seen: &Seen<'_>, role: Option<Role>) -> Option<Family> {
             .or_else(|| seen.last_axis(EmbClipL));
         return of_width(EMBEDDING_WIDTHS, width?);
     }
-    let widths = WIDTH_OF.iter().filter_map(|mark| seen.last_axis(*mark));
-    widths.filter_map(|width| of_width(WIDTHS, width)).next()
+    let mut widths = WIDTH_OF.iter().filter_map(|mark| seen.last_axis(*mark));
+    widths.find_map(|width| of_width(WIDTHS, width))
 }
 
 fn foreign(header: &Header<'_>) -> bool {

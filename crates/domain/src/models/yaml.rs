@@ -196,11 +196,7 @@ fn text_of(bytes: &[u8]) -> Result<&str, YamlProblem> {
         return Err(YamlProblem::new(YamlFault::TooMuch, None, words));
     }
     std::str::from_utf8(bytes).map_err(|error| {
-        let line = bytes[..error.valid_up_to()]
-            .iter()
-            .filter(|b| **b == b'\n')
-            .count()
-            + 1;
+        let line = memchr::memchr_iter(b'\n', &bytes[..error.valid_up_to()]).count() + 1;
         YamlProblem::new(
             YamlFault::NotText,
             Some(line),

@@ -5,13 +5,13 @@ use crate::repo::Repo;
 
 pub(super) const RULE: Rule = Rule {
     id: "sizes",
-    what: "Rust up to 500 production lines a file, TypeScript and Svelte up to 300, the shell up to 2,500 in all",
+    what: "Rust up to 500 production lines a file, TypeScript and Svelte up to 300, the shell up to 3,000 in all",
     check,
 };
 
 const RUST_LINES: usize = 500;
 const PAGE_LINES: usize = 300;
-const SHELL_LINES: usize = 2_500;
+const SHELL_LINES: usize = 3_000;
 
 fn check(repo: &Repo) -> Result<Vec<Finding>, String> {
     let mut findings = Vec::new();

@@ -122,3 +122,19 @@ export function background(): MigrationPlan {
     afterwards: [words('Train new users', 'Former les nouveaux utilisateurs')],
   };
 }
+
+/** How many steps are in which state. */
+export function count(steps: readonly MigrationStep[]) {
+  const of = (is: string) => steps.filter((step) => step.state.is === is).length;
+  const attested = steps.filter((step) => step.state.is === 'proved' && step.state.attested);
+  return {
+    blocked: of('blocked'),
+    ready: of('ready'),
+    running: of('running'),
+    measured: of('proved') - attested.length,
+    attested: attested.length,
+    failed: of('failed'),
+    stale: of('stale'),
+    skipped: of('skipped'),
+  };
+}

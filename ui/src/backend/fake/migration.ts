@@ -10,7 +10,7 @@ import type {
 } from '../migration';
 import type { ErrorInfo } from '../types';
 import { PHASES, words } from './migration-plan';
-import { background, firstSteps } from './migration-states';
+import { background, firstSteps, count } from './migration-states';
 import { iso } from './site';
 
 /** Milliseconds of its own clock that a step takes. */
@@ -58,20 +58,6 @@ export class FakeMigration implements MigrationBackend {
   async view(): Promise<MigrationView> {
     this.advance();
     this.unblock();
-    const count = (steps: MigrationStep[]) => {
-      const of = (is: string) => steps.filter((step) => step.state.is === is).length;
-      const attested = steps.filter((step) => step.state.is === 'proved' && step.state.attested);
-      return {
-        blocked: of('blocked'),
-        ready: of('ready'),
-        running: of('running'),
-        measured: of('proved') - attested.length,
-        attested: attested.length,
-        failed: of('failed'),
-        stale: of('stale'),
-        skipped: of('skipped'),
-      };
-    };
     const doable = (step: MigrationStep) => ['ready', 'failed', 'stale'].includes(step.state.is);
     return structuredClone({
       at: iso(this.now()),

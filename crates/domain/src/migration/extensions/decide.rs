@@ -164,7 +164,7 @@ pub fn adoption(node: &str, answer: &NodesAnswer) -> Adoption {
     let same = |folder: &str| folder.eq_ignore_ascii_case(node);
     let module = |module: &str| {
         let folder = module.strip_prefix("custom_nodes.");
-        folder.is_some_and(|folder| same(folder))
+        folder.is_some_and(same)
     };
     let known = pack_of(node).map_or(&[][..], |pack| &pack.classes);
     let named = |folders: &Option<BTreeSet<String>>| {
