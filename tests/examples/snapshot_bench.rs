@@ -1,6 +1,12 @@
 //! For `cargo xtask bench snapshot`: `make FOLDER CHECKOUTS` writes the workspace of a Forge with so many
 //! extensions and the list of what configures it, `take FOLDER` takes two snapshots of it through a keeper.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::format_collect,
+    reason = "files of a benchmark may be half written, and it is not what is measured"
+)]
+
 use std::{
     error::Error,
     fs,

@@ -4,6 +4,12 @@
     clippy::disallowed_methods,
     reason = "tests start engines and other programs, and write their own files"
 )]
+#![allow(
+    clippy::format_collect,
+    clippy::large_futures,
+    clippy::unnecessary_debug_formatting,
+    reason = "what a test builds is small, and what it tells is for whoever mends it"
+)]
 
 mod backup;
 mod bad_input;

@@ -98,7 +98,7 @@ async fn everything_odd_has_its_verdict_and_none_is_taken_for_good() {
         (
             "old",
             boxed(Box::new(|image| {
-                *image = shelved("old", |i| i.created = None)
+                *image = shelved("old", |i| i.created = None);
             })),
             ImageVerdict::Good,
         ),

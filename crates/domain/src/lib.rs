@@ -6,6 +6,8 @@
 #![cfg_attr(
     test,
     allow(
+        clippy::format_collect,
+        clippy::items_after_statements,
         clippy::large_stack_arrays,
         clippy::option_option,
         clippy::type_complexity,

@@ -274,6 +274,7 @@ impl Inventory {
                 bytes,
             })
             .collect();
-        self.space.sort_by(|a, b| b.bytes.cmp(&a.bytes));
+        self.space
+            .sort_by_key(|space| std::cmp::Reverse(space.bytes));
     }
 }

@@ -43,7 +43,7 @@ pub(super) async fn run(
             restore::run(session, snapshot, &wanted, how, json, interrupt).await
         }
         SnapshotCommand::Undo { service, how } => {
-            restore::undo(session, service, how, json, interrupt).await
+            Box::pin(restore::undo(session, service, how, json, interrupt)).await
         }
         others => interrupt.unless(look(session, others, json)).await,
     }

@@ -55,10 +55,10 @@ pub fn edit(
     let mut document = Document::read(text.unwrap_or(write::HEAD))?;
     match change {
         PlanEdit::Skip(step, why) => {
-            say(&mut document, plan, step, "skip", text_of(why.as_deref()))?
+            say(&mut document, plan, step, "skip", text_of(why.as_deref()))?;
         }
         PlanEdit::Note(step, note) => {
-            say(&mut document, plan, step, "note", text_of(note.as_deref()))?
+            say(&mut document, plan, step, "note", text_of(note.as_deref()))?;
         }
         PlanEdit::Start(step, start) => {
             let start = start.map(write::date);

@@ -111,9 +111,12 @@ impl LocalFolder {
             };
             let inside = format!("{}/{name}", path.trim_end_matches('/'));
             // A link to a folder counts, as far as it stays here.
-            let folder = entry.file_type().is_ok_and(|kind| match kind.is_symlink() {
-                true => self.resolve(&inside).is_ok_and(|place| place.is_dir()),
-                false => kind.is_dir(),
+            let folder = entry.file_type().is_ok_and(|kind| {
+                if kind.is_symlink() {
+                    self.resolve(&inside).is_ok_and(|place| place.is_dir())
+                } else {
+                    kind.is_dir()
+                }
             });
             if folder && name.len() <= MAX_NAME && names.len() < MAX_NAMES {
                 names.push(name);

@@ -351,7 +351,7 @@ fn a_file_that_was_read_before_is_read_again_once_it_changed() {
     let (memory, path) = (Memory::default(), folder.path().join("HEAD"));
     let read = || local.read_again("/workspace/HEAD", 4096, &memory);
     let age = |path: &std::path::Path| {
-        let old = SystemTime::now() - Duration::from_secs(60);
+        let old = SystemTime::now() - Duration::from_mins(1);
         fs::File::open(path).unwrap().set_modified(old).unwrap();
         old
     };

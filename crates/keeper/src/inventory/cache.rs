@@ -30,7 +30,7 @@ pub(crate) struct Looked {
     pub(crate) kind: ModelKind,
     pub(crate) fault: Option<HeaderFault>,
     /// Why nothing was read; never remembered.
-    pub(crate) not_looked: Option<String>,
+    pub(crate) refused: Option<String>,
     pub(crate) sample: Option<String>,
     pub(crate) sha256: Option<String>,
 }
@@ -72,7 +72,7 @@ impl Cache {
                 fault: plain
                     .fault
                     .and_then(|text| serde_json::from_str(&text).ok()),
-                not_looked: None,
+                refused: None,
                 sample: plain.sample,
                 sha256: plain.sha256,
             };
@@ -118,7 +118,7 @@ impl Cache {
     }
 
     pub(super) fn put(&mut self, key: Key, looked: &Looked) {
-        if looked.not_looked.is_some() || key.modified.is_none() {
+        if looked.refused.is_some() || key.modified.is_none() {
             return;
         }
         if self.files.get(&key) != Some(looked) {

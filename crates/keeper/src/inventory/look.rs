@@ -55,7 +55,7 @@ pub(super) fn look(
                 cache.put(key.clone(), &looked);
                 file.kind = looked.kind;
                 file.fault = looked.fault;
-                if let Some(words) = looked.not_looked {
+                if let Some(words) = looked.refused {
                     file.not_looked = Some(NotLooked::Refused { words });
                 }
                 file.sha256 = looked.sha256;
@@ -152,7 +152,7 @@ fn looked(found: &Found, buffer: &mut Vec<u8>) -> Option<Looked> {
             ..Looked::default()
         },
         Err(error) => Looked {
-            not_looked: Some(error.to_string()),
+            refused: Some(error.to_string()),
             ..Looked::default()
         },
     })

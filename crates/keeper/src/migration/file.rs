@@ -277,6 +277,7 @@ fn cannot_write(path: &Path, error: &io::Error) -> ErrorInfo {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "somebody else writes the file")]
 mod tests {
     use super::*;
     use forgekeeper_domain::ids::StepId;

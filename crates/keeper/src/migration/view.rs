@@ -168,8 +168,8 @@ impl StepView {
             proof,
             look,
             built: works.is_some(),
-            can_run: works.is_some_and(|work| work.can_run()),
-            can_undo: works.is_some_and(|work| work.can_undo()),
+            can_run: works.is_some_and(super::work::StepWork::can_run),
+            can_undo: works.is_some_and(super::work::StepWork::can_undo),
             doing,
         }
     }

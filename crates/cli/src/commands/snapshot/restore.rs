@@ -177,15 +177,12 @@ pub(super) async fn drill(
     service: Option<&ServiceId>,
     json: bool,
 ) -> Result<u8, ErrorInfo> {
-    let services = match service {
-        Some(service) => {
-            session.known(service)?;
-            vec![service.clone()]
-        }
-        None => {
-            let settings = session.handle().settings().settings;
-            settings.services.into_iter().map(|one| one.id).collect()
-        }
+    let services = if let Some(service) = service {
+        session.known(service)?;
+        vec![service.clone()]
+    } else {
+        let settings = session.handle().settings().settings;
+        settings.services.into_iter().map(|one| one.id).collect()
     };
     let (mut reports, mut code) = (Vec::new(), exit::OK);
     for one in &services {

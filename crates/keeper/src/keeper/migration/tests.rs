@@ -1,5 +1,11 @@
 //! The life of a step, with steps that are played over files.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::items_after_statements,
+    reason = "a test writes its own files, and starts itself"
+)]
+
 use std::{
     path::{Path, PathBuf},
     time::Duration,

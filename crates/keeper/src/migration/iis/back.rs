@@ -97,7 +97,7 @@ enum Since {
     /// It leads where it led before.
     PutBack,
     /// It leads where it was turned to; this turns it back.
-    Led(Edit),
+    Led(Box<Edit>),
     /// It leads somewhere else, or is gone: not ours to decide.
     Elsewhere,
 }
@@ -113,7 +113,8 @@ fn changed_since(now: &[u8], receipt: &Receipt) -> Since {
     match (leads(&from), leads(&to)) {
         ((_, true), _) => Since::Broken,
         ((true, _), _) => Since::PutBack,
-        (_, (true, _)) => point(now, &receipt.rule, &from).map_or(Since::Elsewhere, Since::Led),
+        (_, (true, _)) => point(now, &receipt.rule, &from)
+            .map_or(Since::Elsewhere, |edit| Since::Led(Box::new(edit))),
         _ => Since::Elsewhere,
     }
 }

@@ -19,7 +19,7 @@ use forgekeeper_domain::{
 };
 use sha2::{Digest as _, Sha256};
 
-use crate::sys::files;
+use crate::{config::blobs::hex, sys::files};
 
 /// Most files beside it that are looked at for one that holds the same.
 const MAX_BESIDE: usize = 10_000;
@@ -150,10 +150,7 @@ pub(crate) fn writable(path: &Path) -> Result<(), FileTrouble> {
 
 /// The name of bytes.
 pub(crate) fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect()
+    hex(&Sha256::digest(bytes))
 }
 
 /// Keeps the bytes beside the file under the time, or finds the copy that is there already.
@@ -168,7 +165,7 @@ pub(crate) fn back_up(path: &Path, bytes: &[u8], at: Timestamp) -> Result<PathBu
     let mut there: Vec<String> = files::names(folder, MAX_BESIDE)?
         .into_iter()
         .filter_map(|name| name.into_string().ok())
-        .filter(|name| name.starts_with(&prefix) && name.ends_with(".bak"))
+        .filter(|name| name.starts_with(&prefix) && name.strip_suffix(".bak").is_some())
         .collect();
     there.sort_unstable();
     if let Some(newest) = there.last() {

@@ -110,9 +110,9 @@ impl Turn {
         let config = WebConfig::read(&source).map_err(Unplanned::Refused)?;
         let advice = advice(&source, &config, &self.rule);
         Ok(Planned {
+            bytes,
             edit,
             advice,
-            bytes,
         })
     }
 
@@ -336,7 +336,7 @@ impl Turn {
                     tracing::error!(%unkept, "that the address was put back is not remembered");
                 }
                 let quiet = StepRun::new(
-                    Default::default(),
+                    tokio_util::sync::CancellationToken::new(),
                     None,
                     Box::new(|_| Box::pin(async { Ok(()) })),
                 );

@@ -90,9 +90,8 @@ async fn checkouts(site: &Site, of: &ServiceId, part: PartId) -> Result<Vec<Seen
     let address = content.address.clone();
     let bytes = site.vaults().bytes(vec![content]).await;
     let mut bytes = bytes.map_err(|error| unread(&error.message))?;
-    let bytes = match bytes.remove(&address) {
-        Some(Ok(bytes)) => bytes,
-        _ => return Err(unread("its copy is damaged")),
+    let Some(Ok(bytes)) = bytes.remove(&address) else {
+        return Err(unread("its copy is damaged"));
     };
     seen_in(&bytes).ok_or_else(|| unread("the list has not the form of one"))
 }

@@ -106,7 +106,7 @@ async fn check(site: &Site) -> Finding {
         (Ok(from), Ok(to)) => (from, to),
         (Err(finding), _) | (_, Err(finding)) => return finding,
     };
-    let parity = match site.keeper().model_parity(&from.id, &to.id).await {
+    let parity = match Box::pin(site.keeper().model_parity(&from.id, &to.id)).await {
         Ok(parity) => parity,
         Err(error) => return Finding::unknown(words::error(&error)),
     };
@@ -171,12 +171,11 @@ async fn draft(site: &Site) -> Result<Draft, ErrorInfo> {
     if let Some(passed) = forge.passed.iter().find(unreachable) {
         refused.push(words::not_reached(&passed.words));
     }
-    let mounts: &[Mount] = match &comfyui.recipe {
-        Some(recipe) => &recipe.mounts,
-        None => {
-            refused.push(words::mounts_unknown());
-            &[]
-        }
+    let mounts: &[Mount] = if let Some(recipe) = &comfyui.recipe {
+        &recipe.mounts
+    } else {
+        refused.push(words::mounts_unknown());
+        &[]
     };
     let shared = sharing(&worth_sharing(&forge, &inventory), mounts);
     for folder in &shared.not_shared {

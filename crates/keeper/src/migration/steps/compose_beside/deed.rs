@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Made, Written, latency, plan, plan::Planned, words};
 use crate::{
+    config::blobs::hex,
     docker::make::{Origin, PullProgress, Pulled},
     migration::{RefusedBy, Site, StepRun},
     settings::ServiceSettings,
@@ -190,8 +191,7 @@ async fn make(planned: &Planned, run: &StepRun, made: &mut Made) -> Result<(), E
     engine.make_volumes(beside).await.map_err(told)?;
     let file = planned.file.display().to_string();
     let folder = planned.file.parent().unwrap_or_else(|| Path::new("."));
-    let hash = Sha256::digest(planned.file_after.as_bytes());
-    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex(&Sha256::digest(planned.file_after.as_bytes()));
     let labels = beside.labels(&file, &folder.display().to_string(), &hash);
     engine.make_container(beside, labels).await.map_err(told)?;
     run.go_on()?;
