@@ -106,7 +106,12 @@ pub(crate) async fn done(
     };
     begun.expect("it begins");
     let waited = tokio::time::timeout(90 * SECOND, handle.migration_wait(&id)).await;
-    waited.expect("it ends").expect("its end")
+    let Ok(end) = waited else {
+        let progress = handle.migration_progress(&id).map(|p| p.borrow().clone());
+        let state = handle.state().borrow().clone();
+        panic!("no end: {progress:#?} {:#?}", state.services);
+    };
+    end.expect("its end")
 }
 
 #[tokio::test]

@@ -99,8 +99,10 @@ impl StoryEngine {
 
     /// Imports the stand-in as an image that plays this program.
     pub fn import(&self, image: &str, program: &str) {
+        let without = (program != "supervisor").then_some("--no-supervisor");
         let mut tree = Command::new(standin())
             .arg("rootfs")
+            .args(without)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the stand-in starts");
@@ -220,9 +222,12 @@ fn free_port() -> u16 {
 impl Drop for StoryEngine {
     fn drop(&mut self) {
         if self.process.try_wait().is_ok_and(|ended| ended.is_none()) {
-            for name in ["myia-supervisor-1", "myia-turbo-supervisor-1"] {
-                self.docker(&["rm", "-f", name]);
+            // The engine is this test's own, and what is left of its networks would outlive it.
+            let all = self.docker(&["ps", "-aq"]).stdout;
+            for id in String::from_utf8_lossy(&all).lines() {
+                self.docker(&["rm", "-f", id]);
             }
+            self.docker(&["network", "prune", "-f"]);
             self.signal("-TERM");
         }
         drop(self.process.wait());
