@@ -40,12 +40,19 @@ pub(super) async fn run(
                 path: path.as_deref(),
                 key: key.as_deref(),
             };
-            restore::run(session, snapshot, &wanted, how, json, interrupt).await
+            Box::pin(restore::run(
+                session, snapshot, &wanted, how, json, interrupt,
+            ))
+            .await
         }
         SnapshotCommand::Undo { service, how } => {
             Box::pin(restore::undo(session, service, how, json, interrupt)).await
         }
-        others => interrupt.unless(look(session, others, json)).await,
+        others => {
+            interrupt
+                .unless(Box::pin(look(session, others, json)))
+                .await
+        }
     }
 }
 
