@@ -11,7 +11,7 @@ const ALWAYS_NEEDED =
   /node_modules\/(svelte|esm-env|clsx|@tauri-apps)\/|\/src\/(state|backend)\/(?!fake|tauri-(?:bench|guard))|\/src\/shared\/(format|i18n)/;
 
 /** Messages of the pages that come late: the first frame goes without. */
-const LATE_WORDS = /^(bench|gallery|generation|golden|guard|migration|verdict)\./;
+const LATE_WORDS = /^(backup|bench|gallery|generation|golden|guard|migration|verdict)\./;
 
 /**
  * Hands out the messages of a language in two parts, `fr.json?early` and `fr.json?late`, as the modules

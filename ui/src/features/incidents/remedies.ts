@@ -1,7 +1,7 @@
 import type { Cause } from '../../backend/types';
 import type { ActionId } from '../services/actions.svelte';
 
-type OpenPage = 'logs' | 'bench' | 'gpus' | 'settings';
+type OpenPage = 'logs' | 'bench' | 'gpus' | 'configuration' | 'settings';
 
 /** The one safe next step of an incident. */
 export type Step = { act: ActionId } | { open: OpenPage } | null;
@@ -47,8 +47,8 @@ export const NEXT_STEP: Record<Cause, Step> = {
   'program.context_lost': act('program'),
   'config.workspace_unmounted': null,
   'config.second_writer': null,
-  'config.reset': null,
-  'config.model_unset': open('logs'),
+  'config.reset': open('configuration'),
+  'config.model_unset': open('configuration'),
   'logs.silent': open('logs'),
   'api.refused': open('logs'),
   'api.timeout': open('logs'),
