@@ -82,7 +82,8 @@ macro_rules! id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                // With the width that a table asks for.
+                f.pad(&self.0)
             }
         }
     };

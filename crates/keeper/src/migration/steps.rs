@@ -1,5 +1,6 @@
 //! The steps, one file each.
 
+mod backup;
 mod batch;
 mod compose_beside;
 mod custom_nodes;
@@ -10,6 +11,7 @@ mod share_models;
 mod target_image;
 mod workflows;
 
+pub(super) use backup::Backup;
 pub(super) use batch::Batch;
 pub(super) use compose_beside::ComposeBeside;
 pub(super) use custom_nodes::CustomNodes;

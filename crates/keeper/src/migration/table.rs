@@ -5,14 +5,15 @@ use forgekeeper_domain::migration::CheckKind;
 use super::{
     StepWork,
     steps::{
-        Batch, ComposeBeside, CustomNodes, DiskSpace, GpuPlan, Proxy, ShareModels, TargetImage,
-        Workflows,
+        Backup, Batch, ComposeBeside, CustomNodes, DiskSpace, GpuPlan, Proxy, ShareModels,
+        TargetImage, Workflows,
     },
 };
 
 /// Every step that is built, with its work. One that is not here says so when it is looked at.
 const WORKS: &[(CheckKind, &dyn StepWork)] = &[
     (CheckKind::TargetImage, &TargetImage),
+    (CheckKind::Backup, &Backup),
     (CheckKind::ComposeBeside, &ComposeBeside),
     (CheckKind::GpuPlan, &GpuPlan),
     (CheckKind::DiskSpace, &DiskSpace),
