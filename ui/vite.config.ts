@@ -8,7 +8,7 @@ import { defineConfig } from 'vitest/config';
 // `--mode fake` swaps the real keeper for a living fake; the constant lets the bundler drop
 // the fake from every other build.
 const ALWAYS_NEEDED =
-  /node_modules\/(svelte|esm-env|clsx|@tauri-apps)\/|\/src\/(state|backend)\/(?!fake|tauri-(?:bench|guard))|\/src\/shared\/(format|i18n)/;
+  /node_modules\/(svelte|esm-env|clsx|@tauri-apps)\/|\/src\/(state|backend)\/(?!fake|tauri-(?:bench|guard|migration))|\/src\/shared\/(format|i18n)/;
 
 /** Messages of the pages that come late: the first frame goes without. */
 const LATE_WORDS = /^(backup|bench|gallery|generation|golden|guard|migration|verdict)\./;

@@ -20,10 +20,11 @@ export class Site {
     site.#program = spawn(standin, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     await once(site.#program, 'spawn');
     const [line] = await once(createInterface(site.#program.stdout), 'line');
-    const { control, config, engine } = JSON.parse(line);
+    const { control, config, engine, plan } = JSON.parse(line);
     site.#control = control;
     const settings = join(site.#folder, 'forgekeeper.toml');
     await writeFile(settings, config);
+    await writeFile(join(site.#folder, 'migration.toml'), plan);
     site.config = config;
     /** What a program needs to look at it. */
     site.env = { FORGEKEEPER_CONFIG: settings, DOCKER_HOST: engine };

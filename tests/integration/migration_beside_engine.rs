@@ -1,9 +1,6 @@
 //! ComfyUI beside Forge over a real engine: what is made there is what compose would have made.
 
-use forgekeeper_domain::{
-    migration::{Found, RecordOutcome},
-    outcome::Status,
-};
+use forgekeeper_domain::{migration::RecordOutcome, outcome::Status};
 use forgekeeper_keeper::state::KeeperState;
 
 use crate::{

@@ -283,7 +283,7 @@ impl DemoSite {
             })
             .collect();
         serde_json::json!({"engine": self.engine_url(), "control": self.control_url(),
-                           "services": services, "config": self.config_toml()})
+                           "services": services, "config": self.config_toml(), "plan": self.plan_toml()})
     }
 
     /// Ends everything and waits until nothing is left.
