@@ -252,7 +252,7 @@ async fn two_at_once_do_not_disturb_each_other() {
 #[tokio::test]
 async fn asked_to_end_it_ends_in_order() {
     let scene = Scene::new("");
-    scene.put("large.bin", &vec![3; 64 * 1024 * 1024]);
+    scene.put("large.bin", &vec![3; 24 * 1024 * 1024]);
     let mut command = scene.place.command(&["--json", "backup", "run"]);
     let child = command.spawn().expect("forgekeeperctl starts");
     let partial = scene.target.join(OURS).join("next.partial");

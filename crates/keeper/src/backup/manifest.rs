@@ -168,20 +168,28 @@ pub(crate) fn header(path: &Path) -> Result<Option<Header>, ManifestError> {
     }
 }
 
-/// Applies a journal to what a manifest said; false when there is none. What was cut off at its end never
+/// The last thing that a journal tells of, and what was known of it before: it may not have come to it.
+#[derive(Debug, Default)]
+pub(crate) struct Replayed {
+    pub(crate) last: Option<(Name, Option<Held>)>,
+}
+
+/// Applies a journal to what a manifest said; `None` when there is none. What was cut off at its end never
 /// took place.
-pub(crate) fn replay(path: &Path, into: &mut Entries) -> Result<bool, ManifestError> {
+pub(crate) fn replay(path: &Path, into: &mut Entries) -> Result<Option<Replayed>, ManifestError> {
     let Some(mut lines) = Lines::open(path)? else {
-        return Ok(false);
+        return Ok(None);
     };
+    let mut replayed = Replayed::default();
     while let Some(line) = lines.next_line()? {
         // A line that is none was being written when the power went: what follows it, too.
         let Some((name, entry)) = parse(line) else {
             break;
         };
+        replayed.last = Some((name.clone(), into.get(&name).cloned()));
         put(into, name, entry)?;
     }
-    Ok(true)
+    Ok(Some(replayed))
 }
 
 fn put(into: &mut Entries, name: Name, entry: Option<Entry>) -> Result<(), ManifestError> {

@@ -1,6 +1,9 @@
 //! What a run would do: counted, nothing touched.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use forgekeeper_domain::{
     backup::{Amount, BackupMode, BackupPlan, FolderAmount, LISTED_FOLDERS, is_model, note},
@@ -12,7 +15,7 @@ use super::{
     copy::is_in_place,
     dated, disk,
     layout::Layout,
-    manifest::{self, Entries, Entry},
+    manifest::{self, Entries, Entry, Held},
     meter::Meter,
     names::Name,
     places::{Places, Target, shown},
@@ -30,6 +33,8 @@ pub(crate) struct Before {
     pub(crate) previous: Option<(Layout, Entries)>,
     /// Whether a run was broken off.
     pub(crate) continues: bool,
+    /// What the journal knows and what is not there: the journal has to be told.
+    pub(crate) taken_back: Option<Name>,
 }
 
 impl Before {
@@ -43,6 +48,7 @@ impl Before {
             entries: Entries::new(),
             previous: None,
             continues: false,
+            taken_back: None,
         };
         if target == Target::New {
             return Ok(before);
@@ -52,14 +58,12 @@ impl Before {
             BackupMode::Mirror => {
                 manifest::read(&layout.manifest, &mut before.entries)
                     .map_err(|e| unreadable(&e))?;
-                before.continues = manifest::replay(&layout.journal, &mut before.entries)
-                    .map_err(|e| unreadable(&e))?;
+                (before.continues, before.taken_back) = continued(layout, &mut before.entries)?;
             }
             BackupMode::Dated => {
                 // A journal whose folder has got its date already is of a run that has ended.
                 if layout.root.is_dir() {
-                    before.continues = manifest::replay(&layout.journal, &mut before.entries)
-                        .map_err(|e| unreadable(&e))?;
+                    (before.continues, before.taken_back) = continued(layout, &mut before.entries)?;
                 }
                 before.previous = dated::previous(&places.target)?;
             }
@@ -79,12 +83,51 @@ impl Before {
         name: &Name,
         size: u64,
         modified: manifest::Stamp,
-    ) -> Option<(std::path::PathBuf, [u8; 32])> {
+    ) -> Option<(PathBuf, [u8; 32])> {
         let (layout, entries) = self.previous.as_ref()?;
         let hash = holds(entries, name, size, modified)?;
         let path = name.below(&layout.root);
         is_in_place(&path, size, modified).then_some((path, hash))
     }
+}
+
+/// Applies the journal of a run that was broken off; false when none was. The name is that of the last thing in
+/// it when that did not come to its place.
+pub(crate) fn continued(
+    layout: &Layout,
+    entries: &mut Entries,
+) -> Result<(bool, Option<Name>), ErrorInfo> {
+    let replayed = manifest::replay(&layout.journal, entries).map_err(|e| unreadable(&e))?;
+    let Some(replayed) = replayed else {
+        return Ok((false, None));
+    };
+    let Some((name, before)) = replayed.last else {
+        return Ok((true, None));
+    };
+    let there = came_to_its_place(&layout.root, entries, &name, before);
+    Ok((true, (!there).then_some(name)))
+}
+
+/// The journal knows of a thing before it is there: the last one may still be what it was before, and is then
+/// known as that again.
+fn came_to_its_place(
+    root: &Path,
+    entries: &mut Entries,
+    name: &Name,
+    before: Option<Held>,
+) -> bool {
+    let there = entries.get(name).is_none_or(|held| match held.entry {
+        Entry::File { size, modified, .. } => is_in_place(&name.below(root), size, modified),
+        Entry::Folder => name.below(root).is_dir(),
+        Entry::Link { .. } => true,
+    });
+    if !there {
+        match before {
+            Some(before) => entries.insert(name.clone(), before),
+            None => entries.remove(name),
+        };
+    }
+    there
 }
 
 fn holds(entries: &Entries, name: &Name, size: u64, modified: manifest::Stamp) -> Option<[u8; 32]> {

@@ -44,7 +44,13 @@ pub(crate) fn run(
         // One that is left is of a run that has ended.
         files::remove(&before.layout.journal).map_err(|e| not_written(places, &e))?;
     }
-    let journal = Journal::open(&before.layout.journal).map_err(|e| not_written(places, &e))?;
+    let mut journal = Journal::open(&before.layout.journal).map_err(|e| not_written(places, &e))?;
+    if let Some(name) = before.taken_back.take() {
+        let entry = before.entries.get(&name).map(|held| &held.entry);
+        journal
+            .note(&name, entry)
+            .map_err(|e| not_written(places, &e))?;
+    }
 
     meter.stage(BackupStage::Copying);
     meter.expect(planned.all);

@@ -19,6 +19,7 @@ use super::{
     meter::Meter,
     names::Name,
     places::{OUR_FOLDER, Places, mode_of},
+    plan::continued,
     unreadable,
 };
 
@@ -54,8 +55,7 @@ pub(crate) fn verify(
     let mut entries = Entries::new();
     let header =
         manifest::read(&layout.manifest, &mut entries).map_err(|e| Stop::Failed(unreadable(&e)))?;
-    let broken_off = manifest::replay(&layout.journal, &mut entries)
-        .map_err(|e| Stop::Failed(unreadable(&e)))?;
+    let (broken_off, _) = continued(&layout, &mut entries).map_err(Stop::Failed)?;
     if header.is_none() && !broken_off {
         record.end = BackupEnd::Nothing;
         return Ok(());

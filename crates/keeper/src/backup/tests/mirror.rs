@@ -360,3 +360,34 @@ fn progress_goes_up_and_ends_where_it_said() {
     );
     assert_eq!(last.done, record.held);
 }
+
+#[test]
+fn killed_between_the_journal_and_the_place_what_was_there_before_counts() {
+    let scene = filled();
+    scene.run();
+    let journal = scene.target(".forgekeeper-backup/unfinished.jsonl");
+    let line = |name: &str| {
+        let hash = "0".repeat(64);
+        format!("{{\"path\":\"{name}\",\"size\":9,\"modified\":[1,0],\"sha256\":\"{hash}\"}}\n")
+    };
+    for text in [
+        line("docker-compose.yaml"),
+        line("new.txt"),
+        "{\"path\":\"new folder\"}\n".to_owned(),
+        // Cut off in the middle: it never took place.
+        line("docker-compose.yaml").trim_end().to_owned(),
+    ] {
+        write(&journal, &text).unwrap();
+        let verified = scene.verify();
+        assert_eq!(verified.problem_count, 0, "{text}: {verified:#?}");
+        assert_eq!(verified.end, BackupEnd::Incomplete);
+    }
+    // In the middle of a journal it is a loss like any other.
+    write(&journal, line("docker-compose.yaml") + &line("new.txt")).unwrap();
+    assert_eq!(
+        why(&scene.verify()),
+        [("docker-compose.yaml", Obstacle::Damaged)]
+    );
+    assert_eq!(scene.run().end, BackupEnd::Whole);
+    same(&scene);
+}
