@@ -54,14 +54,12 @@ impl Moving {
     async fn start() -> Self {
         let site = site(20.0).await;
         let folder = tempfile::tempdir().expect("a folder");
-        // Where a demo host has its plan.
-        std::fs::create_dir(folder.path().join("data")).expect("a folder");
-        std::fs::write(folder.path().join("data/migration.toml"), plan(&site)).expect("written");
         let paths = Paths {
             config_file: folder.path().join("forgekeeper.toml"),
             data_dir: folder.path().join("data"),
         };
-        let options = KeeperOptions::for_demo(paths, "test".to_owned(), site.config_toml());
+        let options = KeeperOptions::for_demo(paths, "test".to_owned(), site.config_toml())
+            .with_plan(plan(&site));
         let keeper = Keeper::start(options).await.expect("a keeper");
         let urls = site.iis().urls();
         let moving = Self {
