@@ -1,4 +1,4 @@
-import type { MigrationPlan, MigrationStep, Words } from '../migration';
+import type { MigrationPlan, MigrationStep, MigrationView, Words } from '../migration';
 
 export const words = (en: string, fr: string): Words => ({ en, fr });
 
@@ -8,6 +8,15 @@ interface FakePhase {
   days: [number, number];
   steps: string[];
 }
+
+/** A plan that says nothing of the public address. */
+export const NO_IIS: MigrationView['iis'] = {
+  web_config: null,
+  public_url: null,
+  rule: null,
+  rehearsal_rule: null,
+  rehearsal_url: null,
+};
 
 /** The phases with their steps. */
 export const PHASES: FakePhase[] = [
@@ -35,7 +44,7 @@ export const PHASES: FakePhase[] = [
     id: 'migration',
     title: words('Gradual migration', 'Migration progressive'),
     days: [14, 28],
-    steps: ['share-models', 'custom-nodes', 'batch-equivalence', 'quality'],
+    steps: ['share-models', 'custom-nodes', 'batch-equivalence', 'proxy-rehearsal', 'quality'],
   },
   {
     id: 'cutover',
@@ -156,11 +165,22 @@ export const STEPS: Row[] = [
     30,
   ],
   [
+    'proxy-rehearsal',
+    words(
+      'Rehearse the cutover of IIS on a second host name',
+      'Répéter la bascule d’IIS sur un second nom d’hôte',
+    ),
+    [1, 1],
+    'proxy_rehearsal',
+    ['batch-equivalence'],
+    30,
+  ],
+  [
     'quality',
     words('Approve the quality of the pictures', 'Valider la qualité des images'),
-    [3, 6],
+    [2, 5],
     null,
-    ['batch-equivalence'],
+    ['batch-equivalence', 'proxy-rehearsal'],
     60,
   ],
   [
@@ -168,7 +188,7 @@ export const STEPS: Row[] = [
     words('Point IIS ARR to ComfyUI', 'Rediriger IIS ARR vers ComfyUI'),
     [1, 1],
     'proxy_cutover',
-    ['backup', 'maintenance-window', 'training', 'batch-equivalence', 'quality'],
+    ['backup', 'maintenance-window', 'training', 'batch-equivalence', 'proxy-rehearsal', 'quality'],
     null,
   ],
   [

@@ -7,6 +7,7 @@ const RUNS: MigrationStep['check'][] = [
   'compose_beside',
   'share_models',
   'custom_nodes',
+  'proxy_rehearsal',
   'proxy_cutover',
   'standby',
   'decommission',

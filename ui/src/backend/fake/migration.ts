@@ -11,6 +11,8 @@ import type {
 import type { ErrorInfo } from '../types';
 import { PHASES, words } from './migration-plan';
 import { background, firstSteps, count } from './migration-states';
+import { NO_IIS, PHASES, words } from './migration-plan';
+import { background, firstSteps } from './migration-states';
 import { iso } from './site';
 
 /** Milliseconds of its own clock that a step takes. */
@@ -86,6 +88,7 @@ export class FakeMigration implements MigrationBackend {
         rehearsal_rule: null,
         rehearsal_url: null,
       },
+      iis: NO_IIS,
     });
   }
 
