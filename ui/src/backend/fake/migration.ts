@@ -9,10 +9,8 @@ import type {
   StepPreview,
 } from '../migration';
 import type { ErrorInfo } from '../types';
-import { PHASES, words } from './migration-plan';
-import { background, firstSteps, count } from './migration-states';
 import { NO_IIS, PHASES, words } from './migration-plan';
-import { background, firstSteps } from './migration-states';
+import { background, count, firstSteps } from './migration-states';
 import { iso } from './site';
 
 /** Milliseconds of its own clock that a step takes. */
@@ -80,13 +78,6 @@ export class FakeMigration implements MigrationBackend {
         compose_file: 'compose.comfyui.yaml',
         extra_model_paths: 'extra_model_paths.yaml',
         models: '/srv/forge/models',
-      },
-      iis: {
-        web_config: null,
-        public_url: null,
-        rule: null,
-        rehearsal_rule: null,
-        rehearsal_url: null,
       },
       iis: NO_IIS,
     });
