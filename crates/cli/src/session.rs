@@ -18,6 +18,8 @@ use crate::args::{Cli, Command};
 
 /// How long the first round of measurements may take: longer than every deadline within it.
 pub(crate) const FIRST_ROUND: Duration = Duration::from_secs(20);
+/// So long after the first round a source of cards is asked again that found nothing at first.
+const SECOND_QUESTION: Duration = Duration::from_secs(3);
 
 /// What runs while a command does its work.
 pub(crate) struct Session {
@@ -91,6 +93,17 @@ impl Session {
         let state = handle.state();
         let state = std::sync::Arc::clone(&state.borrow());
         (*state).clone()
+    }
+
+    /// Waits until every service is measured and the cards of every host are read, or time is up.
+    pub(crate) async fn cards_read(&self) {
+        let handle = self.handle();
+        // The first question may have come before any container was known to ask it in.
+        handle.settled(FIRST_ROUND).await;
+        let mut state = handle.state();
+        let read = state.wait_for(|s| s.hosts.iter().all(|h| !h.gpus.cards.is_empty()));
+        // Past the deadline they are said to be unknown; a closed channel means shutdown.
+        let _ = tokio::time::timeout(SECOND_QUESTION, read).await;
     }
 
     /// An error unless the settings name this service; nothing is measured for it.

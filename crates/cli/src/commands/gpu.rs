@@ -23,9 +23,6 @@ pub(crate) use detail::card_name;
 
 use table::Table;
 
-/// So long after the first round a source is asked again that found nothing at first.
-const SECOND_QUESTION: Duration = Duration::from_secs(3);
-
 pub(super) async fn run(
     session: &Session,
     args: &GpuArgs,
@@ -38,10 +35,7 @@ pub(super) async fn run(
         // Past the deadlines it is said to be unknown; a closed channel means shutdown.
         let first = state.wait_for(everything_was_asked);
         let _ = tokio::time::timeout(FIRST_ROUND, first).await;
-        // The first question may have come before any container was known to ask it in.
-        handle.settled(FIRST_ROUND).await;
-        let second = state.wait_for(|s| s.hosts.iter().all(|h| !h.gpus.cards.is_empty()));
-        let _ = tokio::time::timeout(SECOND_QUESTION, second).await;
+        session.cards_read().await;
         Ok(())
     };
     interrupt.unless(looked).await?;

@@ -221,8 +221,8 @@ fn of_found(found: Found) -> u8 {
 }
 
 async fn check(session: &Session, id: Option<&StepId>, json: bool) -> Result<u8, ErrorInfo> {
-    // Steps look at what is measured of the services.
-    session.measured().await;
+    // Steps look at what is measured of services and cards.
+    session.cards_read().await;
     let handle = session.handle();
     if let Some(id) = id {
         let look = handle.migration_check(id).await?;

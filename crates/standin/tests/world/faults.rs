@@ -251,7 +251,8 @@ async fn settings_are_lost_as_named_and_come_back() {
     let mounts = || async {
         let about = inspect(&demo).await;
         let list = about["Mounts"].as_array().cloned().unwrap_or_default();
-        let sources = list.iter().filter_map(|m| m["Source"].as_str());
+        let workspaces = list.iter().filter(|m| m["Destination"] == "/workspace");
+        let sources = workspaces.filter_map(|m| m["Source"].as_str());
         sources.map(str::to_owned).collect::<Vec<_>>()
     };
     let before = mounts().await;
@@ -277,7 +278,11 @@ async fn settings_are_lost_as_named_and_come_back() {
     until("a shared workspace", || async {
         let url = demo.engine_url().replace("tcp://", "http://");
         let other = get(&format!("{url}/containers/myia-turbo-supervisor-1/json")).await;
-        let theirs = other.1["Mounts"][0]["Source"].as_str().map(str::to_owned);
+        let list = other.1["Mounts"].as_array().cloned().unwrap_or_default();
+        let workspace = list.iter().find(|m| m["Destination"] == "/workspace");
+        let theirs = workspace
+            .and_then(|m| m["Source"].as_str())
+            .map(str::to_owned);
         theirs.is_some() && mounts().await == [theirs.unwrap_or_default()]
     })
     .await;

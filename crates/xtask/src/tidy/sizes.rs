@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn the_shell_has_a_limit_of_its_own() {
         let part = "x\n".repeat(500);
-        let files: Vec<_> = (0..6).map(|n| format!("src-tauri/src/{n}.rs")).collect();
+        let files: Vec<_> = (0..7).map(|n| format!("src-tauri/src/{n}.rs")).collect();
         let files: Vec<_> = files
             .iter()
             .map(|path| (path.as_str(), part.as_str()))

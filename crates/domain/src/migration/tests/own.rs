@@ -50,7 +50,7 @@ fn what_is_read_stands_in_the_plan() {
     assert_eq!(cutover.start, Some(date(2027, 1, 15)));
     assert_eq!(cutover.note.as_deref(), Some("two\nlines"));
     assert_eq!(cutover.step.needs.last(), Some(&id("own.tell")));
-    assert_eq!(cutover.step.needs.len(), 6);
+    assert_eq!(cutover.step.needs.len(), 7);
     assert!(of("own.tell").own && of("own.tell").step.check.is_none());
     // Those named share their places; the rest stay where they are.
     let preparation: Vec<&str> = steps
