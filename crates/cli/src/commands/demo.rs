@@ -1,7 +1,9 @@
 //! `demo`: the demo host as a server of its own, until interrupted.
 
+use std::path::Path;
+
 use forgekeeper_domain::error::{ErrorCode, ErrorInfo};
-use forgekeeper_keeper::sys::files;
+use forgekeeper_keeper::{keeper::MIGRATION_FILE, sys::files};
 use forgekeeper_standin::{DemoOptions, DemoSite, FAULTS, Fault};
 
 use crate::{
@@ -49,13 +51,8 @@ pub(super) async fn run(
     })?;
     let folder = demo_folder()?;
     let path = folder.path().join("forgekeeper.toml");
-    files::write_atomic(&path, site.config_toml().as_bytes()).map_err(|error| {
-        ErrorInfo::new(
-            ErrorCode::Io,
-            format!("{} could not be written", path.display()),
-        )
-        .detail(error.to_string())
-    })?;
+    write(&path, &site.config_toml())?;
+    write(&path.with_file_name(MIGRATION_FILE), &site.plan_toml())?;
     if json {
         print_json(&serde_json::json!({ "config": path.display().to_string(),
             "engine": site.engine_url(), "control": site.control_url() }));
@@ -86,4 +83,11 @@ fn parse_fault(text: &str) -> Result<(Fault, Option<String>), ErrorInfo> {
             .hint("`forgekeeperctl demo --list-faults` lists them.")
     })?;
     Ok((fault, service))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), ErrorInfo> {
+    files::write_atomic(path, text.as_bytes()).map_err(|error| {
+        let words = format!("{} could not be written", path.display());
+        ErrorInfo::new(ErrorCode::Io, words).detail(error.to_string())
+    })
 }
