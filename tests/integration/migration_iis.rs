@@ -47,7 +47,9 @@ fn plan(site: &DemoSite) -> String {
         .iter()
         .map(|step| format!("[[change]]\nid = \"{step}\"\nskip = \"not tried here\"\n"))
         .collect();
-    format!("{}{skipped}", site.plan_toml())
+    // The target is there already.
+    let plan = site.plan_toml().replace("comfyui-next", "comfyui");
+    format!("{plan}{skipped}")
 }
 
 impl Moving {
