@@ -47,11 +47,7 @@ async fn a_real_engine_makes_starts_and_removes_the_target_and_keeps_its_volumes
     .await;
     for round in 0..2 {
         let end = done(&handle, false).await;
-        assert_eq!(
-            end.outcome,
-            RecordOutcome::Done,
-            "round {round}: {end:#?}"
-        );
+        assert_eq!(end.outcome, RecordOutcome::Done, "round {round}: {end:#?}");
         let label = "{{index .Config.Labels \"com.docker.compose.service\"}}";
         let label = engine.ok(&["inspect", "-f", label, "comfyui-beside"]);
         assert_eq!(label.trim(), "comfyui");

@@ -111,7 +111,13 @@ impl Forge {
             for (wait, line) in lines(&self) {
                 self.pause(wait).await;
                 self.say(&line);
-                if self.is(Fault::ConfigReset) && line.starts_with("CUDA Using Stream") {
+                // Once: what was put back since is not broken.
+                if self.is(Fault::ConfigReset)
+                    && line.starts_with("CUDA Using Stream")
+                    && crate::lock::lock(&self.disk)
+                        .get("tmp/config.json")
+                        .is_none()
+                {
                     self.lose_settings();
                 }
             }
