@@ -206,23 +206,31 @@ impl Watching {
                     next = next.min(Instant::now() + CLOSE_PERIOD);
                 }
                 Ok(()) = self.config.place.changed() => {
-                    let local = self.config.place.borrow().local;
-                    if local != self.was_local {
-                        self.was_local = local;
-                        // The other machine's cards are not these.
-                        self.cards = Cards::default();
-                        self.nvml = None;
-                        self.nvml_words = None;
-                        self.nvml_pause = Pause::none();
-                        next = Instant::now();
-                    }
+                    let moved = self.follow();
                     self.smi_pause = Pause::none();
-                    if !matches!(self.view.source, GpuSourceInfo::Nvml { .. }) {
+                    if moved || !matches!(self.view.source, GpuSourceInfo::Nvml { .. }) {
                         next = Instant::now();
                     }
                 }
             }
         }
+    }
+
+    /// Takes in where the cards are now; `true` when that is another machine than before.
+    ///
+    /// Each reading begins with it: the timer may win against the news that the place changed.
+    fn follow(&mut self) -> bool {
+        let local = self.config.place.borrow().local;
+        if local == self.was_local {
+            return false;
+        }
+        self.was_local = local;
+        // The other machine's cards are not these.
+        self.cards = Cards::default();
+        self.nvml = None;
+        self.nvml_words = None;
+        self.nvml_pause = Pause::none();
+        true
     }
 
     /// Until the next reading.
@@ -247,6 +255,7 @@ impl Watching {
         if !self.config.place.borrow().known {
             return;
         }
+        self.follow();
         if let Some(reading) = self.read_nvml().await {
             let driver = reading.driver.clone();
             let cuda = reading.cuda.clone();
@@ -338,7 +347,7 @@ impl Watching {
             return None;
         }
         self.asked = true;
-        let containers = self.config.place.borrow_and_update().containers.clone();
+        let containers = self.config.place.borrow().containers.clone();
         match self.smi.read(&exec, &containers).await {
             Ok(round) => {
                 self.smi_pause = Pause::none();

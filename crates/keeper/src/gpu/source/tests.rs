@@ -56,7 +56,7 @@ impl Site {
 struct Bench {
     view: watch::Receiver<Arc<GpuView>>,
     place: watch::Sender<GpuPlace>,
-    _visible: watch::Sender<bool>,
+    visible: watch::Sender<bool>,
     tasks: Tasks,
 }
 
@@ -76,7 +76,11 @@ fn place(local: bool, containers: &[(&str, &[&str])]) -> GpuPlace {
 
 fn start(site: &Site, containers: &[&str], local: bool) -> Bench {
     let containers: Vec<_> = containers.iter().map(|&name| (name, &[][..])).collect();
-    let (place, asked) = watch::channel(place(local, &containers));
+    start_at(site, place(local, &containers))
+}
+
+fn start_at(site: &Site, first: GpuPlace) -> Bench {
+    let (place, asked) = watch::channel(first);
     let (visible, seen) = watch::channel(true);
     let tasks = Tasks::new();
     let lib_path = Some(PathBuf::from("no-such-library-anywhere.so"));
@@ -90,7 +94,7 @@ fn start(site: &Site, containers: &[&str], local: bool) -> Bench {
     Bench {
         view: GpuActor::spawn(&tasks, config).view(),
         place,
-        _visible: visible,
+        visible,
         tasks,
     }
 }
@@ -125,6 +129,24 @@ async fn without_any_source_it_says_what_was_tried() {
     assert_eq!(view.cards, []);
     assert!(view.error.is_some());
     assert_eq!(bench.tasks.shutdown(Duration::from_secs(5)).await, [""; 0]);
+}
+
+/// Seen on a machine with a card: the news of the place came together with another, was read past,
+/// and the driver was never asked.
+#[tokio::test]
+async fn this_machine_is_asked_however_the_news_of_it_comes() {
+    for round in 0..24 {
+        let mut bench = start_at(&Site::default(), GpuPlace::default());
+        tokio::task::yield_now().await;
+        bench.visible.send_replace(true);
+        bench.place.send_replace(place(true, &[]));
+        let view = bench
+            .until("a verdict", |view| view.checked_at.is_some())
+            .await;
+        let said = view.error.clone().unwrap_or_default();
+        assert!(said.contains("NVML: "), "round {round}: {said}");
+        assert_eq!(bench.tasks.shutdown(Duration::from_secs(5)).await, [""; 0]);
+    }
 }
 
 #[tokio::test]
