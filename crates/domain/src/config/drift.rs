@@ -8,8 +8,9 @@ use serde_json::Value;
 use super::{
     Attribution, Content, Format, Item, ItemState, OriginFacts, PartId, Reading, Snapshot, Source,
     Unread,
+    look::masked_lines,
     origin::{self, Case, Scene},
-    values::{Values, read, same, shown, shown_line},
+    values::{Values, read, same, shown},
 };
 use crate::{
     Timestamp,
@@ -390,45 +391,44 @@ fn by_lines(found: &mut PartDrift, old: &[String], new: &[String], scene: &Scene
     for line in new {
         *counts.entry(line).or_default() += 1;
     }
-    let mut gone: BTreeMap<String, VecDeque<&str>> = BTreeMap::new();
+    // Paired by what they begin with, shown without their secrets: one may stand on the line below
+    // the key that names it, and be all that its line begins with.
+    let [old_shown, new_shown] =
+        [old, new].map(|lines| masked_lines(lines.iter().map(String::as_str)));
+    let mut gone: BTreeMap<String, VecDeque<usize>> = BTreeMap::new();
     let mut order = Vec::new();
     let mut left = counts.clone();
-    for line in old {
+    for (place, line) in old.iter().enumerate() {
         if let Some(count) = left.get_mut(line.as_str()).filter(|count| **count < 0) {
             *count += 1;
             let name = beginning(line);
             order.push(name.clone());
-            gone.entry(name).or_default().push_back(line);
+            gone.entry(name).or_default().push_back(place);
         }
     }
-    let mut pairs: Vec<(String, Option<&str>, Option<&str>)> = Vec::new();
-    for line in new {
+    let mut pairs: Vec<[Option<&(String, bool)>; 2]> = Vec::new();
+    for (line, shown) in new.iter().zip(&new_shown) {
         if let Some(count) = left.get_mut(line.as_str()).filter(|count| **count > 0) {
             *count -= 1;
-            let name = beginning(line);
-            let former = gone.get_mut(&name).and_then(VecDeque::pop_front);
-            pairs.push((name, former, Some(line)));
+            let former = gone.get_mut(&beginning(line)).and_then(VecDeque::pop_front);
+            pairs.push([former.map(|place| &old_shown[place]), Some(shown)]);
         }
     }
     for name in order {
-        if let Some(line) = gone.get_mut(&name).and_then(VecDeque::pop_front) {
-            pairs.push((name, Some(line), None));
+        if let Some(place) = gone.get_mut(&name).and_then(VecDeque::pop_front) {
+            pairs.push([Some(&old_shown[place]), None]);
         }
     }
-    for (name, a, b) in pairs {
-        let (a, b) = (a.map(shown_line), b.map(shown_line));
-        let masked = [&a, &b].into_iter().flatten().any(|(_, m)| *m);
-        let key = vec![name];
-        let origin = origin::of(scene, &Case::of_part(found.part));
-        let (old, new) = (a.map(|(t, _)| cut(&t)), b.map(|(t, _)| cut(&t)));
+    for [a, b] in pairs {
+        let either = b.or(a).map_or("", |(text, _)| text.as_str());
         add(
             found,
             Change {
-                key,
-                old,
-                new,
-                masked,
-                origin,
+                key: vec![beginning(either)],
+                old: a.map(|(text, _)| cut(text)),
+                new: b.map(|(text, _)| cut(text)),
+                masked: [a, b].into_iter().flatten().any(|(_, masked)| *masked),
+                origin: origin::of(scene, &Case::of_part(found.part)),
             },
         );
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::Format;
+use super::{Format, look::masked_lines};
 use crate::logs::prepare;
 
 /// Deepest nesting that is taken apart; what lies deeper is one value.
@@ -159,10 +159,12 @@ pub(super) fn shown_line(line: &str) -> (String, bool) {
 pub fn holds_secret(format: Format, bytes: &[u8]) -> bool {
     match read(format, bytes) {
         Reading::Keys(values) => values.iter().any(|(key, value)| shown(key, value).1),
-        Reading::Lines(lines) => lines.iter().any(|line| shown_line(line).1),
+        Reading::Lines(lines) => any_masked(lines.iter().map(String::as_str)),
         // Half a file may hold half a secret: by its lines.
-        Reading::Unreadable(_) => String::from_utf8_lossy(bytes)
-            .lines()
-            .any(|line| shown_line(line).1),
+        Reading::Unreadable(_) => any_masked(String::from_utf8_lossy(bytes).lines()),
     }
+}
+
+fn any_masked<'a>(lines: impl Iterator<Item = &'a str>) -> bool {
+    masked_lines(lines).iter().any(|(_, masked)| *masked)
 }

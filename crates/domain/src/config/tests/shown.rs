@@ -113,6 +113,26 @@ fn secrets_below_their_names_are_masked() {
 }
 
 #[test]
+fn a_secret_below_its_name_is_no_key_and_no_value_of_a_comparison_and_is_sealed() {
+    for (old, new) in [
+        ("password: |\n  old-s3cret\n", "password: |\n  new-s3cret\n"),
+        ("a: 1\n", "a: 1\n  token:\n    s3cret: x\n"),
+        ("- --api-auth\n- me:s3cret\n", "b: 2\n"),
+    ] {
+        let both = Both::of(PartId::Compose, old.as_bytes(), new.as_bytes());
+        let said = format!("{:?}", both.drift().parts);
+        assert!(!said.contains("s3cret") && said.contains("***"), "{said}");
+        assert!(both.drift().changed());
+        for text in [old, new]
+            .into_iter()
+            .filter(|text| text.contains("s3cret"))
+        {
+            assert!(holds_secret(Format::Lines, text.as_bytes()), "{text}");
+        }
+    }
+}
+
+#[test]
 fn what_is_no_json_is_shown_by_its_lines_with_the_reason() {
     let shown = look(Format::Json, b"{\"password\": \"s3cret\",\n\"half");
     assert!(shown.problem.is_some_and(|words| words.contains("JSON")));
