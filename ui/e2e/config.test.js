@@ -91,6 +91,22 @@ test('the page stands still, and its two sides scroll by themselves', async () =
   });
 });
 
+test('the backup has a side of its own; what was chosen is still chosen afterwards', async () => {
+  await story({ size: SMALL }, async (page) => {
+    await toConfig(page);
+    const third = page.getByTestId('snapshot-entry').nth(2);
+    await third.click();
+    await page.getByTestId('tab-snapshots').focus();
+    await page.keyboard.press('ArrowRight');
+    await page.getByTestId('backup').waitFor();
+    assert.equal(await page.getByTestId('snapshot-list').count(), 0);
+    assert.deepEqual(await violations(page), []);
+    await page.keyboard.press('ArrowLeft');
+    await page.getByTestId('drift-forge_config').waitFor();
+    assert.equal(await third.getAttribute('aria-selected'), 'true');
+  });
+});
+
 test('hostile texts turn nothing and run nothing', async () => {
   await story({ size: SMALL, query: '?fault=config-hostile' }, async (page) => {
     await toConfig(page);

@@ -24,6 +24,9 @@ const KEY = Symbol('forgekeeper');
 export type PageId =
   'overview' | 'gpus' | 'logs' | 'bench' | 'migration' | 'configuration' | 'settings';
 
+/** Parts of the Configuration page. */
+export type GuardTab = 'snapshots' | 'backup';
+
 /** Where in a log something happened. */
 export interface LogAim {
   at: string;
@@ -81,6 +84,7 @@ export class App {
   onsnapshots: (service: string) => void = () => undefined;
   /** Service chosen on the Configuration page. */
   guarded = $state<string | null>(null);
+  guardTab = $state<GuardTab>('snapshots');
   /** Told of changes of the migration; there from when its page is first shown. */
   onmigration: () => void = () => undefined;
   /** Counts the changes of the migration. */
