@@ -6,6 +6,7 @@ use forgekeeper_domain::{
     cause::Cause,
     error::ErrorCode,
     gpu::GpuCard,
+    ids::JobId,
     job::{Job, JobPhase, PlacementStage},
     ladder::Rung,
     outcome::Status,
@@ -399,16 +400,21 @@ async fn one_that_waited_its_turn_is_not_begun_on_a_service_at_work() {
     let kept = Kept::start(0.5).await;
     cards_are_read(&kept).await;
     let handle = kept.handle();
+    let stage = |state: &KeeperState, of: &JobId| {
+        let job = state.jobs.iter().find(|job| job.id == *of)?;
+        job.placement.map(|progress| progress.stage)
+    };
     let first = handle.prove_placement(&id("myia")).await.expect("begun");
+    // Which of two that are asked for at once comes first is not promised.
+    let at_work = |state: &KeeperState| {
+        stage(state, &first).is_some_and(|stage| stage != PlacementStage::Waiting)
+    };
+    until(&handle, "the first at work", 60 * SECOND, at_work).await;
     let second = handle
         .prove_placement(&id("myia-turbo"))
         .await
         .expect("begun");
-    let waits = |state: &KeeperState| {
-        let job = state.jobs.iter().find(|job| job.id == second);
-        let progress = job.and_then(|job| job.placement);
-        progress.is_some_and(|progress| progress.stage == PlacementStage::Waiting)
-    };
+    let waits = |state: &KeeperState| stage(state, &second) == Some(PlacementStage::Waiting);
     until(&handle, "its turn", 60 * SECOND, waits).await;
     let theirs = somebody_paints(kept.site.api_url("myia-turbo").expect("an address"));
     let busy = |state: &KeeperState| service(state, "myia-turbo").is_some_and(|s| s.busy.is_some());
