@@ -9,7 +9,7 @@ use forgekeeper_domain::{
 };
 use forgekeeper_keeper::{event::KeeperEvent, keeper::SnapshotView};
 
-use crate::rig::{Kept, SECOND, id, post};
+use crate::rig::{Kept, Place, SECOND, id, post, site};
 
 async fn take(kept: &Kept) -> SnapshotView {
     let (handle, myia) = (kept.handle(), id("myia"));
@@ -146,4 +146,36 @@ async fn who_looks_is_told_of_new_snapshots() {
     handle.remove_snapshot(&taken.id).await.expect("removed");
     assert_eq!(told().await, id("myia"));
     assert_eq!(kept.end().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn the_command_line_keeps_one_for_good_and_removes_one_when_told_twice() {
+    let site = site(20.0).await;
+    let place = Place::with(&site.config_toml().replace("demo = true\n", ""));
+    let taken = place.ctl(&["--json", "snapshot", "take", "myia"]).await;
+    let taken = taken.json()["id"].as_str().expect("an id").to_owned();
+    let listed = async || {
+        let told = place.ctl(&["snapshot", "list", "myia"]).await.ends_with(0);
+        (told.stdout.contains(&taken), told.stdout.contains("pinned"))
+    };
+    place.ctl(&["snapshot", "pin", &taken]).await.ends_with(0);
+    assert_eq!(listed().await, (true, true));
+    place.ctl(&["snapshot", "unpin", &taken]).await.ends_with(0);
+    assert_eq!(listed().await, (true, false));
+    let told = place
+        .ctl(&["snapshot", "remove", &taken])
+        .await
+        .ends_with(1);
+    assert!(told.stdout.contains("add --yes"), "{told:#?}");
+    assert_eq!(listed().await, (true, false));
+    let gone = place
+        .ctl(&["--json", "snapshot", "remove", &taken, "--yes"])
+        .await
+        .ends_with(0);
+    assert_eq!(gone.json()["removed"], true);
+    assert_eq!(listed().await, (false, false));
+    for verb in ["pin", "unpin", "remove"] {
+        place.ctl(&["snapshot", verb, &taken]).await.ends_with(2);
+    }
+    site.shutdown().await;
 }

@@ -39,6 +39,24 @@ pub(crate) enum SnapshotCommand {
         /// Its id, or a beginning that only one has
         id: String,
     },
+    /// Keep one for good: it is never removed for its age or the room it takes
+    Pin {
+        /// Its id, or a beginning that only one has
+        id: String,
+    },
+    /// Let one go with its age again
+    Unpin {
+        /// Its id, or a beginning that only one has
+        id: String,
+    },
+    /// Remove one, whole or damaged; without --yes it only says which
+    Remove {
+        /// Its id, or a beginning that only one has
+        id: String,
+        /// Do it: it cannot be taken back
+        #[arg(long)]
+        yes: bool,
+    },
     /// Put configuration back as a snapshot has it; without --yes it only says what that would do
     Restore {
         /// Its id, a beginning that only one has, good:SERVICE or newest:SERVICE

@@ -18,6 +18,7 @@ use crate::{
     text::{print_json, print_line, printable},
 };
 
+mod keep;
 mod restore;
 
 pub(super) async fn run(
@@ -75,6 +76,9 @@ async fn look(session: &Session, command: &SnapshotCommand, json: bool) -> Resul
                 .await?;
             Ok(verified(&check, json))
         }
+        SnapshotCommand::Pin { id } => keep::pin(&handle, id, true, json).await,
+        SnapshotCommand::Unpin { id } => keep::pin(&handle, id, false, json).await,
+        SnapshotCommand::Remove { id, yes } => keep::remove(&handle, id, *yes, json).await,
         SnapshotCommand::Drill { service } => restore::drill(session, service.as_ref(), json).await,
         // Not looked at here: they act.
         SnapshotCommand::Restore { .. } | SnapshotCommand::Undo { .. } => Ok(exit::OK),
