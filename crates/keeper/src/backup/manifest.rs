@@ -139,7 +139,7 @@ pub(crate) fn read(path: &Path, into: &mut Entries) -> Result<Option<Header>, Ma
             .ok_or_else(|| damaged("its end is missing"))?;
         if let Ok(trailer) = serde_json::from_slice::<Trailer>(line) {
             let whole =
-                trailer.entries == count && trailer.sha256_of_lines == hex(&hash.finalize().into());
+                trailer.entries == count && trailer.sha256_of_lines == hex::encode(hash.finalize());
             return if whole {
                 Ok(Some(header))
             } else {
@@ -222,7 +222,7 @@ pub(crate) fn write(path: &Path, header: &Header, entries: &Entries) -> io::Resu
     }
     let mut end = serde_json::to_vec(&Trailer {
         entries: entries.len() as u64,
-        sha256_of_lines: hex(&hash.finalize().into()),
+        sha256_of_lines: hex::encode(hash.finalize()),
     })?;
     end.push(b'\n');
     draft.write_all(&end)?;
@@ -291,7 +291,7 @@ fn written(name: &Name, entry: Option<&Entry>) -> io::Result<Vec<u8>> {
         }) => {
             line.size = Some(*size);
             line.modified = Some(*modified);
-            line.sha256 = Some(hex(hash));
+            line.sha256 = Some(hex::encode(hash));
         }
     }
     let mut bytes = serde_json::to_vec(&line)?;
@@ -365,22 +365,8 @@ fn seconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }
 
-pub(crate) fn hex(hash: &[u8; 32]) -> String {
-    use std::fmt::Write as _;
-    hash.iter().fold(String::new(), |mut text, byte| {
-        // Writing into a text cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 fn unhex(text: &str) -> Option<[u8; 32]> {
     let mut hash = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (byte, digits) in hash.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
+    hex::decode_to_slice(text, &mut hash).ok()?;
     Some(hash)
 }

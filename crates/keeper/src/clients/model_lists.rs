@@ -215,7 +215,7 @@ mod tests {
         assert!(found.sha256.is_some(), "any other hash counts");
         let of_text = {
             use sha2::{Digest as _, Sha256};
-            crate::config::blobs::hex(&Sha256::digest(b"a.safetensors"))
+            hex::encode(Sha256::digest(b"a.safetensors"))
         };
         assert_eq!(checkpoint(&entry(&of_text)).expect("a model").sha256, None);
         assert_eq!(

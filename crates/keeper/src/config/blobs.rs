@@ -64,7 +64,7 @@ impl Blobs {
 
     /// Keeps bytes; the same bytes are kept once.
     pub(super) fn put(&self, bytes: &[u8]) -> Result<String, BlobError> {
-        let address = format!("{PLAIN}{}", hex(&Sha256::digest(bytes)));
+        let address = format!("{PLAIN}{}", hex::encode(Sha256::digest(bytes)));
         self.write(&address, None, || Ok(zstd::bulk::compress(bytes, LEVEL)?))?;
         Ok(address)
     }
@@ -164,7 +164,7 @@ impl Blobs {
         let bytes =
             zstd::bulk::decompress(&packed, MAX_BYTES).map_err(|_| Uncomparable::Damaged)?;
         let right = match (address.strip_prefix(PLAIN), key) {
-            (Some(hash), _) => hex(&Sha256::digest(&bytes)) == hash,
+            (Some(hash), _) => hex::encode(Sha256::digest(&bytes)) == hash,
             (None, Some(key)) => address.strip_prefix(SEALED) == Some(&key.name(&bytes)),
             (None, None) => return Err(Uncomparable::Sealed),
         };
@@ -227,13 +227,4 @@ fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(Vec::new()),
         Err(error) => Err(error),
     }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing into a text never fails.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -11,7 +11,6 @@ use forgekeeper_domain::{
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::blobs::hex;
 use crate::sys::files;
 
 /// Longest manifest.
@@ -82,7 +81,7 @@ impl Manifests {
     /// Writes a snapshot; its id is the moment and the beginning of its hash.
     pub(super) fn put(&self, snapshot: &Snapshot) -> io::Result<SnapshotId> {
         let text = serde_json::to_string(snapshot)?;
-        let hash = hex(&Sha256::digest(text.as_bytes()));
+        let hash = hex::encode(Sha256::digest(text.as_bytes()));
         let at = snapshot.taken_at.strftime("%Y%m%dT%H%M%S");
         let milliseconds = snapshot.taken_at.as_millisecond().rem_euclid(1000);
         let id = format!("{at}{milliseconds:03}Z-{}", &hash[..ID_DIGITS]);
@@ -116,7 +115,7 @@ impl Manifests {
         let text = text
             .strip_suffix('\n')
             .ok_or_else(|| damaged("it is cut off"))?;
-        if hex(&Sha256::digest(text.as_bytes())) != hash {
+        if hex::encode(Sha256::digest(text.as_bytes())) != hash {
             return Err(damaged("its hash is another"));
         }
         if !id.as_str().ends_with(&format!("-{}", &hash[..ID_DIGITS])) {

@@ -12,7 +12,6 @@ use forgekeeper_domain::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 
-use super::blobs::hex;
 use crate::sys::files;
 
 /// Longest file of them.
@@ -23,7 +22,7 @@ const MAX_FILES: usize = 10_000;
 
 /// The hash of what is at a place, or that nothing is.
 pub(crate) fn hash(bytes: Option<&[u8]>) -> Option<String> {
-    bytes.map(|bytes| hex(&Sha256::digest(bytes)))
+    bytes.map(|bytes| hex::encode(Sha256::digest(bytes)))
 }
 
 /// A file of a restore, by its bytes before and after.

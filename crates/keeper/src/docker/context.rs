@@ -1,7 +1,6 @@
 //! Docker's own contexts, read from Docker's own files. Nothing is written there.
 
 use std::{
-    fmt::Write as _,
     fs,
     io::Read as _,
     path::{Path, PathBuf},
@@ -202,12 +201,7 @@ fn valid_name(name: &str) -> bool {
 }
 
 fn folder_name(name: &str) -> String {
-    Sha256::digest(name.as_bytes())
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+    hex::encode(Sha256::digest(name.as_bytes()))
 }
 
 fn read_limited(path: &PathBuf) -> std::io::Result<String> {

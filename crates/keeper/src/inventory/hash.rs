@@ -15,7 +15,7 @@ use super::{
     Inventory,
     cache::{Cache, Key},
 };
-use crate::{config::blobs::hex, sys::files};
+use crate::sys::files;
 
 /// Bytes that are read at once.
 const AT_ONCE: usize = 1024 * 1024;
@@ -48,7 +48,7 @@ pub(crate) fn whole(
         }
         let read = file.read(&mut buffer)?;
         if read == 0 {
-            return Ok(Some(hex(&hash.finalize())));
+            return Ok(Some(hex::encode(hash.finalize())));
         }
         hash.update(&buffer[..read]);
         tell(read as u64);
@@ -157,12 +157,13 @@ impl ForgeHashes {
 pub(crate) fn is_file_hash(hash: &str, name: &str) -> bool {
     let good = hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    let of_text = |text: &str| hex(&Sha256::digest(text.as_bytes())).eq_ignore_ascii_case(hash);
+    let of_text =
+        |text: &str| hex::encode(Sha256::digest(text.as_bytes())).eq_ignore_ascii_case(hash);
     good && !of_text(name) && !of_text(stem)
 }
 
 /// What that version of Forge makes of a name.
 #[cfg(test)]
 pub(super) fn whole_of_text(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes()))
+    hex::encode(Sha256::digest(text.as_bytes()))
 }

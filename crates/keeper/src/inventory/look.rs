@@ -19,7 +19,6 @@ use super::{
     Found, ModelFile, NotLooked,
     cache::{Cache, Key, Looked},
 };
-use crate::config::blobs::hex;
 
 /// Files that are read at once.
 const AT_ONCE: usize = 8;
@@ -239,5 +238,5 @@ fn pieces(path: &Path, buffer: &mut Vec<u8>) -> io::Result<String> {
         file.by_ref().take(piece).read_to_end(buffer)?;
         hash.update(&*buffer);
     }
-    Ok(hex(&hash.finalize()))
+    Ok(hex::encode(hash.finalize()))
 }

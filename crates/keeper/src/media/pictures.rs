@@ -253,7 +253,7 @@ fn keep(
         }
         _ => bytes.to_vec(),
     };
-    let hash = hex(&Sha256::digest(&file));
+    let hash = hex::encode(Sha256::digest(&file));
     let ending = KINDS
         .iter()
         .find(|(format, ..)| *format == header.format)
@@ -296,14 +296,6 @@ async fn blocking<T: Send + 'static>(
                     .detail(error.to_string()),
             )
         })
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
-        .collect()
 }
 
 fn missing() -> ErrorInfo {

@@ -43,7 +43,7 @@ impl SealKey {
         Self {
             sealing: derived("forgekeeper configuration: seal"),
             naming: derived("forgekeeper configuration: name"),
-            id: hex(&id[..4]),
+            id: hex::encode(&id[..4]),
         }
     }
 
@@ -60,7 +60,7 @@ impl SealKey {
     /// A name for these bytes: always the same, and of no use to somebody who guesses them.
     pub(crate) fn name(&self, bytes: &[u8]) -> String {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &self.naming);
-        hex(hmac::sign(&key, bytes).as_ref())
+        hex::encode(hmac::sign(&key, bytes).as_ref())
     }
 
     /// Seals bytes for this place; `None` when the system gives no random numbers.
@@ -105,15 +105,6 @@ fn random() -> Option<[u8; KEY_BYTES]> {
     let mut bytes = [0; KEY_BYTES];
     SystemRandom::new().fill(&mut bytes).ok()?;
     Some(bytes)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing into a text never fails.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn parsed(text: &str) -> Option<[u8; KEY_BYTES]> {

@@ -349,7 +349,7 @@ fn is_digest(text: &str) -> bool {
 fn verify(bytes: &[u8], digest: &str) -> Result<(), Trouble> {
     let is = match digest.split_once(':') {
         Some(("sha256", _)) => digest_of(bytes),
-        Some(("sha512", _)) => format!("sha512:{}", hex(&Sha512::digest(bytes))),
+        Some(("sha512", _)) => format!("sha512:{}", hex::encode(Sha512::digest(bytes))),
         _ => {
             return Err(trouble(
                 Unasked::Unexpected,
@@ -367,14 +367,5 @@ fn verify(bytes: &[u8], digest: &str) -> Result<(), Trouble> {
 }
 
 fn digest_of(bytes: &[u8]) -> String {
-    format!("sha256:{}", hex(&Sha256::digest(bytes)))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }

@@ -19,7 +19,7 @@ use forgekeeper_domain::{
 };
 use sha2::{Digest as _, Sha256};
 
-use crate::{config::blobs::hex, sys::files};
+use crate::sys::files;
 
 /// Most files beside it that are looked at for one that holds the same.
 const MAX_BESIDE: usize = 10_000;
@@ -150,7 +150,7 @@ pub(crate) fn writable(path: &Path) -> Result<(), FileTrouble> {
 
 /// The name of bytes.
 pub(crate) fn hash(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// Keeps the bytes beside the file under the time, or finds the copy that is there already.

@@ -14,7 +14,6 @@ use sha2::{Digest, Sha256};
 
 use super::{Made, Written, latency, plan, plan::Planned, words};
 use crate::{
-    config::blobs::hex,
     docker::make::{Origin, PullProgress, Pulled},
     migration::{RefusedBy, Site, StepRun},
     settings::ServiceSettings,
@@ -191,7 +190,7 @@ async fn make(planned: &Planned, run: &StepRun, made: &mut Made) -> Result<(), E
     engine.make_volumes(beside).await.map_err(told)?;
     let file = planned.file.display().to_string();
     let folder = planned.file.parent().unwrap_or_else(|| Path::new("."));
-    let hash = hex(&Sha256::digest(planned.file_after.as_bytes()));
+    let hash = hex::encode(Sha256::digest(planned.file_after.as_bytes()));
     let labels = beside.labels(&file, &folder.display().to_string(), &hash);
     engine.make_container(beside, labels).await.map_err(told)?;
     run.go_on()?;

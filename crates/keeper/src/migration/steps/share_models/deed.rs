@@ -16,7 +16,7 @@ use super::{
     super::super::{Site, StepRun},
     RESTART, draft, read, words,
 };
-use crate::{config::blobs::hex, sys::files};
+use crate::sys::files;
 
 /// Where the file as it was is kept until somebody wants it back.
 const KEPT: &str = "migration/extra_model_paths.before";
@@ -35,7 +35,7 @@ struct Memory {
 }
 
 fn hash(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
+    hex::encode(Sha256::digest(bytes))
 }
 
 fn told(bytes: Option<&[u8]>) -> String {
