@@ -56,6 +56,10 @@ pub enum ShareSource {
     Remainder,
 }
 
+/// What is left over below this is nobody's: the driver's own bookkeeping, and two readings that are
+/// a moment apart. On an H100 at work the driver counted 7 245 MiB in all and 7 236 MiB of processes.
+const UNTOLD_BYTES: u64 = 32 << 20;
+
 /// Whose memory nobody claims may be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
@@ -207,7 +211,7 @@ pub fn divide(sample: &GpuSample, claims: &[MemoryClaim]) -> Shares {
         }
     }
     let mut shares = sorted(told);
-    if left > 0 {
+    if left >= UNTOLD_BYTES {
         shares.push(Share {
             holder: Holder::Unknown,
             source: ShareSource::Remainder,

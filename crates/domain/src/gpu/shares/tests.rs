@@ -86,6 +86,17 @@ fn processes_of_a_container_are_its_service() {
 }
 
 #[test]
+fn what_the_driver_keeps_for_itself_is_nobodys_share() {
+    let mib = 1 << 20;
+    let of = |used| {
+        let held = vec![process(1, None, Some(7_236 * mib))];
+        rows(&divide(&card(Some(used), Some(held)), &[])).len()
+    };
+    assert_eq!(of(7_245 * mib), 1);
+    assert_eq!(of(7_268 * mib), 2);
+}
+
+#[test]
 fn where_the_driver_names_no_process_the_services_own_word_is_labelled() {
     let claims = [
         claim("myia", Some("GPU-a"), Some(5 * GIB)),
