@@ -5,8 +5,9 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use forgekeeper_domain::backup::{BackupMode, BackupProblem, BackupStage, Obstacle, SharedDisk};
@@ -64,8 +65,7 @@ impl Scene {
         files::ensure_dir(path.parent().unwrap()).unwrap();
         write(&path, bytes).unwrap();
         let second = SECOND.fetch_add(10, Ordering::Relaxed);
-        let time = std::time::UNIX_EPOCH
-            + std::time::Duration::from_secs(1_700_000_000 + u64::from(second));
+        let time = std::time::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + u64::from(second));
         let file = fs::OpenOptions::new().append(true).open(&path).unwrap();
         file.set_modified(time).unwrap();
     }

@@ -197,29 +197,35 @@ fn a_file_that_is_held_is_tried_again_and_then_listed() {
 #[test]
 fn a_file_that_changes_while_it_is_copied_is_noticed() {
     let scene = filled();
-    let growing = scene.source("docker-compose.yaml");
-    let doors = |times: u32| {
-        let (path, left) = (growing.clone(), Arc::new(AtomicU32::new(times)));
-        Doors {
-            open: Box::new(move |opened| {
-                let file = File::open(opened)?;
-                let take = |n: u32| n.checked_sub(1);
-                if opened.ends_with("docker-compose.yaml")
-                    && opened.starts_with(path.parent().unwrap())
-                    && left
-                        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-                        .is_ok()
-                {
-                    let mut more = fs::OpenOptions::new().append(true).open(&path)?;
-                    io::Write::write_all(&mut more, b"# one line more\n")?;
-                }
-                Ok(file)
-            }),
+    let log = scene.source("webui.log");
+    let long = vec![b'x'; 8 * copy::CHUNK];
+    write(&log, &long).unwrap();
+    assert_eq!(scene.run().end, BackupEnd::Whole);
+    let writing = AtomicBool::new(true);
+    let run = std::thread::scope(|threads| {
+        let (writing, log, long) = (&writing, &log, &long);
+        // Somebody writes a line now and again, and again, through every try.
+        threads.spawn(move || {
+            let mut file = fs::OpenOptions::new().append(true).open(log).unwrap();
+            while writing.load(Ordering::Relaxed) {
+                io::Write::write_all(&mut file, b"one line more\n").unwrap();
+                std::thread::sleep(Duration::from_micros(100));
+            }
+        });
+        while fs::metadata(log).unwrap().len() == long.len() as u64 {
+            std::thread::yield_now();
         }
-    };
-    // As long as it was when it was opened; the metadata is taken after the writing here.
-    let run = scene.work(BackupTask::Run, &doors(1));
-    assert_eq!(run.end, BackupEnd::Whole, "{run:#?}");
+        let run = scene.run();
+        writing.store(false, Ordering::Relaxed);
+        run
+    });
+    assert_eq!(why(&run), [("webui.log", Obstacle::Changed)], "{run:#?}");
+    assert_eq!(run.end, BackupEnd::Incomplete);
+    assert!(
+        fs::read(scene.target("webui.log")).unwrap() == long,
+        "the older copy stays"
+    );
+    assert_eq!(scene.run().end, BackupEnd::Whole);
     same(&scene);
 }
 
