@@ -90,8 +90,10 @@ async fn the_plan_is_read_edited_attested_and_exported() {
     let with_target = format!("{with_target}\n[target]\ncompose_file = \"made.yaml\"\n");
     std::fs::write(&file, with_target).expect("a plan");
     let (code, look) = asked(&place, &["check", "disk-space"]).await;
-    assert!(code == 0 || code == 1, "{look}");
+    assert!(code == 3 || code == 1, "{look}");
     assert_eq!(look["finding"]["evidence"][1]["name"], "free_bytes");
+    let says = look["finding"]["says"].to_string();
+    assert!(says.contains("`from` below `[target]`"), "{says}");
 
     for name in ["plan.md", "plan.html"] {
         let out = place.folder.path().join(name);

@@ -3,8 +3,8 @@
 use forgekeeper_domain::migration::{
     Finding, Found, Words,
     image::{
-        ImageFault, ImageRef, ImageReport, ImageVerdict, KnownVerdict, MAX_BUILD_AGE_DAYS,
-        MAX_PUSH_AGE_DAYS, Unasked, defaults, judge, known_images,
+        ImageFacts, ImageFault, ImageRef, ImageReport, ImageVerdict, KnownVerdict,
+        MAX_BUILD_AGE_DAYS, MAX_PUSH_AGE_DAYS, Unasked, defaults, judge, known_images,
     },
 };
 use futures_util::future::BoxFuture;
@@ -28,16 +28,21 @@ async fn check(site: &Site) -> Finding {
     let Some(named) = &site.target().image else {
         return Finding::unset("target", "image");
     };
-    let image = match ImageRef::read(named) {
-        Ok(image) => image,
-        Err(problem) => return not_read(named, &problem.to_string()),
-    };
+    match asked(site, named).await {
+        Ok((image, facts)) => said(&image, judge(&facts)),
+        Err(problem) => not_read(named, &problem),
+    }
+}
+
+/// What registry and source say of an image now; the error says why the name is none.
+pub(super) async fn asked(site: &Site, named: &str) -> Result<(ImageRef, ImageFacts), String> {
+    let image = ImageRef::read(named).map_err(|problem| problem.to_string())?;
     let settings = site.settings();
     let api = settings.sources.api.clone();
     let api = api.unwrap_or_else(|| defaults().source_api.clone());
     let asked = registry::ask_about(site.http(), &image, &api, IMAGE_DEADLINE, site.now());
     let facts = Box::pin(asked).await;
-    said(&image, judge(&facts))
+    Ok((image, facts))
 }
 
 /// The finding for a name that is none.
