@@ -56,6 +56,7 @@ const COMMANDS: &[&str] = &[
     "snapshot_restore_undo",
     "snapshot_drill",
     "snapshot_last_drill",
+    "snapshot_restore_trace",
     "rules_view",
     "rules_test",
     "rules_save",

@@ -88,6 +88,7 @@ pub fn builder() -> Builder<tauri::Wry> {
             restores::snapshot_restore_undo,
             restores::snapshot_drill,
             restores::snapshot_last_drill,
+            restores::snapshot_restore_trace,
             rules::rules_view,
             rules::rules_test,
             rules::rules_save,

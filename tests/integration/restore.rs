@@ -145,6 +145,10 @@ async fn one_key_goes_back_is_proved_and_is_taken_back_to_the_byte() {
     assert_eq!((snapshot.reason, pinned), (Reason::BeforeAction, &true));
     assert!(journal(&handle, "restore").await[0].contains("put back"));
 
+    let trace = handle.restore_trace(&id(SERVICE)).expect("a trace");
+    let last = trace.last.expect("the last one");
+    assert_eq!((&last.before, last.undo), (&report.before, false));
+    assert!(!last.interrupted && trace.open.is_none());
     let job = undo(&handle).await;
     assert_eq!(job.phase, JobPhase::Succeeded, "{job:#?}");
     assert_eq!(bytes(&kept.site, CONFIG), Some(emptied));
@@ -332,7 +336,7 @@ async fn a_drill_restores_elsewhere_and_leaves_nothing() {
     let handle = kept.handle();
     assert_eq!(
         handle.last_drill(&id(SERVICE)),
-        None,
+        Ok(None),
         "never run is not known"
     );
     assert!(
@@ -352,7 +356,7 @@ async fn a_drill_restores_elsewhere_and_leaves_nothing() {
         assert_eq!(item.verdict, expected, "{item:?}");
     }
     assert!(report.bytes > 100 && !report.proved);
-    assert_eq!(handle.last_drill(&id(SERVICE)), Some(report));
+    assert_eq!(handle.last_drill(&id(SERVICE)), Ok(Some(report)));
     assert_eq!(
         disk(&kept.site, SERVICE).all(),
         before,
@@ -360,7 +364,22 @@ async fn a_drill_restores_elsewhere_and_leaves_nothing() {
     );
     let scratch = handle.data_dir().join("config/drill");
     assert_eq!(fs::read_dir(scratch).expect("a folder").count(), 0);
-    assert_eq!(journal(&handle, "drill").await.len(), 1);
+    let trace = handle.restore_trace(&id(SERVICE)).expect("a trace");
+    assert!(trace.drill.is_some() && trace.drill_broken.is_none());
+    // One whose program ended in the middle left its mark, and is told until the next one.
+    let mark = handle.data_dir().join("config/drilling/myia.json");
+    let left = r#"{"owner":"0123abcd","at":"2099-01-01T00:00:00Z"}"#;
+    fs::write(&mark, left).expect("written");
+    let trace = handle.restore_trace(&id(SERVICE)).expect("a trace");
+    assert!(trace.drill_broken.is_some(), "{trace:#?}");
+    handle.drill(&id(SERVICE)).await.expect("a drill");
+    let trace = handle.restore_trace(&id(SERVICE)).expect("a trace");
+    assert!(trace.drill_broken.is_none(), "{trace:#?}");
+    // What cannot be read is not "never".
+    let stored = handle.data_dir().join("config/drills/myia.json");
+    fs::write(stored, "{").expect("written");
+    assert!(handle.restore_trace(&id(SERVICE)).is_err());
+    assert_eq!(journal(&handle, "drill").await.len(), 2);
     assert_eq!(kept.end().await, [""; 0]);
 }
 
@@ -422,6 +441,12 @@ async fn killed_in_the_middle_it_leaves_one_or_the_other_and_the_program_runs_ag
         let handle = keeper.handle();
         let settled = || async { fs::read_dir(&marks).is_ok_and(|mut all| all.next().is_none()) };
         holds("settled", 30 * SECOND, settled).await;
+        if Some(&first) == now.as_ref() {
+            let told = journal(&handle, "restore").await;
+            let trace = handle.restore_trace(&id(SERVICE)).expect("a trace");
+            let interrupted = trace.last.map(|last| last.interrupted);
+            assert_eq!(interrupted, Some(told[0].contains("was interrupted")));
+        }
         let up = || async {
             let state = handle.state().borrow().clone();
             let mut all = state.services.iter();

@@ -59,8 +59,8 @@ mod workflows;
 pub use crate::sys::paths::{MIGRATION_FILE, PRESETS_FILE, Paths, RULES_FILE, WORKFLOWS_FOLDER};
 pub use backup::{BackupNow, BackupWish};
 pub use config::{
-    DamagedSnapshot, ItemCheck, RestoreView, SnapshotCheck, SnapshotEntry, SnapshotPage,
-    SnapshotView,
+    DamagedSnapshot, ItemCheck, LastRestore, OpenRestore, RestoreTrace, RestoreView, SnapshotCheck,
+    SnapshotEntry, SnapshotPage, SnapshotView, TracedFile,
 };
 pub use handle::KeeperHandle;
 pub use log_groups::LogGroups;

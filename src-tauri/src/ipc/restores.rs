@@ -7,7 +7,7 @@ use forgekeeper_domain::{
     error::ErrorInfo,
     ids::{JobId, ServiceId, SnapshotId},
 };
-use forgekeeper_keeper::keeper::RestoreView;
+use forgekeeper_keeper::keeper::{RestoreTrace, RestoreView};
 use tauri::State;
 
 use crate::session::Session;
@@ -83,5 +83,15 @@ pub(super) async fn snapshot_last_drill(
     session: Shell<'_>,
     service: ServiceId,
 ) -> Result<Option<DrillReport>, ErrorInfo> {
-    Ok(session.keeper().await?.last_drill(&service))
+    session.keeper().await?.last_drill(&service)
+}
+
+/// What restores and drills of a service left: the last of each, and what is not at its end.
+#[tauri::command]
+#[specta::specta]
+pub(super) async fn snapshot_restore_trace(
+    session: Shell<'_>,
+    service: ServiceId,
+) -> Result<RestoreTrace, ErrorInfo> {
+    session.keeper().await?.restore_trace(&service)
 }

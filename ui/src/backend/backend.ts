@@ -41,7 +41,6 @@ import type {
   Signature,
   Vote,
 } from './types';
-import type { DrillReport, RestoreScope, RestoreView } from './restore-types';
 
 /** Ends a subscription; calling it twice is harmless. */
 export type Release = () => void;
@@ -190,18 +189,6 @@ export interface Backend extends BackupBackend {
   voteGolden(reference: string, candidate: string, prompt: string, vote: Vote): Promise<void>;
   /** A comparison as a table: the path it was saved to, or `null` when that was cancelled. */
   saveGoldenTable(reference: string, candidate: string): Promise<string | null>;
-
-  /** What a restore would write, interrupt and leave; nothing is done. */
-  restorePlan(snapshot: string, scope: RestoreScope): Promise<RestoreView>;
-  /** Does what was shown under this token; the job's id. */
-  restore(snapshot: string, scope: RestoreScope, token: string, force: boolean): Promise<string>;
-  /** What taking the last restore of a service back would do. */
-  restoreUndoPlan(service: string): Promise<RestoreView>;
-  restoreUndo(service: string, token: string, force: boolean): Promise<string>;
-  /** Restores the newest snapshot into a scratch folder and compares every byte. */
-  drill(service: string): Promise<DrillReport>;
-  /** What the last drill found; `null` when none was made. */
-  lastDrill(service: string): Promise<DrillReport | null>;
 
   /** The past of a host's cards, in steps of one length. */
   gpuHistory(query: GpuHistoryQuery): Promise<GpuHistory>;

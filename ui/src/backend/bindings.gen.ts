@@ -143,6 +143,8 @@ export const commands = {
 	snapshotDrill: (service: ServiceId) => typedError<DrillReport, ErrorInfo_Serialize>(__TAURI_INVOKE("snapshot_drill", { service })),
 	/**  What the last drill of a service found; `None` when none was made. */
 	snapshotLastDrill: (service: ServiceId) => typedError<DrillReport | null, ErrorInfo_Serialize>(__TAURI_INVOKE("snapshot_last_drill", { service })),
+	/**  What restores and drills of a service left: the last of each, and what is not at its end. */
+	snapshotRestoreTrace: (service: ServiceId) => typedError<RestoreTrace_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("snapshot_restore_trace", { service })),
 	/**  The rules file and what is in it. */
 	rulesView: () => typedError<RulesView_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("rules_view")),
 	/**  What a draft would name of the lines that are held of a service. */
@@ -3705,6 +3707,22 @@ export type Language =
 /**  French. */
 "fr";
 
+/**  The last restore that changed something; an undo begins with it. */
+export type LastRestore = {
+	/**  From which snapshot. */
+	snapshot: SnapshotId,
+	/**  The snapshot of what was there before. */
+	before: SnapshotId,
+	/**  When it began. */
+	at: string,
+	/**  It took back an earlier restore. */
+	undo: boolean,
+	/**  Its program was ended in the middle: what it left is in the journal. */
+	interrupted: boolean,
+	/**  Its files. */
+	files: TracedFile[],
+};
+
 /**  Something that stays as it is. */
 export type Left = Left_Serialize | Left_Deserialize;
 
@@ -4342,6 +4360,16 @@ export type Obstacle =
 "damaged" | 
 /**  Something else; the system's words say it. */
 "io";
+
+/**  A restore that was begun and is not at its end. */
+export type OpenRestore = {
+	/**  When it began. */
+	at: string,
+	/**  It takes back an earlier restore. */
+	undo: boolean,
+	/**  Its program is at it; otherwise that has ended, and what it left is being found out. */
+	works: boolean,
+};
 
 /**  By what a run was seen to begin, in the order in which these things happen. */
 export type Opening = 
@@ -5516,6 +5544,33 @@ files: FileName_Serialize[] } |
 file: FileName_Serialize; 
 /**  Keys from the outermost inwards, as a comparison names them. */
 key: string[] };
+
+/**  What restores and drills of a service left. */
+export type RestoreTrace = RestoreTrace_Serialize | RestoreTrace_Deserialize;
+
+/**  What restores and drills of a service left. */
+export type RestoreTrace_Deserialize = {
+	/**  The last restore; `None` when there was none. */
+	last?: LastRestore | null,
+	/**  One that is not at its end. */
+	open?: OpenRestore | null,
+	/**  The last drill that came to its end; `None` when there was none. */
+	drill?: DrillReport | null,
+	/**  A drill since then whose program ended in the middle: when it began. */
+	drill_broken?: string | null,
+};
+
+/**  What restores and drills of a service left. */
+export type RestoreTrace_Serialize = {
+	/**  The last restore; `None` when there was none. */
+	last: LastRestore | null,
+	/**  One that is not at its end. */
+	open: OpenRestore | null,
+	/**  The last drill that came to its end; `None` when there was none. */
+	drill: DrillReport | null,
+	/**  A drill since then whose program ended in the middle: when it began. */
+	drill_broken: string | null,
+};
 
 /**  A restore as it is shown before it is done. */
 export type RestoreView = RestoreView_Serialize | RestoreView_Deserialize;
@@ -7217,6 +7272,16 @@ export type TracePart =
  *  takes the place of the cause before.
  */
 "later_cause";
+
+/**  A file of a restore. */
+export type TracedFile = {
+	/**  Its part. */
+	part: PartId,
+	/**  Where it is. */
+	path: string,
+	/**  What became of it. */
+	deed: Deed,
+};
 
 /**  A proof that could not tell. */
 export type UnclearProof = {

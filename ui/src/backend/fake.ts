@@ -5,10 +5,10 @@ import { discoveryReport } from './fake/discovery';
 import { cancelGeneration } from './fake/generation';
 import { actionJob } from './fake/jobs';
 import type { FakeOptions } from './fake/life';
-import { FakeRestore } from './fake/restore';
-import { FakeGuard } from './fake/guard';
+import { FakeGolden } from './fake/golden';
 import { FakeMigration } from './fake/migration';
 import { plan } from './fake/plan';
+import { FakeRestores } from './fake/restore';
 import { countGroups } from './fake/groups';
 import { settingsOf } from './fake/site';
 import type {
@@ -26,15 +26,16 @@ export { FAULTS, type Fault } from './fake/site';
 const DISK = 'forgekeeper.fake.preferences';
 
 /** A living site behind the one interface of the window. */
-export class FakeBackend extends FakeRestore implements Backend {
+export class FakeBackend extends FakeGolden implements Backend {
   readonly migration: FakeMigration;
   private readonly storage: Storage | null;
   private preferences: Partial<Preferences> = {};
-  private readonly guarding = new FakeGuard({
+  private readonly guarding = new FakeRestores({
     faults: this.faults,
     calls: this.calls,
     now: () => this.now,
-    check: (service) => void this.find(service),
+    find: (service) => this.find(service),
+    begin: (job) => void this.jobs.unshift(job),
     changed: (service) => this.listeners.forEach((one) => one.snapshotsChanged(service)),
   });
   private readonly backup = new FakeBackup(this.faults, () => this.now);

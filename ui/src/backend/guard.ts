@@ -1,3 +1,4 @@
+import type { DrillReport, RestoreScope, RestoreTrace, RestoreView } from './restore-types';
 import type {
   Drift,
   DriftDigest,
@@ -10,7 +11,25 @@ import type {
 } from './types';
 
 /** The configuration guard: what the Configuration page asks for. Every method may reject. */
-export interface Guard {
+export interface Guard extends Snapshots, Restores {}
+
+/** Configuration put back, and what proves that it could be. */
+export interface Restores {
+  /** What a restore would write, interrupt and leave; nothing is done. */
+  restorePlan(snapshot: string, scope: RestoreScope): Promise<RestoreView>;
+  /** Does what was shown under this token; the job's id. */
+  restore(snapshot: string, scope: RestoreScope, token: string, force: boolean): Promise<string>;
+  /** What taking the last restore of a service back would do. */
+  undoPlan(service: string): Promise<RestoreView>;
+  undo(service: string, token: string, force: boolean): Promise<string>;
+  /** Restores the newest snapshot into a scratch folder and compares every byte. */
+  drill(service: string): Promise<DrillReport>;
+  /** What restores and drills left: the last of each, and what is not at its end. */
+  trace(service: string): Promise<RestoreTrace>;
+}
+
+/** Snapshots, compared and looked at. */
+export interface Snapshots {
   /** Snapshots of a service older than one of them, or the newest; `most` of them. */
   list(service: string, before: string | null, most: number): Promise<SnapshotPage>;
   /** What changed between two snapshots, in few words. */

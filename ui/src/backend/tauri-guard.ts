@@ -15,4 +15,11 @@ export const tauriGuard: Guard = {
   take: (service) => given(commands.snapshotTake(service)),
   pin: (id, stays) => done(commands.snapshotPin(id, stays)),
   remove: (id) => done(commands.snapshotRemove(id)),
+  restorePlan: (snapshot, scope) => given(commands.snapshotRestorePlan(snapshot, scope)),
+  restore: (snapshot, scope, token, force) =>
+    given(commands.snapshotRestore(snapshot, scope, token, force)),
+  undoPlan: (service) => given(commands.snapshotRestoreUndoPlan(service)),
+  undo: (service, token, force) => given(commands.snapshotRestoreUndo(service, token, force)),
+  drill: (service) => given(commands.snapshotDrill(service)),
+  trace: (service) => given(commands.snapshotRestoreTrace(service)),
 };

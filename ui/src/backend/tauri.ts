@@ -128,15 +128,6 @@ export function tauriBackend(): Backend {
     voteGolden: late('voteGolden'),
     saveGoldenTable: late('saveGoldenTable'),
 
-    restorePlan: (snapshot, scope) => given(commands.snapshotRestorePlan(snapshot, scope)),
-    restore: (snapshot, scope, token, force) =>
-      given(commands.snapshotRestore(snapshot, scope, token, force)),
-    restoreUndoPlan: (service) => given(commands.snapshotRestoreUndoPlan(service)),
-    restoreUndo: (service, token, force) =>
-      given(commands.snapshotRestoreUndo(service, token, force)),
-    drill: (service) => given(commands.snapshotDrill(service)),
-    lastDrill: (service) => given(commands.snapshotLastDrill(service)),
-
     gpuHistory: (query) => given(commands.gpuHistory(query)),
     saveGpuTable: (query) => given(commands.gpuTableSave(query)),
     saveGpuPicture: (host, png) => given(commands.gpuPictureSave(host, png)),

@@ -17,6 +17,7 @@ use crate::sys::files;
 /// Longest file of them.
 const MAX_BYTES: u64 = 1024 * 1024;
 const MARK: &str = "under-way";
+const DRILLING: &str = "drilling";
 /// Files of a folder that are looked at.
 const MAX_FILES: usize = 10_000;
 
@@ -58,7 +59,17 @@ pub(crate) struct Last {
     pub(crate) before: SnapshotId,
     pub(crate) at: Timestamp,
     pub(crate) undo: bool,
+    /// Its program was ended in the middle.
+    #[serde(default)]
+    pub(crate) interrupted: bool,
     pub(crate) files: Vec<Marked>,
+}
+
+/// A drill under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Drilling {
+    pub(crate) owner: String,
+    pub(crate) at: Timestamp,
 }
 
 /// The folder of these files.
@@ -140,6 +151,19 @@ impl Restores {
 
     pub(crate) fn put_drill(&self, report: &DrillReport) -> io::Result<()> {
         self.put("drills", &report.service, report)
+    }
+
+    /// The drill of a service that is under way, or was when its program ended.
+    pub(crate) fn drilling(&self, service: &ServiceId) -> io::Result<Option<Drilling>> {
+        self.get(DRILLING, service.as_str())
+    }
+
+    pub(crate) fn begin_drill(&self, service: &ServiceId, begun: &Drilling) -> io::Result<()> {
+        self.put(DRILLING, service, begun)
+    }
+
+    pub(crate) fn end_drill(&self, service: &ServiceId) -> io::Result<()> {
+        files::remove(&self.path(DRILLING, service.as_str()))
     }
 
     /// Where a drill writes.

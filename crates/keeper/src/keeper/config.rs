@@ -36,8 +36,10 @@ mod drill;
 mod interrupted;
 mod keeping;
 mod restoring;
+mod trace;
 
 pub use restoring::RestoreView;
+pub use trace::{LastRestore, OpenRestore, RestoreTrace, TracedFile};
 mod shown;
 
 pub use shown::{DamagedSnapshot, SnapshotEntry, SnapshotPage};

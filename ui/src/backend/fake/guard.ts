@@ -1,13 +1,14 @@
-import type { Guard } from '../guard';
+import type { Snapshots } from '../guard';
 import type { Drift, DriftChange, DriftDigest, PartDrift, PartId, SnapshotEntry } from '../types';
+import { keys, LINES, lines } from './differences';
+import type { FakeJob } from './jobs';
 import { cause, idOf, past, viewOf } from './kept';
-import type { Kept, KeptPart } from './kept';
+import type { Kept, KeptPart, KeptParts } from './kept';
 import { lineDiff } from './line-diff';
-import type { Fault } from './site';
+import type { FakeService, Fault } from './site';
 import { iso } from './site';
 import { thrown } from './workflows';
 
-const LINES: readonly string[] = ['compose', 'forge_styles'];
 const UNKNOWN = cause('unknown', 'unknown');
 const known = (part: PartId, why: string) => why !== 'no_place' || /^forge_(?!options)/.test(part);
 
@@ -17,25 +18,26 @@ export interface GuardSite {
   readonly calls: string[];
   now(): number;
   /** Rejects for a service that there is not. */
-  check(service: string): void;
+  find(service: string): FakeService;
+  begin(job: FakeJob): void;
   changed(service: string): void;
 }
 
 /** Snapshots in memory, compared for real. */
-export class FakeGuard implements Guard {
+export class FakeGuard implements Snapshots {
   private readonly kept: Kept[] = [];
   private readonly begun = new Set<string>();
   private damaged: string[];
 
-  private readonly site: GuardSite;
+  protected readonly site: GuardSite;
 
   constructor(site: GuardSite) {
     this.site = site;
     this.damaged = site.faults.has('config-damaged') ? [idOf(site.now() - 9e8, 'dead')] : [];
   }
 
-  private of(service: string): Kept[] {
-    this.site.check(service);
+  protected of(service: string): Kept[] {
+    this.site.find(service);
     if (!this.begun.has(service)) {
       this.begun.add(service);
       const { faults } = this.site;
@@ -49,18 +51,18 @@ export class FakeGuard implements Guard {
       .toSorted((a, b) => (a.id < b.id ? 1 : -1));
   }
 
-  private find(id: string): Kept {
+  protected keptAs(id: string): Kept {
     const found = this.kept.find((one) => one.id === id);
     if (!found) throw thrown('bad_request', `there is no snapshot \`${id}\``);
     return found;
   }
 
-  private async answers(): Promise<void> {
+  protected async answers(): Promise<void> {
     if (this.site.faults.has('config-slow')) await new Promise((done) => setTimeout(done, 2_500));
     if (this.site.faults.has('config-fails')) throw thrown('io', 'the snapshots could not be read');
   }
 
-  async list(...[service, before, most]: Parameters<Guard['list']>) {
+  async list(...[service, before, most]: Parameters<Snapshots['list']>) {
     await this.answers();
     const all = this.of(service);
     const entries = all.map((one, index): SnapshotEntry => {
@@ -101,9 +103,9 @@ export class FakeGuard implements Guard {
     return all.filter(([part, of]) => 'why' in of && known(part as PartId, of.why)).length;
   }
 
-  async drift(...[first, second]: Parameters<Guard['drift']>): Promise<Drift> {
+  async drift(...[first, second]: Parameters<Snapshots['drift']>): Promise<Drift> {
     await this.answers();
-    const [before, after] = [this.find(first), this.find(second)].toSorted(
+    const [before, after] = [this.keptAs(first), this.keptAs(second)].toSorted(
       (a, b) => a.at - b.at,
     ) as [Kept, Kept];
     const all = Object.keys(after.parts) as PartId[];
@@ -144,7 +146,7 @@ export class FakeGuard implements Guard {
     return { ...head, written_at, finding: 'changed', changes };
   }
 
-  async digest(...[before, after]: Parameters<Guard['digest']>): Promise<DriftDigest> {
+  async digest(...[before, after]: Parameters<Snapshots['digest']>): Promise<DriftDigest> {
     const drift = await this.drift(before, after);
     const changed = drift.parts.filter(({ finding }) => finding !== 'not_read');
     const named = new Map<string, DriftDigest['named'][number]>();
@@ -179,18 +181,18 @@ export class FakeGuard implements Guard {
 
   async show(id: string) {
     await this.answers();
-    return viewOf(this.find(id), this.site.faults.has('no-keyring'));
+    return viewOf(this.keptAs(id), this.site.faults.has('no-keyring'));
   }
 
-  async text(...[id, part]: Parameters<Guard['text']>) {
+  async text(...[id, part]: Parameters<Snapshots['text']>) {
     await this.answers();
-    const of = this.find(id).parts[part];
+    const of = this.keptAs(id).parts[part];
     const text = of && 'text' in of ? (of.text ?? '') : '';
     const problem = text.startsWith('{"sd_model') && !text.endsWith('}') ? 'EOF in a string' : null;
     return { text, masked: text.includes('***'), cut: false, problem };
   }
 
-  async textDiff(...[before, after, part]: Parameters<Guard['textDiff']>) {
+  async textDiff(...[before, after, part]: Parameters<Snapshots['textDiff']>) {
     const text = async (id: string) => (await this.text(id, part, '')).text;
     return lineDiff(await text(before), await text(after));
   }
@@ -198,7 +200,7 @@ export class FakeGuard implements Guard {
   async verify(id: string) {
     await this.answers();
     const bad = this.site.faults.has('config-bytes-lost');
-    const items = viewOf(this.find(id), false).items.map(({ part, path, state }) => {
+    const items = viewOf(this.keptAs(id), false).items.map(({ part, path, state }) => {
       const lost = bad && part === 'forge_styles';
       return {
         part,
@@ -214,21 +216,35 @@ export class FakeGuard implements Guard {
     return { id, whole: items.every(({ verdict }) => verdict !== 'damaged'), items };
   }
 
-  async take(service: string) {
+  /** What is there now: by itself as the newest snapshot has it. */
+  protected present(service: string): KeptParts {
+    return this.newest(service).parts;
+  }
+
+  private newest(service: string): Kept {
     const newest = this.of(service)[0] ?? past(service, this.site.now(), false, 0)[0];
-    this.site.calls.push(`snapshot ${service}`);
-    await this.answers();
     if (!newest) throw thrown('internal', 'nothing to take');
+    return newest;
+  }
+
+  protected keep(service: string, how: Pick<Kept, 'reason' | 'note' | 'pinned'>): Kept {
     const at = this.site.now();
-    const taken: Kept = { ...newest, at, id: idOf(at, 'f'), causes: {}, note: null, pinned: false };
-    const kept: Kept = { ...taken, reason: 'on_demand', healthy: true };
+    const taken: Kept = { ...this.newest(service), at, id: idOf(at, 'f'), causes: {}, ...how };
+    const kept: Kept = { ...taken, healthy: true, parts: this.present(service) };
     this.kept.push(kept);
     this.site.changed(service);
+    return kept;
+  }
+
+  async take(service: string) {
+    this.site.calls.push(`snapshot ${service}`);
+    await this.answers();
+    const kept = this.keep(service, { reason: 'on_demand', note: null, pinned: false });
     return viewOf(kept, false);
   }
 
   async pin(id: string, stays: boolean) {
-    const kept = this.find(id);
+    const kept = this.keptAs(id);
     kept.pinned = stays;
     this.site.calls.push(`pin ${stays}`);
     this.site.changed(kept.service);
@@ -240,45 +256,8 @@ export class FakeGuard implements Guard {
       this.damaged = this.damaged.filter((one) => one !== id);
       return;
     }
-    const kept = this.find(id);
+    const kept = this.keptAs(id);
     this.kept.splice(this.kept.indexOf(kept), 1);
     this.site.changed(kept.service);
   }
-}
-
-/** Lines that differ; those that begin alike are one that changed. */
-function lines(old: string, now: string): Pick<DriftChange, 'key' | 'old' | 'new'>[] {
-  const all = lineDiff(old, now).groups.flat();
-  const beginning = (text: string) => text.split(/[:=,]/)[0]?.trim() ?? '';
-  const gone = all.filter(({ side }) => side === 'before').map(({ text }) => text);
-  const come = all.filter(({ side }) => side === 'after').map(({ text }) => text);
-  const changed = gone.map((text) => {
-    const twin = come.findIndex((other) => beginning(other) === beginning(text));
-    const [other] = twin < 0 ? [] : come.splice(twin, 1);
-    return { key: [beginning(text)], old: text, new: other ?? null };
-  });
-  return [...changed, ...come.map((text) => ({ key: [beginning(text)], old: null, new: text }))];
-}
-
-/** Keys whose values differ. */
-function keys(old: string, now: string): Pick<DriftChange, 'key' | 'old' | 'new'>[] {
-  const [a, b] = [flat(old), flat(now)];
-  return [...new Set([...a.keys(), ...b.keys()])]
-    .toSorted()
-    .filter((name) => a.get(name) !== b.get(name))
-    .map((name) => ({
-      key: name.split('\u0000'),
-      old: a.get(name) ?? null,
-      new: b.get(name) ?? null,
-    }));
-}
-
-function flat(text: string, path: string[] = [], into = new Map<string, string>()) {
-  const walk = (value: unknown, at: string[]) => {
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      for (const [key, inner] of Object.entries(value)) walk(inner, [...at, key]);
-    } else into.set(at.join('\u0000'), JSON.stringify(value));
-  };
-  walk(JSON.parse(text), path);
-  return into;
 }

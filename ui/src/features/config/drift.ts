@@ -19,7 +19,7 @@ export interface ShownPart {
 }
 
 /** Parts that are texts rather than keys and values. */
-const TEXTS: readonly string[] = ['compose', 'forge_styles', 'comfy_paths'];
+export const TEXTS: readonly string[] = ['compose', 'forge_styles', 'comfy_paths'];
 
 /** Whether a part is best seen as a text with lines that came and went. */
 export const asText = ({ part, finding }: PartDrift): boolean =>

@@ -4,6 +4,7 @@ import { asErrorInfo } from '../../backend/errors';
 import type { Guard } from '../../backend/guard';
 import type { DriftDigest, ErrorInfo, SnapshotEntry, SnapshotPage } from '../../backend/types';
 import type { App } from '../../state/app.svelte';
+import { RestoreDesk } from './restore.svelte';
 
 /** Snapshots that are asked for at a time, and the most that a question may ask for. */
 const PAGE = 25;
@@ -116,9 +117,12 @@ export class Room {
   private readonly chosen = new SvelteMap<string, string>();
   private readonly lists: Record<string, SnapshotList> = {};
   readonly guard: () => Promise<Guard>;
+  /** Restores and drills. */
+  readonly desk: RestoreDesk;
 
   constructor(guard: () => Promise<Guard>) {
     this.guard = guard;
+    this.desk = new RestoreDesk(guard);
   }
 
   listOf(service: string): SnapshotList {

@@ -1,6 +1,6 @@
-import type { Job, JobKind, ServiceState, Stage } from '../../backend/types';
+import type { Job, JobKind, RestartTarget, ServiceState, Stage } from '../../backend/types';
 
-const EXPECTED: Record<'start' | 'stop' | 'container' | 'program' | 'restore', readonly Stage[]> = {
+const EXPECTED: Record<'start' | 'stop' | 'container' | 'program', readonly Stage[]> = {
   start: ['asked', 'starting', 'container_up', 'program_up', 'api_answers'],
   stop: ['asked', 'stopping', 'stopped'],
   container: [
@@ -13,7 +13,6 @@ const EXPECTED: Record<'start' | 'stop' | 'container' | 'program' | 'restore', r
     'api_answers',
   ],
   program: ['asked', 'stopping', 'stopped', 'starting', 'program_up', 'api_answers'],
-  restore: ['asked', 'stopping', 'stopped', 'starting', 'program_up', 'api_answers'],
 };
 
 export interface StageRow {
@@ -30,11 +29,17 @@ const staged = (kind: JobKind): kind is Staged =>
   !(NO_STAGES as readonly string[]).includes(kind.what);
 
 /** Stages in order: those reached with their times, then those still expected. */
-export function stageRows(job: Job, service: ServiceState): StageRow[] {
+export function stageRows(
+  job: Job,
+  service: ServiceState,
+  /** What a restore stops, where that is known. */
+  stops: RestartTarget = 'program',
+): StageRow[] {
   if (!staged(job.kind)) return [];
   // A restore that stops nothing goes through none.
   if (job.kind.what === 'restore' && job.stages.length === 0) return [];
-  const key = job.kind.what === 'restart' ? job.kind.target : job.kind.what;
+  const { what } = job.kind;
+  const key = what === 'restart' ? job.kind.target : what === 'restore' ? stops : what;
   const expected = EXPECTED[key].filter((s) => s !== 'program_up' || service.kind === 'forge');
   const reached = new Map(job.stages.map((s) => [s.stage, s.after_ms]));
   const last = job.stages.at(-1)?.stage;

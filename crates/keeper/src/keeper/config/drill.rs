@@ -15,7 +15,7 @@ use jiff::SignedDuration;
 
 use super::{KeeperHandle, restoring::marker_trouble};
 use crate::{
-    config::manifests::Stored,
+    config::{manifests::Stored, restores::Drilling},
     store::journal::JournalEntry,
     sys::{clock, files},
 };
@@ -51,8 +51,14 @@ impl KeeperHandle {
             .scratch()
             .join(uuid::Uuid::new_v4().simple().to_string());
         let (taken_at, service) = (snapshot.taken_at, service.clone());
+        let owner = self.inner.presence.claim();
+        let begun = Drilling {
+            owner: owner.map_err(|error| marker_trouble(&error))?.to_owned(),
+            at: clock::now(),
+        };
         let done = tokio::task::spawn_blocking(move || {
             clear(&restores.scratch());
+            restores.begin_drill(&service, &begun)?;
             let (items, written) = rehearse(&scratch, &snapshot, &bytes);
             let gone = std::fs::remove_dir_all(&scratch);
             if let Err(error) = gone.or_else(not_there) {
@@ -67,7 +73,8 @@ impl KeeperHandle {
                 bytes: written,
                 items,
             };
-            restores.put_drill(&report).map(|()| report)
+            restores.put_drill(&report)?;
+            restores.end_drill(&report.service).map(|()| report)
         });
         let done = done
             .await
@@ -77,18 +84,19 @@ impl KeeperHandle {
         Ok(report)
     }
 
-    /// What the last drill of a service found; `None` when there was none, or it cannot be read.
-    pub fn last_drill(&self, service: &ServiceId) -> Option<DrillReport> {
+    /// What the last drill of a service found; `None` when there was none.
+    pub fn last_drill(&self, service: &ServiceId) -> Result<Option<DrillReport>, ErrorInfo> {
         let found = self.inner.config.restores.drill(service);
-        found.unwrap_or_else(|error| {
-            tracing::warn!(%service, %error, "the last drill cannot be read");
-            None
-        })
+        found.map_err(|error| marker_trouble(&error))
     }
 
     /// One a month, where there is something to restore.
     pub(super) async fn drill_when_due(&self, service: &ServiceId) {
-        let last = self.last_drill(service).map(|report| report.at);
+        let last = self.last_drill(service).unwrap_or_else(|error| {
+            tracing::warn!(%service, %error, "the last drill cannot be read");
+            None
+        });
+        let last = last.map(|report| report.at);
         if last.is_some_and(|at| clock::now().duration_since(at) < EVERY) {
             return;
         }

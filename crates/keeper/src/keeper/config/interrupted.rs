@@ -118,18 +118,7 @@ impl KeeperHandle {
             }
             Err(error) => return Err(marker_trouble(&error)),
         };
-        // A mark of this very program is at work while its job is.
-        let ours = self
-            .inner
-            .presence
-            .claim()
-            .is_ok_and(|name| name == marker.owner);
-        let works = if ours {
-            self.inner.jobs.acting_on(service)
-        } else {
-            self.inner.presence.is_present(&marker.owner)
-        };
-        if works {
+        if self.works(&marker) {
             return Ok(false);
         }
         let Some(before) = marker.before.clone() else {
@@ -171,7 +160,7 @@ impl KeeperHandle {
                 stopped: marker.stops,
                 started: Some(started.is_ok()),
             };
-            self.remember_restore(&marker, &report).await;
+            self.remember_restore(&marker, &report, true).await;
         }
         self.unmark(service);
         let text = told(&marker, &files, &started);
@@ -179,6 +168,21 @@ impl KeeperHandle {
         self.note_restore(service, text, Some(detail)).await;
         watch.poke();
         Ok(true)
+    }
+
+    /// Whether the program that put a mark is at it.
+    pub(super) fn works(&self, marker: &Marker) -> bool {
+        // A mark of this very program is at work while its job is.
+        let ours = self
+            .inner
+            .presence
+            .claim()
+            .is_ok_and(|name| name == marker.owner);
+        if ours {
+            self.inner.jobs.acting_on(&marker.service)
+        } else {
+            self.inner.presence.is_present(&marker.owner)
+        }
     }
 
     async fn left_files<'a>(

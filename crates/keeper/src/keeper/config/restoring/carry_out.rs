@@ -155,7 +155,7 @@ impl KeeperHandle {
             started: stepped.started.as_ref().map(Result::is_ok),
         };
         if !stepped.untouched {
-            self.remember_restore(&marker, &report).await;
+            self.remember_restore(&marker, &report, false).await;
         }
         if !stepped.cut {
             self.unmark(&service);
@@ -211,6 +211,7 @@ impl KeeperHandle {
         &self,
         marker: &Marker,
         report: &RestoreReport,
+        interrupted: bool,
     ) {
         let (vaults, service) = (&self.inner.config, &report.service);
         if let Ok(Some(former)) = vaults.restores.last(service)
@@ -227,6 +228,7 @@ impl KeeperHandle {
             before: report.before.clone(),
             at: report.at,
             undo: report.undo,
+            interrupted,
             files: marker.files.clone(),
         };
         if let Err(error) = vaults.restores.put_last(service, &last) {
