@@ -169,7 +169,7 @@ export class FakeRestores extends FakeGuard implements Guard {
         before ??= this.keep(view.service, {
           reason: 'before_action',
           note: `${order.undo ? 'undo of a restore' : 'restore'} from ${view.snapshot}`,
-          pinned: true,
+          pinned: false,
         });
         const stages = view.stops === null ? [] : STAGES;
         job.job.stages = stages
@@ -194,6 +194,7 @@ export class FakeRestores extends FakeGuard implements Guard {
         );
         this.there.set(view.service, { ...this.there.get(view.service), ...scoped.after });
         const files = view.files.map(({ part, path, deed }) => ({ part, path, deed }));
+        before.pinned = true;
         const { id: kept } = before;
         const head = { service: view.service, snapshot: view.snapshot, before: kept };
         this.lasts.set(view.service, {
