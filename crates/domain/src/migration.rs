@@ -8,6 +8,7 @@
 pub mod compose;
 mod dates;
 mod edit;
+pub mod ending;
 mod export;
 pub mod extensions;
 mod graph;
@@ -37,7 +38,7 @@ pub use problem::{PlanFault, PlanProblem};
 pub use record::{RecordAction, RecordEntry, RecordOutcome};
 pub use standing::{Counts, PhaseStanding, Standing};
 pub use state::{Basis, Proof, Proofs, StepState, Verdict, state};
-pub use target::{Iis, Target};
+pub use target::{Iis, STABILITY_DAYS, STANDBY_DAYS, Target};
 pub use work::{AfterKill, Deed, Finding, Found, PreviewLine, StepPreview, unset};
 
 pub use crate::{ids::StepId, logs::rules::Language, outcome::Evidence};

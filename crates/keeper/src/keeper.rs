@@ -32,6 +32,7 @@ use crate::{
     workflows::OwnWorkflows,
 };
 
+mod availability;
 mod backup;
 mod clients;
 mod config;
@@ -289,6 +290,10 @@ impl Keeper {
             tasks.spawn(
                 "history",
                 history::journal_incidents(store.clone(), journalled, tasks.token()),
+            );
+            tasks.spawn(
+                "minutes of services",
+                availability::keep(store.clone(), state.clone(), tasks.token()),
             );
         }
         log_rules::tell(&tasks, rules, reports.clone());

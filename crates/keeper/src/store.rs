@@ -21,6 +21,7 @@ pub mod picture_files;
 pub(crate) mod placements;
 pub mod restarts;
 mod schema;
+pub(crate) mod service_minutes;
 #[cfg(test)]
 mod tests;
 

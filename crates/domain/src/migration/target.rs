@@ -26,7 +26,21 @@ pub struct Target {
     pub extra_model_paths: Option<String>,
     /// Forge's folder of models.
     pub models: Option<String>,
+    /// For how many days the target carries the work before that is believed; without it
+    /// [`STABILITY_DAYS`].
+    pub stability_days: Option<u16>,
+    /// For how many days the old service stands by; without it [`STANDBY_DAYS`].
+    pub standby_days: Option<u16>,
+    /// Whether the old service's image goes with it. Without it: where it can be pulled again.
+    pub remove_image: Option<bool>,
 }
+
+/// Days without an incident that the report asks for.
+pub const STABILITY_DAYS: u16 = 5;
+/// Days of standby that the report asks for.
+pub const STANDBY_DAYS: u16 = 14;
+/// More days than this are a mistake.
+pub(super) const MAX_DAYS: u16 = 365;
 
 /// The section `[iis]`: the site's rules and the address that is rehearsed first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +68,9 @@ pub(super) const TARGET_FIELDS: &[&str] = &[
     "compose_file",
     "extra_model_paths",
     "models",
+    "stability_days",
+    "standby_days",
+    "remove_image",
 ];
 /// The fields of `[iis]`.
 pub(super) const IIS_FIELDS: &[&str] = &[
@@ -67,6 +84,25 @@ pub(super) const IIS_FIELDS: &[&str] = &[
 pub(super) const MAX_VALUE_CHARS: usize = 2_000;
 
 impl Target {
+    /// Days of stability that are asked for.
+    pub fn stability_days(&self) -> u16 {
+        self.stability_days.unwrap_or(STABILITY_DAYS)
+    }
+
+    /// Days of standby that are asked for.
+    pub fn standby_days(&self) -> u16 {
+        self.standby_days.unwrap_or(STANDBY_DAYS)
+    }
+
+    /// The numbers with their fields, in the order they are written in.
+    pub(super) fn numbers(&self) -> [(&'static str, Option<u16>); 3] {
+        [
+            ("port", self.port),
+            ("stability_days", self.stability_days),
+            ("standby_days", self.standby_days),
+        ]
+    }
+
     /// Whether nothing is said.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

@@ -61,8 +61,13 @@ impl OwnPlan {
             changes.push(table);
         }
         let mut target = section(&self.target.texts());
-        if let Some(port) = self.target.port {
-            target["port"] = value(i64::from(port));
+        for (field, number) in self.target.numbers() {
+            if let Some(number) = number {
+                target[field] = value(i64::from(number));
+            }
+        }
+        if let Some(removed) = self.target.remove_image {
+            target["remove_image"] = value(removed);
         }
         for (name, table) in [("target", target), ("iis", section(&self.iis.texts()))] {
             if !table.is_empty() {

@@ -8,6 +8,7 @@ mod disk_space;
 mod gpu_plan;
 mod proxy;
 mod share_models;
+mod stability;
 mod target_image;
 mod workflows;
 
@@ -19,5 +20,6 @@ pub(super) use disk_space::DiskSpace;
 pub(super) use gpu_plan::GpuPlan;
 pub(super) use proxy::Proxy;
 pub(super) use share_models::ShareModels;
+pub(super) use stability::Stability;
 pub(super) use target_image::TargetImage;
 pub(super) use workflows::Workflows;

@@ -6,7 +6,7 @@ use super::{
     StepWork,
     steps::{
         Backup, Batch, ComposeBeside, CustomNodes, DiskSpace, GpuPlan, Proxy, ShareModels,
-        TargetImage, Workflows,
+        Stability, TargetImage, Workflows,
     },
 };
 
@@ -23,6 +23,7 @@ const WORKS: &[(CheckKind, &dyn StepWork)] = &[
     (CheckKind::ProxyRehearsal, &Proxy::REHEARSAL),
     (CheckKind::ProxyCutover, &Proxy::CUTOVER),
     (CheckKind::CustomNodes, &CustomNodes),
+    (CheckKind::Stability, &Stability),
 ];
 
 /// Where the work of each step is found: [`Steps::built`], but for tests that play steps of their own.

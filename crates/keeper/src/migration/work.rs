@@ -30,6 +30,12 @@ pub trait StepWork: Send + Sync {
         SignedDuration::from_hours(24)
     }
 
+    /// Whether time alone may make it hold: then the clock looks again before there is a verdict, once
+    /// somebody has looked.
+    fn waits(&self) -> bool {
+        false
+    }
+
     /// Whether there is something to do besides looking.
     fn can_run(&self) -> bool {
         false

@@ -152,6 +152,16 @@ const STEPS: &[M<'static>] = &[
         entry TEXT NOT NULL
     ) STRICT;",
     ),
+    // A minute in which nobody looked has no row.
+    M::up(
+        "CREATE TABLE service_minutes (
+        service TEXT NOT NULL,
+        minute INTEGER NOT NULL,
+        good INTEGER NOT NULL,
+        latency_ms INTEGER,
+        PRIMARY KEY (service, minute)
+    ) STRICT, WITHOUT ROWID;",
+    ),
 ];
 
 #[cfg(test)]

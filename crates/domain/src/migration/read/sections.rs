@@ -9,7 +9,7 @@ use crate::{
     migration::{
         Iis, PlanFault, Target,
         problem::excerpt,
-        target::{IIS_FIELDS, MAX_VALUE_CHARS, TARGET_FIELDS},
+        target::{IIS_FIELDS, MAX_DAYS, MAX_VALUE_CHARS, TARGET_FIELDS},
     },
 };
 
@@ -24,6 +24,11 @@ pub(super) fn read(reader: &mut Reader<'_>, document: &DeTable<'_>) {
             compose_file: line(reader, table, "compose_file"),
             extra_model_paths: line(reader, table, "extra_model_paths"),
             models: line(reader, table, "models"),
+            stability_days: days(reader, table, "stability_days"),
+            standby_days: days(reader, table, "standby_days"),
+            remove_image: table
+                .contains_key("remove_image")
+                .then(|| reader.flag(table, "remove_image")),
         };
         let Target { from, to, .. } = &reader.plan.target;
         if from.is_some() && from == to {
@@ -117,4 +122,13 @@ fn port(reader: &mut Reader<'_>, value: &Value<'_>) -> Option<u16> {
         reader.bad(value, "port", "the number of a port", "8188");
     }
     port
+}
+
+fn days(reader: &mut Reader<'_>, table: &DeTable<'_>, field: &str) -> Option<u16> {
+    let value = table.get(field)?;
+    let days = number(value).filter(|days| *days <= MAX_DAYS);
+    if days.is_none() {
+        reader.bad(value, field, "a number of days, 365 at most", "14");
+    }
+    days
 }

@@ -138,23 +138,21 @@ impl KeeperHandle {
         whatever_its_age: bool,
     ) -> Result<bool, ErrorInfo> {
         let id = &planned.step.id;
-        let has_been = matches!(
-            judged.standing.states.get(id),
-            Some(StepState::Proved { .. } | StepState::Failed { .. } | StepState::Stale { .. })
-        );
-        let Some(work) = planned
-            .step
-            .check
-            .and_then(|check| self.work(check))
-            .filter(|_| has_been)
-        else {
+        let Some(work) = planned.step.check.and_then(|check| self.work(check)) else {
             return Ok(false);
         };
-        // Somebody has to decide first what becomes of it.
-        if judged.actions.contains_key(id) {
+        let look = self.inner.store.migration_looks().await?.remove(id);
+        let has_been = match judged.standing.states.get(id) {
+            Some(StepState::Proved { .. } | StepState::Failed { .. } | StepState::Stale { .. }) => {
+                true
+            }
+            Some(StepState::Ready) => work.waits() && look.is_some(),
+            _ => false,
+        };
+        // Of one in the middle somebody has to decide first what becomes of it.
+        if !has_been || judged.actions.contains_key(id) {
             return Ok(false);
         }
-        let look = self.inner.store.migration_looks().await?.remove(id);
         let age = look.map_or(LONG_AGO, |look| judged.standing.at.duration_since(look.at));
         Ok(whatever_its_age || age >= work.every())
     }
