@@ -18,6 +18,8 @@ pub enum RecordAction {
     Run,
     /// It was taken back.
     Undo,
+    /// Its way back was tried, and everything put as it was.
+    Drill,
     /// It was left out.
     Skip,
     /// It was taken in again.

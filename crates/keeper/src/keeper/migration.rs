@@ -25,6 +25,7 @@ use crate::{
 mod act;
 mod check;
 mod graphs;
+mod previews;
 mod resume;
 #[cfg(test)]
 mod tests;
@@ -266,10 +267,10 @@ impl KeeperHandle {
 
 /// What is being done counts as begun; what a program left in the middle does not hold.
 fn proof_of_action(action: &StepAction, alive: bool) -> Proof {
-    let word = if action.action == RecordAction::Undo {
-        "undo"
-    } else {
-        "run"
+    let word = match action.action {
+        RecordAction::Undo => "undo",
+        RecordAction::Drill => "drill",
+        _ => "run",
     };
     let (verdict, evidence) = if alive {
         (Verdict::Running, Vec::new())

@@ -7,8 +7,10 @@ mod custom_nodes;
 mod disk_space;
 mod gpu_plan;
 mod proxy;
+mod rest;
 mod share_models;
 mod stability;
+mod standby;
 mod target_image;
 mod workflows;
 
@@ -21,5 +23,6 @@ pub(super) use gpu_plan::GpuPlan;
 pub(super) use proxy::Proxy;
 pub(super) use share_models::ShareModels;
 pub(super) use stability::Stability;
+pub(super) use standby::Standby;
 pub(super) use target_image::TargetImage;
 pub(super) use workflows::Workflows;

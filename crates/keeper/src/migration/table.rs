@@ -6,7 +6,7 @@ use super::{
     StepWork,
     steps::{
         Backup, Batch, ComposeBeside, CustomNodes, DiskSpace, GpuPlan, Proxy, ShareModels,
-        Stability, TargetImage, Workflows,
+        Stability, Standby, TargetImage, Workflows,
     },
 };
 
@@ -24,6 +24,7 @@ const WORKS: &[(CheckKind, &dyn StepWork)] = &[
     (CheckKind::ProxyCutover, &Proxy::CUTOVER),
     (CheckKind::CustomNodes, &CustomNodes),
     (CheckKind::Stability, &Stability),
+    (CheckKind::Standby, &Standby),
 ];
 
 /// Where the work of each step is found: [`Steps::built`], but for tests that play steps of their own.

@@ -94,6 +94,8 @@ pub struct StepView {
     pub can_run: bool,
     /// Whether that can be taken back.
     pub can_undo: bool,
+    /// Whether its way back can be tried.
+    pub can_drill: bool,
     /// What is being done to it, or was when a program ended.
     pub doing: Option<Doing>,
 }
@@ -102,7 +104,7 @@ pub struct StepView {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
 pub struct Doing {
-    /// Done, or taken back.
+    /// Done, taken back, or its way back tried.
     pub action: RecordAction,
     /// Since when.
     #[cfg_attr(feature = "specta", specta(type = String))]
@@ -170,6 +172,7 @@ impl StepView {
             built: works.is_some(),
             can_run: works.is_some_and(super::work::StepWork::can_run),
             can_undo: works.is_some_and(super::work::StepWork::can_undo),
+            can_drill: works.is_some_and(super::work::StepWork::can_drill),
             doing,
         }
     }

@@ -46,7 +46,13 @@ pub trait StepWork: Send + Sync {
         false
     }
 
-    /// What becomes of it when the program ends in the middle.
+    /// Whether its way back can be tried, with everything as it was afterwards.
+    fn can_drill(&self) -> bool {
+        false
+    }
+
+    /// What becomes of it when the program ends in the middle. A drill is always called again, to put
+    /// everything as it was.
     fn after_kill(&self) -> AfterKill {
         AfterKill::Tell
     }
@@ -76,6 +82,24 @@ pub trait StepWork: Send + Sync {
 
     /// Takes it back, also where it was done by half. `run` has what was remembered.
     fn undo<'a>(
+        &'a self,
+        _site: &'a Site,
+        _run: &'a StepRun,
+    ) -> BoxFuture<'a, Result<Deed, ErrorInfo>> {
+        Box::pin(async { Err(nothing_to_do()) })
+    }
+
+    /// What [`Self::drill`] would do. `run` has what was remembered.
+    fn preview_drill<'a>(
+        &'a self,
+        _site: &'a Site,
+        _run: &'a StepRun,
+    ) -> BoxFuture<'a, Result<StepPreview, ErrorInfo>> {
+        Box::pin(async { Ok(StepPreview::default()) })
+    }
+
+    /// Tries the way back. Called after one that was cut short, it only puts everything as it was.
+    fn drill<'a>(
         &'a self,
         _site: &'a Site,
         _run: &'a StepRun,

@@ -20,6 +20,7 @@ fn action(action: RecordAction, language: Language) -> &'static str {
         RecordAction::Preview => ("previewed", "aperçu"),
         RecordAction::Run => ("done", "exécution"),
         RecordAction::Undo => ("taken back", "annulation"),
+        RecordAction::Drill => ("drill", "exercice de retour"),
         RecordAction::Skip => ("skipped", "omission"),
         RecordAction::Unskip => ("taken in again", "reprise dans le plan"),
         RecordAction::Attest => ("attested", "attestation"),

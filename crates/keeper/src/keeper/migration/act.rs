@@ -10,14 +10,14 @@ use forgekeeper_domain::{
     ids::StepId,
     migration::{
         Basis, CheckKind, Deed, Evidence, Found, PlannedStep, Proof, RecordAction, RecordOutcome,
-        StepPreview, StepState, Verdict, Words,
+        StepState, Verdict,
     },
 };
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Judged, entry, find, is_skipped, refused, waits_for};
+use super::{Judged, entry, find, is_skipped, refused};
 use crate::{
     keeper::KeeperHandle,
     migration::{Keep, Live, StepEnd, StepLook, StepRun, StepWork},
@@ -33,123 +33,10 @@ pub(super) struct Able {
 }
 
 impl KeeperHandle {
-    /// What doing a step, or taking it back, would do, and why it would not be done.
-    pub async fn migration_preview(
-        &self,
-        id: &StepId,
-        undo: bool,
-    ) -> Result<StepPreview, ErrorInfo> {
-        let judged = self.judged().await?;
-        let able = self.able(&find(&judged.plan, id)?, undo)?;
-        let preview = self.previewed(&judged, &able, undo).await?;
-        let mut entry = entry(
-            clock::now(),
-            id,
-            RecordAction::Preview,
-            if preview.refused.is_empty() {
-                RecordOutcome::Done
-            } else {
-                RecordOutcome::Refused
-            },
-        );
-        entry.says.clone_from(&preview.refused);
-        if undo {
-            entry.after.push(Evidence::new("of", "undo"));
-        }
-        self.record(entry).await;
-        Ok(preview)
-    }
-
-    async fn previewed(
-        &self,
-        judged: &Judged,
-        able: &Able,
-        undo: bool,
-    ) -> Result<StepPreview, ErrorInfo> {
-        let site = self.site(Arc::clone(&judged.plan), judged.proofs.clone());
-        let looking = async {
-            if !undo {
-                return able.work.preview(&site).await;
-            }
-            let memory = self.inner.store.migration_memory(able.id.clone()).await?;
-            let keep: Keep = Box::new(|_| Box::pin(async { Ok(()) }));
-            let run = StepRun::new(CancellationToken::new(), memory, keep);
-            able.work.preview_undo(&site, &run).await
-        };
-        let looked = tokio::time::timeout(able.work.deadline(), looking).await;
-        let mut preview = looked.map_err(|_| {
-            refused("what the step would do could not be found out in time").hint("Try again.")
-        })??;
-        let mut gate = self.gate(judged, able, undo).await?;
-        gate.append(&mut preview.refused);
-        preview.refused = gate;
-        Ok(preview)
-    }
-
-    /// Why a step is not done, or not taken back, as things are.
-    async fn gate(
-        &self,
-        judged: &Judged,
-        able: &Able,
-        undo: bool,
-    ) -> Result<Vec<Words>, ErrorInfo> {
-        let mut why = Vec::new();
-        let problems = self.inner.migration.file.status().problems;
-        if let Some(problem) = problems.first() {
-            why.push(Words::both(
-                format!("migration.toml has an error; nothing is done by an older plan ({problem})."),
-                format!("migration.toml contient une erreur\u{202f}; rien n’est fait d’après un ancien plan ({problem})."),
-            ));
-        }
-        let state = judged.standing.states.get(&able.id);
-        if let Some(StepState::Skipped { .. }) = state {
-            why.push(Words::both(
-                "The step is skipped: take it in again first.",
-                "L’étape est omise\u{202f}: la reprendre d’abord dans le plan.",
-            ));
-        }
-        let running = judged
-            .actions
-            .values()
-            .find(|action| self.inner.presence.is_present(&action.owner));
-        if let Some(action) = running {
-            why.push(Words::both(
-                format!("`{}` is being done now; one step at a time.", action.step),
-                format!(
-                    "«\u{202f}{}\u{202f}» est en cours\u{202f}; une étape à la fois.",
-                    action.step
-                ),
-            ));
-        }
-        if undo {
-            let dependents = self.done_on_top(judged, &able.id);
-            if !dependents.is_empty() {
-                let words = waits_for(judged, &dependents);
-                why.push(Words::both(
-                    format!("Steps that rest on it were done. {}", words.en),
-                    format!("Des étapes qui en dépendent ont été faites. {}", words.fr),
-                ));
-            }
-            let remembers = self.inner.store.migration_memory(able.id.clone()).await?;
-            if remembers.is_none() && !judged.actions.contains_key(&able.id) {
-                why.push(Words::both(
-                    "Nothing was done here that could be taken back.",
-                    "Rien n’a été fait ici qui puisse être annulé.",
-                ));
-            }
-        } else {
-            let missing = judged.missing(&able.id);
-            if !missing.is_empty() {
-                why.push(waits_for(judged, &missing));
-            }
-        }
-        Ok(why)
-    }
-
     /// Begins to do a step; it goes on when the handle is dropped. `confirm` is the word that its
     /// preview asks for.
     pub async fn migration_run(&self, id: &StepId, confirm: Option<&str>) -> Result<(), ErrorInfo> {
-        self.begin(id, false, confirm).await
+        self.begin(id, RecordAction::Run, confirm).await
     }
 
     /// Begins to take a step back.
@@ -158,23 +45,28 @@ impl KeeperHandle {
         id: &StepId,
         confirm: Option<&str>,
     ) -> Result<(), ErrorInfo> {
-        self.begin(id, true, confirm).await
+        self.begin(id, RecordAction::Undo, confirm).await
     }
 
-    async fn begin(&self, id: &StepId, undo: bool, confirm: Option<&str>) -> Result<(), ErrorInfo> {
+    /// Begins to try the way back of a step.
+    pub async fn migration_drill(&self, id: &StepId) -> Result<(), ErrorInfo> {
+        self.begin(id, RecordAction::Drill, None).await
+    }
+
+    async fn begin(
+        &self,
+        id: &StepId,
+        action: RecordAction,
+        confirm: Option<&str>,
+    ) -> Result<(), ErrorInfo> {
         let _one = self.inner.migration.beginning.lock().await;
         let judged = self.judged().await?;
         let planned = find(&judged.plan, id)?;
         if let Some(StepState::Skipped { .. }) = judged.standing.states.get(id) {
             return Err(is_skipped(id));
         }
-        let able = self.able(&planned, undo)?;
-        let preview = self.previewed(&judged, &able, undo).await?;
-        let action = if undo {
-            RecordAction::Undo
-        } else {
-            RecordAction::Run
-        };
+        let able = self.able(&planned, action)?;
+        let preview = self.previewed(&judged, &able, action).await?;
         if !preview.refused.is_empty() {
             let mut entry = entry(clock::now(), id, action, RecordOutcome::Refused);
             entry.says.clone_from(&preview.refused);
@@ -241,6 +133,7 @@ impl KeeperHandle {
             let doing = async {
                 match action.action {
                     RecordAction::Undo => able.work.undo(&site, &run).await,
+                    RecordAction::Drill => able.work.drill(&site, &run).await,
                     _ => able.work.run(&site, &run).await,
                 }
             };
@@ -416,7 +309,11 @@ impl KeeperHandle {
 
 impl KeeperHandle {
     /// What a step can do, or why nothing.
-    pub(super) fn able(&self, planned: &PlannedStep, undo: bool) -> Result<Able, ErrorInfo> {
+    pub(super) fn able(
+        &self,
+        planned: &PlannedStep,
+        action: RecordAction,
+    ) -> Result<Able, ErrorInfo> {
         let id = &planned.step.id;
         let check = planned.step.check.ok_or_else(|| {
             refused(format!("`{id}` is done by a person")).hint("Attest it when it is done.")
@@ -427,8 +324,12 @@ impl KeeperHandle {
             ))
             .hint("Do it by hand, and skip it with that as the reason.")
         })?;
-        if undo && !work.can_undo() {
+        if action == RecordAction::Undo && !work.can_undo() {
             return Err(refused(format!("`{id}` cannot be taken back")));
+        }
+        if action == RecordAction::Drill && !work.can_drill() {
+            return Err(refused(format!("`{id}` has no drill"))
+                .hint("Only `standby` has one: it tries the way back."));
         }
         if !work.can_run() {
             return Err(refused(format!("`{id}` is only measured")).hint("Check it instead."));
@@ -441,7 +342,7 @@ impl KeeperHandle {
     }
 
     /// Steps that rest on one, directly or not, and were done by this program and hold.
-    fn done_on_top(&self, judged: &Judged, id: &StepId) -> Vec<StepId> {
+    pub(super) fn done_on_top(&self, judged: &Judged, id: &StepId) -> Vec<StepId> {
         let steps = judged.plan.steps();
         let mut resting = vec![id.clone()];
         let mut at = 0;
@@ -470,7 +371,7 @@ impl KeeperHandle {
 
 impl Judged {
     /// The needs of a step that are not met, whatever was found of the step itself.
-    fn missing(&self, id: &StepId) -> Vec<StepId> {
+    pub(super) fn missing(&self, id: &StepId) -> Vec<StepId> {
         let steps = self.plan.steps();
         let planned = steps.iter().find(|planned| planned.step.id == *id);
         let needs = planned

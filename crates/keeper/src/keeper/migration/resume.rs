@@ -6,7 +6,7 @@ use forgekeeper_domain::{
 };
 
 use super::{entry, find};
-use crate::{keeper::KeeperHandle, store::migration::StepAction, sys::clock};
+use crate::{keeper::KeeperHandle, migration::StepWork, store::migration::StepAction, sys::clock};
 
 impl KeeperHandle {
     /// Looks once, at the start. What ends in the same when it is done again goes on; the rest is
@@ -29,12 +29,16 @@ impl KeeperHandle {
 
     async fn take_up_step(&self, left: StepAction) -> Result<(), ErrorInfo> {
         let judged = self.judged().await?;
-        let undo = left.action == RecordAction::Undo;
-        let able = find(&judged.plan, &left.step).and_then(|planned| self.able(&planned, undo));
+        let able =
+            find(&judged.plan, &left.step).and_then(|planned| self.able(&planned, left.action));
+        // A drill that was cut short has to be put as it was, whatever else its step would do.
+        let again = |work: &dyn StepWork| {
+            left.action == RecordAction::Drill || work.after_kill() == AfterKill::Again
+        };
         // A plan that is broken now, or has lost the step, decides nothing.
         let sound = self.inner.migration.file.status().problems.is_empty();
         match able {
-            Ok(able) if sound && able.work.after_kill() == AfterKill::Again => {
+            Ok(able) if sound && again(able.work) => {
                 let owner = self.inner.presence.claim().map_err(|error| {
                     ErrorInfo::new(
                         forgekeeper_domain::error::ErrorCode::Io,
