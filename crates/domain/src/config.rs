@@ -44,5 +44,5 @@ pub use text_diff::{DiffLine, LineSide, MAX_COMPARED, TextDiff, text_diff};
 pub use trouble::{
     CHECKPOINT, Lost, LostKey, MAX_LOST, SettingsScene, checkpoint, request_of, troubles,
 };
-pub use values::{Reading, Values, holds_secret, read};
+pub use values::{Reading, Values, holds_secret, line_holds_secret, read};
 pub use words::{describe, key_text};

@@ -17,6 +17,7 @@ pub mod host;
 pub mod inspect;
 pub mod logs;
 pub mod make;
+pub(crate) mod parting;
 mod path_time;
 mod probe;
 mod recipe;

@@ -11,6 +11,7 @@ mod lifecycle;
 mod logs;
 mod looping;
 mod making;
+mod parting;
 pub(crate) mod real;
 mod routes;
 mod stats;
@@ -84,6 +85,7 @@ impl Engine {
     /// Adds a container; it is created, not started.
     pub fn add(self: &Arc<Self>, spec: ContainerSpec) -> Arc<Container> {
         let container = Container::new(spec, self);
+        self.of_compose(&container);
         lock(&self.containers).push(Arc::clone(&container));
         container
     }

@@ -52,3 +52,12 @@ pub async fn ask_about(
         at: now,
     }
 }
+
+/// Asks the registry alone, whether it has these very bytes.
+pub(crate) async fn of_registry(
+    http: &Http,
+    image: &ImageRef,
+    deadline: Instant,
+) -> RegistryAnswer {
+    image::ask(http, image, deadline).await
+}

@@ -5,8 +5,8 @@ use forgekeeper_domain::migration::CheckKind;
 use super::{
     StepWork,
     steps::{
-        Backup, Batch, ComposeBeside, CustomNodes, DiskSpace, GpuPlan, Proxy, ShareModels,
-        Stability, Standby, TargetImage, Workflows,
+        Backup, Batch, ComposeBeside, CustomNodes, Decommission, DiskSpace, GpuPlan, Proxy,
+        ShareModels, Stability, Standby, TargetImage, Workflows,
     },
 };
 
@@ -25,6 +25,7 @@ const WORKS: &[(CheckKind, &dyn StepWork)] = &[
     (CheckKind::CustomNodes, &CustomNodes),
     (CheckKind::Stability, &Stability),
     (CheckKind::Standby, &Standby),
+    (CheckKind::Decommission, &Decommission),
 ];
 
 /// Where the work of each step is found: [`Steps::built`], but for tests that play steps of their own.

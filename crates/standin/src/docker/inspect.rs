@@ -90,7 +90,7 @@ pub(crate) fn short(container: &Container) -> Value {
     })
 }
 
-fn network(container: &Container) -> String {
+pub(crate) fn network(container: &Container) -> String {
     let compose = container.spec.compose.as_ref();
     container
         .spec

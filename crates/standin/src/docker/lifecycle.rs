@@ -352,6 +352,7 @@ impl Container {
             self.end(137, false);
         }
         lock(&engine.containers).retain(|c| !Arc::ptr_eq(c, self));
+        engine.gone(self);
         self.exists.cancel();
         engine.events.tell(self, "destroy", &[]);
         Ok(Done::Changed)
@@ -359,16 +360,29 @@ impl Container {
 
     /// Puts a removed container back under the same name with a new id, and starts it.
     pub(crate) async fn recreate(self: &Arc<Self>) -> Result<Done, Refusal> {
-        let engine = self.owner()?;
+        self.owner()?;
+        if !self.come_back() {
+            return Ok(Done::Already);
+        }
+        self.start().await
+    }
+
+    /// Puts a removed container back under the same name with a new id, not started; false when it is
+    /// there.
+    pub(crate) fn come_back(self: &Arc<Self>) -> bool {
+        let Ok(engine) = self.owner() else {
+            return false;
+        };
         {
             let mut all = lock(&engine.containers);
             if all.iter().any(|c| Arc::ptr_eq(c, self)) {
-                return Ok(Done::Already);
+                return false;
             }
             self.renew();
             all.push(Arc::clone(self));
         }
+        engine.of_compose(self);
         engine.events.tell(self, "create", &[]);
-        self.start().await
+        true
     }
 }

@@ -14,8 +14,9 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::Engine;
-use super::container::{ContainerSpec, Devices, Published, Work, hex_id};
+use super::container::{Container, ContainerSpec, Published, Work, hex_id};
 use super::routes::{App, Words, refuse};
+use super::{inspect, parting};
 use crate::comfyui::{Comfy, ComfySpec};
 use crate::lock::lock;
 use crate::logbook::Logbook;
@@ -38,6 +39,10 @@ pub(crate) struct Made {
     pub(crate) images: BTreeSet<String>,
     /// Networks with their labels.
     pub(crate) networks: BTreeMap<String, Value>,
+    /// Networks that compose made, with their labels.
+    pub(crate) compose: BTreeMap<String, Value>,
+    /// Containers that were removed.
+    pub(crate) gone: Vec<Arc<Container>>,
     /// Volumes with their labels. They stay when a container goes.
     pub(crate) volumes: BTreeMap<String, Value>,
 }
@@ -59,7 +64,8 @@ impl Engine {
     }
 
     fn has_image(&self, name: &str) -> bool {
-        lock(&self.made).images.contains(name) || self.all().iter().any(|c| c.spec.image == name)
+        let mut images = self.images().into_iter();
+        images.any(|image| image == name || parting::image_id(&image) == name)
     }
 
     fn on_shelf(&self, name: &str) -> Option<Shelved> {
@@ -156,11 +162,13 @@ pub(super) async fn image(State(engine): App, Path(rest): Path<String>) -> Respo
     if !engine.has_image(name) {
         return refuse(404, &format!("No such image: {name}"));
     }
-    let id = format!("sha256:{}", hex_id(&format!("image {name}")));
+    let of = |image: &String| *image == name || parting::image_id(image) == name;
+    let named = engine.images().into_iter().find(of).unwrap_or_default();
+    let id = parting::image_id(&named);
     reply::json(
         200,
-        &json!({"Id": id, "RepoTags": [name], "RepoDigests": [], "Os": "linux", "Architecture": "amd64",
-                "Size": 5_650_000_000u64, "Created": Timestamp::now().to_string(),
+        &json!({"Id": id, "RepoTags": [named], "RepoDigests": [], "Os": "linux", "Architecture": "amd64",
+                "Size": parting::image_bytes(&named), "Created": Timestamp::now().to_string(),
                 "Config": {"Labels": null, "Env": []}}),
     )
 }
@@ -185,8 +193,7 @@ pub(super) async fn make_network(State(engine): App, bytes: Bytes) -> Response {
 
 /// `GET /networks/NAME`.
 pub(super) async fn network(State(engine): App, Path(name): Path<String>) -> Response {
-    let made = lock(&engine.made);
-    let Some(labels) = made.networks.get(&name) else {
+    let Some(labels) = engine.network_labels(&name) else {
         return refuse(404, &format!("network {name} not found"));
     };
     reply::json(
@@ -198,17 +205,16 @@ pub(super) async fn network(State(engine): App, Path(name): Path<String>) -> Res
 
 /// `DELETE /networks/NAME`.
 pub(super) async fn remove_network(State(engine): App, Path(name): Path<String>) -> Response {
-    let used = engine
-        .all()
-        .iter()
-        .any(|c| c.spec.network.as_deref() == Some(name.as_str()));
+    let used = engine.all().iter().any(|c| inspect::network(c) == name);
     if used {
         return refuse(
             403,
             &format!("error while removing network: network {name} has active endpoints"),
         );
     }
-    match lock(&engine.made).networks.remove(&name) {
+    let mut made = lock(&engine.made);
+    let removed = made.networks.remove(&name);
+    match removed.or_else(|| made.compose.remove(&name)) {
         Some(_) => reply::empty(204),
         None => refuse(404, &format!("network {name} not found")),
     }
@@ -260,6 +266,11 @@ pub(super) async fn create(State(engine): App, Query(words): Words, bytes: Bytes
         );
     }
     let host = &body["HostConfig"];
+    let gone = engine.gone_under(&name);
+    if let Some(same) = gone.as_ref().filter(|gone| parting::is_same(gone, &body)) {
+        same.come_back();
+        return reply::json(201, &json!({"Id": same.id(), "Warnings": []}));
+    }
     let strings = |value: &Value| -> Vec<String> {
         let list = value.as_array().into_iter().flatten();
         list.filter_map(Value::as_str).map(str::to_owned).collect()
@@ -294,8 +305,11 @@ pub(super) async fn create(State(engine): App, Query(words): Words, bytes: Bytes
     };
     let service = label("com.docker.compose.service").unwrap_or_else(|| name.clone());
     let log = Arc::new(Logbook::new(&service, engine.faults.clone()));
-    let (work, ports) = program(&engine, &image, &service, &cards, &log, ports);
-    let mut binds = Vec::new();
+    let (mut work, ports) = program(&engine, &image, &service, &cards, &log, ports);
+    if let Some(known) = gone.and_then(|gone| parting::program_of(&gone, &image)) {
+        work = known;
+    }
+    let mut binds = parting::binds(host);
     for mount in host["Mounts"].as_array().into_iter().flatten() {
         let (source, mut target) = (text(&mount["Source"]), text(&mount["Target"]));
         if mount["ReadOnly"].as_bool() == Some(true) {
@@ -319,11 +333,7 @@ pub(super) async fn create(State(engine): App, Query(words): Words, bytes: Bytes
         command: strings(&body["Cmd"]),
         env: strings(&body["Env"]),
         ports,
-        devices: if ids.is_empty() {
-            Devices::None
-        } else {
-            Devices::Ids(ids)
-        },
+        devices: parting::devices(ids, &host["DeviceRequests"]),
         cards,
         binds,
         other_workspace: None,

@@ -20,7 +20,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::container::{Container, Status};
 use super::filters::{EVENT_FILTERS, LIST_FILTERS, filters, listed, wanted};
 use super::lifecycle::{Done, Refusal};
-use super::{API, ENGINE, Engine, MIN_API, archive, events, exec, inspect, logs, making, stats};
+use super::{
+    API, ENGINE, Engine, MIN_API, archive, events, exec, inspect, logs, making, parting, stats,
+};
 use crate::faults::Fault;
 use crate::lock::lock;
 use crate::reply;
@@ -186,10 +188,15 @@ async fn list(State(engine): App, Query(words): Words) -> Response {
     reply::json(200, &rows.into())
 }
 
-async fn show(State(engine): App, Path(id): Path<String>) -> Response {
-    engine
-        .find(&id)
-        .map_or_else(|| missing(&id), |c| reply::json(200, &inspect::long(&c)))
+async fn show(State(engine): App, Path(id): Path<String>, Query(words): Words) -> Response {
+    let Some(container) = engine.find(&id) else {
+        return missing(&id);
+    };
+    let mut told = inspect::long(&container);
+    if logs::truthy(words.get("size")) {
+        told["SizeRw"] = parting::WRITTEN.into();
+    }
+    reply::json(200, &told)
 }
 
 async fn read_logs(
@@ -397,7 +404,12 @@ pub(super) fn router(engine: Arc<Engine>) -> Router {
         .route("/info", get(info))
         .route("/images/json", get(images))
         .route("/images/create", post(making::pull))
-        .route("/images/{*rest}", get(making::image))
+        .route(
+            "/images/{*rest}",
+            get(making::image).delete(parting::remove_image),
+        )
+        .route("/system/df", get(parting::space))
+        .route("/networks/{name}/connect", post(parting::connect))
         .route("/networks/create", post(making::make_network))
         .route(
             "/networks/{name}",

@@ -40,6 +40,32 @@ impl StepWork for Backup {
     }
 }
 
+/// The last whole backup.
+pub(super) struct LastWhole {
+    pub(super) at: Timestamp,
+    pub(super) verified_at: Option<Timestamp>,
+    /// Its verification found that it is not whole any more.
+    pub(super) damaged: bool,
+}
+
+/// What is known of the last whole backup of the folders that are set; `None`: there is none.
+pub(super) fn last_whole(status: &BackupStatus) -> Option<LastWhole> {
+    let settings = status.settings.as_ref()?;
+    let of_them = |record: &&BackupRecord| {
+        record.source == settings.source && record.target == settings.target
+    };
+    let at = status.last_whole.as_ref().filter(of_them)?.finished_at?;
+    let verified = status.verified.as_ref().filter(of_them);
+    let verified = verified.filter(|verified| verified.started_at >= at);
+    Some(LastWhole {
+        at,
+        verified_at: verified.and_then(|verified| verified.finished_at),
+        damaged: verified.is_some_and(|verified| {
+            matches!(verified.end, BackupEnd::Incomplete | BackupEnd::Nothing)
+        }),
+    })
+}
+
 fn judged(status: &BackupStatus, now: Timestamp) -> Finding {
     let Some(settings) = &status.settings else {
         return Finding::unknown(Words::both(
