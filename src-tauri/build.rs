@@ -81,6 +81,8 @@ const COMMANDS: &[&str] = &[
     "migration_preview",
     "migration_run",
     "migration_undo",
+    "migration_preview_drill",
+    "migration_drill",
     "migration_cancel",
     "migration_attest",
     "migration_skip",

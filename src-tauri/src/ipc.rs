@@ -113,6 +113,8 @@ pub fn builder() -> Builder<tauri::Wry> {
             migration::migration_preview,
             migration::migration_run,
             migration::migration_undo,
+            migration::migration_preview_drill,
+            migration::migration_drill,
             migration::migration_cancel,
             migration::migration_attest,
             migration::migration_skip,

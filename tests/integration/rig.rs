@@ -333,6 +333,11 @@ pub async fn post(url: &str, json: &str) -> Option<(u16, String)> {
     exchange("POST", url, json).await
 }
 
+/// Deletes what is there.
+pub async fn delete(url: &str) -> Option<(u16, String)> {
+    exchange("DELETE", url, "").await
+}
+
 async fn exchange(method: &str, url: &str, body: &str) -> Option<(u16, String)> {
     let rest = url.strip_prefix("http://").expect("plain HTTP");
     let (place, path) = rest.split_once('/').unwrap_or((rest, ""));

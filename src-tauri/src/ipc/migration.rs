@@ -88,6 +88,26 @@ pub(super) async fn migration_undo(
     keeper.migration_undo(&step, confirm.as_deref()).await
 }
 
+/// What trying the way back of a step would do.
+#[tauri::command]
+#[specta::specta]
+pub(super) async fn migration_preview_drill(
+    session: State<'_, Arc<Session>>,
+    step: StepId,
+) -> Result<StepPreview, ErrorInfo> {
+    session.keeper().await?.migration_preview_drill(&step).await
+}
+
+/// Begins to try the way back of a step.
+#[tauri::command]
+#[specta::specta]
+pub(super) async fn migration_drill(
+    session: State<'_, Arc<Session>>,
+    step: StepId,
+) -> Result<(), ErrorInfo> {
+    session.keeper().await?.migration_drill(&step).await
+}
+
 /// Asks what is being done to a step to end.
 #[tauri::command]
 #[specta::specta]

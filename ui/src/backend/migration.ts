@@ -27,6 +27,9 @@ export interface MigrationBackend {
   /** Begins; the view tells how far it is. `confirm` is the word that the preview asks for. */
   run(step: string, confirm: string | null): Promise<void>;
   undo(step: string, confirm: string | null): Promise<void>;
+  /** What trying the way back would do. */
+  previewDrill(step: string): Promise<StepPreview>;
+  drill(step: string): Promise<void>;
   cancel(step: string): Promise<void>;
   attest(step: string, by: string, note: string | null): Promise<void>;
   /** Without a reason the step is taken in again. */

@@ -48,6 +48,8 @@ pub(crate) enum MigrationCommand {
     Run(DoArgs),
     /// Say what taking a step back would do; with --yes, do it
     Undo(DoArgs),
+    /// Say what trying the way back of a step would do; with --yes, try it
+    Drill(DoArgs),
     /// Say that a step holds which no machine can measure
     Attest {
         /// The step
@@ -131,7 +133,7 @@ pub(crate) struct DoArgs {
     /// Do it
     #[arg(long)]
     pub(crate) yes: bool,
-    /// The word that the step asks for, where it cannot be taken back
+    /// The word that the step asks for before it does what is not easily taken back
     #[arg(long, value_name = "WORD")]
     pub(crate) confirm: Option<String>,
 }

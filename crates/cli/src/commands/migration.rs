@@ -20,6 +20,8 @@ use crate::{
 
 mod act;
 
+use act::Verb;
+
 /// Entries of the recorder that are printed.
 const PRINTED: u32 = 20_000;
 
@@ -33,8 +35,9 @@ pub(super) async fn run(
         MigrationCommand::List => return Ok(list(&handle.migration().await?, json)),
         MigrationCommand::Show { step } => return show(&handle, step, json).await,
         MigrationCommand::Check { step } => return check(session, step.as_ref(), json).await,
-        MigrationCommand::Run(args) => return act::run(session, args, false, json).await,
-        MigrationCommand::Undo(args) => return act::run(session, args, true, json).await,
+        MigrationCommand::Run(args) => return act::run(session, args, Verb::Run, json).await,
+        MigrationCommand::Undo(args) => return act::run(session, args, Verb::Undo, json).await,
+        MigrationCommand::Drill(args) => return act::run(session, args, Verb::Drill, json).await,
         MigrationCommand::Attest { step, by, note } => {
             // Unix and Windows name it differently.
             let user = ["USER", "USERNAME"]

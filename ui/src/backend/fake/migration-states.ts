@@ -85,7 +85,8 @@ export function firstSteps(now: number): MigrationStep[] {
     look: null,
     built: check !== null && check !== 'custom_nodes',
     can_run: RUNS.includes(check),
-    can_undo: RUNS.includes(check) && check !== 'decommission',
+    can_undo: RUNS.includes(check),
+    can_drill: check === 'standby',
     doing: null,
     ...states[id],
   }));

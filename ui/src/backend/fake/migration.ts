@@ -21,11 +21,13 @@ function refuse(message: string, hint: string | null = null): never {
   throw error;
 }
 
+type What = 'run' | 'undo' | 'drill';
+
 /** The migration of a site in the middle of it: one step in each state. */
 export class FakeMigration implements MigrationBackend {
   private steps: MigrationStep[];
   private readonly entries: RecordEntry[] = [];
-  private readonly running = new Map<string, { undo: boolean; until: number }>();
+  private readonly running = new Map<string, { what: What; until: number }>();
 
   constructor(
     private readonly now: () => number,
@@ -37,7 +39,7 @@ export class FakeMigration implements MigrationBackend {
 
   /** Ends what has taken its time. */
   advance() {
-    for (const [id, { undo, until }] of this.running) {
+    for (const [id, { what, until }] of this.running) {
       const step = this.find(id);
       if (this.now() < until) {
         const percent = Math.round(100 - ((until - this.now()) / TAKES) * 100);
@@ -47,11 +49,11 @@ export class FakeMigration implements MigrationBackend {
       }
       this.running.delete(id);
       step.doing = null;
-      if (undo) {
+      if (what === 'undo') {
         step.state = { is: 'ready' };
         step.proof = null;
       } else this.prove(step, null);
-      this.log(id, undo ? 'undo' : 'run', 'done');
+      this.log(id, what, 'done');
     }
   }
 
@@ -78,6 +80,9 @@ export class FakeMigration implements MigrationBackend {
         compose_file: 'compose.comfyui.yaml',
         extra_model_paths: 'extra_model_paths.yaml',
         models: '/srv/forge/models',
+        stability_days: null,
+        standby_days: null,
+        remove_image: null,
       },
       iis: NO_IIS,
     });
@@ -141,16 +146,34 @@ export class FakeMigration implements MigrationBackend {
         ? words('The file is put back as it was.', 'Le fichier est remis en l’état.')
         : null,
       refused: blocked ? [words('Other steps come first.', 'D’autres étapes passent avant.')] : [],
-      confirm: step.can_undo ? null : 'DECOMMISSION',
+      confirm: step.check === 'decommission' && !undo ? 'myia' : null,
     };
   }
 
-  run = (id: string, confirm: string | null) => this.begin(id, false, confirm);
-  undo = (id: string, confirm: string | null) => this.begin(id, true, confirm);
+  async previewDrill(id: string): Promise<StepPreview> {
+    this.calls.push(`migration preview ${id} drill`);
+    if (!this.find(id).can_drill) refuse(`\`${id}\` has no drill`);
+    return {
+      lines: [
+        { is: 'does', words: words('Starts the old service.', 'Démarre l’ancien service.') },
+        { is: 'does', words: words('Makes one picture with it.', 'Génère une image avec lui.') },
+        { is: 'does', words: words('Stops it again.', 'L’arrête de nouveau.') },
+      ],
+      interrupts: [],
+      undo: words('It leaves everything as it was.', 'Tout est laissé comme avant.'),
+      refused: [],
+      confirm: null,
+    };
+  }
 
-  private async begin(id: string, undo: boolean, confirm: string | null) {
-    const preview = await this.preview(id, undo);
-    this.calls.push(`migration ${undo ? 'undo' : 'run'} ${id}`);
+  run = (id: string, confirm: string | null) => this.begin(id, 'run', confirm);
+  undo = (id: string, confirm: string | null) => this.begin(id, 'undo', confirm);
+  drill = (id: string) => this.begin(id, 'drill', null);
+
+  private async begin(id: string, what: What, confirm: string | null) {
+    const preview =
+      what === 'drill' ? await this.previewDrill(id) : await this.preview(id, what === 'undo');
+    this.calls.push(`migration ${what} ${id}`);
     const [why] = preview.refused;
     if (why) refuse(why.en);
     if (this.running.size > 0) refuse('one step at a time');
@@ -159,10 +182,9 @@ export class FakeMigration implements MigrationBackend {
     const step = this.find(id);
     const since = iso(this.now());
     step.state = { is: 'running', since };
-    const action = undo ? 'undo' : 'run';
-    step.doing = { action, since, progress: null, here: true, interrupted: false };
-    this.running.set(id, { undo, until: this.now() + TAKES });
-    this.log(id, action, 'begun');
+    step.doing = { action: what, since, progress: null, here: true, interrupted: false };
+    this.running.set(id, { what, until: this.now() + TAKES });
+    this.log(id, what, 'begun');
   }
 
   async cancel(id: string) {

@@ -1,4 +1,4 @@
-//! `migration run` and `migration undo`.
+//! `migration run`, `migration undo` and `migration drill`.
 
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
@@ -14,16 +14,31 @@ use crate::{
     text::{print_json, print_line, printable},
 };
 
+/// What is done to a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    Run,
+    Undo,
+    Drill,
+}
+
 /// Prints what would be done; with `--yes` does it, tells its progress, and what was found after.
 pub(super) async fn run(
     session: &Session,
     args: &DoArgs,
-    undo: bool,
+    verb: Verb,
     json: bool,
 ) -> Result<u8, ErrorInfo> {
     session.measured().await;
     let handle = session.handle();
-    let preview = handle.migration_preview(&args.step, undo).await?;
+    let preview = match verb {
+        Verb::Drill => handle.migration_preview_drill(&args.step).await?,
+        _ => {
+            handle
+                .migration_preview(&args.step, verb == Verb::Undo)
+                .await?
+        }
+    };
     if json {
         print_json(&serde_json::json!({ "preview": preview }));
     } else {
@@ -44,10 +59,10 @@ pub(super) async fn run(
         .hint("Add --yes to do it, or --dry-run to end here."));
     }
     let confirm = args.confirm.as_deref();
-    if undo {
-        handle.migration_undo(&args.step, confirm).await?;
-    } else {
-        handle.migration_run(&args.step, confirm).await?;
+    match verb {
+        Verb::Run => handle.migration_run(&args.step, confirm).await?,
+        Verb::Undo => handle.migration_undo(&args.step, confirm).await?,
+        Verb::Drill => handle.migration_drill(&args.step).await?,
     }
     let end = followed(&handle, args, json).await?;
     Ok(ended(&end, json))
