@@ -39,6 +39,7 @@ mod migration_beside_engine;
 mod migration_cli;
 mod migration_iis;
 mod migration_image;
+mod migration_journey;
 mod migration_last;
 mod models;
 mod own_rules;

@@ -260,6 +260,8 @@ impl DemoSite {
             text.push_str(&format!("gpu = \"{}\"\n", card.uuid));
         }
         text.push_str("compose_file = \"compose.comfyui.yaml\"\n");
+        // Whoever plays through it waits for no days.
+        text.push_str("stability_days = 0\nstandby_days = 0\n");
         if let Some(forge) = of("forge") {
             let (models, paths) = (self.shelf.models(&forge.id), self.shelf.extra_model_paths());
             text.push_str(&format!(

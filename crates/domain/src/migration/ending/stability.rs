@@ -129,6 +129,7 @@ fn told(mut finding: Finding, facts: &StabilityFacts, carried: Carried, elapsed:
         .with("since", carried.since)
         .with("days_counted", days(facts.counted.good))
         .with("days_needed", facts.needed)
+        .with("days_of_report", STABILITY_DAYS)
         .with("incidents_that_stopped_it", facts.stops.len())
         .with_some(
             "last_incident",

@@ -99,6 +99,7 @@ pub fn standby(facts: &StandbyFacts) -> Finding {
         .with_some("counted_from", from)
         .with("days_counted", days(counted))
         .with("days_needed", facts.needed)
+        .with("days_of_report", STANDBY_DAYS)
         .with("days_left", days(needed.saturating_sub(counted)))
         .with_some(
             "ends_at",
