@@ -54,6 +54,19 @@ describe('the migration that is played', () => {
     ]);
   });
 
+  it('tries the way back, and asks for the name of what goes', async () => {
+    const backend = new FakeBackend({ now: NOW });
+    const { migration } = backend;
+    await expect(migration.drill('backup')).rejects.toMatchObject({ code: 'refused' });
+    expect((await migration.previewDrill('standby')).lines).toHaveLength(3);
+    await migration.drill('standby');
+    backend.now += 5_000;
+    expect(await state(backend, 'standby')).toBe('proved');
+    const record = await migration.record();
+    expect(record.map((entry) => entry.action)).toEqual(['drill', 'drill']);
+    expect((await migration.preview('decommission', false)).confirm).toBe('myia');
+  });
+
   it('takes no word for what is measured, and refuses what waits', async () => {
     const { migration } = new FakeBackend({ now: NOW });
     await expect(migration.attest('backup', 'jesse', null)).rejects.toMatchObject({

@@ -133,6 +133,10 @@ async fn check(site: &Site) -> Finding {
             finding = finding.and(on_card(site, service, card));
         }
     }
+    // Once it stands by, nobody asks how fast it is.
+    if super::standby::has_begun(site).await {
+        return finding.with("forge", "at rest");
+    }
     finding = finding.and(match of(from.id.clone()) {
         None => Finding::unknown(words::not_seen_yet(from.id.as_str())),
         Some(service) => stands(service),

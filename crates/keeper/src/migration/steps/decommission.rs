@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The step's name in the plan, by which its memory is kept.
-const STEP: &str = "decommission";
+pub(super) const STEP: &str = "decommission";
 /// The engine may count for a while, and a registry be asked.
 const DEADLINE: Duration = Duration::from_mins(2);
 

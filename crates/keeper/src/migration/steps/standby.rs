@@ -47,6 +47,10 @@ impl StepWork for Standby {
     fn check<'a>(&'a self, site: &'a Site) -> BoxFuture<'a, Finding> {
         Box::pin(async move {
             match facts(site).await {
+                // What was proved of it before stays.
+                Ok(facts) if facts.container == Some(false) && gone_since(site).await => {
+                    Finding::unknown(words::decommissioned())
+                }
                 Ok(facts) => compared(site, standby(&facts)),
                 Err(finding) => finding,
             }
@@ -120,6 +124,18 @@ impl StepWork for Standby {
     ) -> BoxFuture<'a, Result<Deed, ErrorInfo>> {
         Box::pin(drill::drill(site, run))
     }
+}
+
+/// Whether the old service is at rest because of this step: others do not miss it then.
+pub(super) async fn has_begun(site: &Site) -> bool {
+    let memory: Option<Memory> = site.memory(STEP).await;
+    memory.is_some_and(|memory| memory.begun.is_some())
+}
+
+/// Whether the last step has taken the container away.
+async fn gone_since(site: &Site) -> bool {
+    let memory: Option<serde_json::Value> = site.memory(super::decommission::STEP).await;
+    memory.is_some()
 }
 
 fn old(site: &Site) -> Result<ServiceSettings, ErrorInfo> {

@@ -148,6 +148,13 @@ pub(super) fn drill_interrupts() -> Words {
     )
 }
 
+pub(super) fn decommissioned() -> Words {
+    Words::both(
+        "The old service has been decommissioned: there is nothing left to measure here.",
+        "L’ancien service a été retiré\u{202f}: il n’y a plus rien à mesurer ici.",
+    )
+}
+
 pub(super) fn drill_undone() -> Words {
     Words::both(
         "It leaves everything as it was.",
