@@ -5,6 +5,7 @@ use tauri_specta::{Builder, collect_commands, collect_events};
 
 mod actions;
 mod backup;
+mod decisions;
 pub(crate) mod events;
 mod gallery;
 mod generations;
@@ -126,6 +127,12 @@ pub fn builder() -> Builder<tauri::Wry> {
             migration::migration_record,
             migration::migration_export,
             migration::migration_record_export,
+            decisions::migration_settings,
+            decisions::migration_settings_plan,
+            decisions::migration_settings_save,
+            decisions::migration_images,
+            decisions::migration_extensions,
+            decisions::migration_decide,
             settings::discover,
             settings::services_adopt,
             settings::settings_get,

@@ -37,6 +37,7 @@ mod logs_timeline;
 mod migration_beside;
 mod migration_beside_engine;
 mod migration_cli;
+mod migration_decide;
 mod migration_iis;
 mod migration_image;
 mod migration_journey;

@@ -6,12 +6,14 @@ use clap::{Args, Parser, Subcommand};
 use forgekeeper_domain::ids::ServiceId;
 
 mod backup;
+mod decide;
 mod golden;
 mod migration;
 mod models;
 mod snapshot;
 
 pub(crate) use backup::{BackupArgs, BackupCommand};
+pub(crate) use decide::{DecideArgs, Preferred, SettingsArgs, SettingsCommand};
 pub(crate) use golden::{GoldenArgs, GoldenVerb};
 pub(crate) use migration::{AddArgs, DoArgs, MigrationArgs, MigrationCommand};
 pub(crate) use models::ModelsArgs;

@@ -119,6 +119,19 @@ impl Document {
         }
     }
 
+    /// Sets values of a section of its own (`[target]`); one that is not there comes at the end of the
+    /// file when there is a value for it. A section whose last value goes stays, with its comments.
+    pub fn set_section(&mut self, section: &str, fields: &[Field]) {
+        if let Some(table) = self.toml.get_mut(section).and_then(Item::as_table_like_mut) {
+            return set_fields(table, fields);
+        }
+        if fields.iter().all(|field| field.value.is_none()) {
+            return;
+        }
+        let table = self.table_at_the_end(fields);
+        self.toml.insert(section, Item::Table(table));
+    }
+
     /// The head of the file stays its head: it stood above the first section, which now comes second.
     fn head_above(&mut self, key: &str) {
         let first = self
@@ -203,6 +216,17 @@ impl Document {
     }
 
     fn append(&mut self, list: &str, fields: &[Field]) {
+        let table = self.table_at_the_end(fields);
+        let tables = self
+            .toml
+            .entry(list)
+            .or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
+        if let Item::ArrayOfTables(tables) = tables {
+            tables.push(table);
+        }
+    }
+
+    fn table_at_the_end(&mut self, fields: &[Field]) -> Table {
         let mut table = Table::new();
         set_fields(&mut table, fields);
         // At the end of the file, after the comments that stand there.
@@ -218,13 +242,7 @@ impl Document {
         }
         table.decor_mut().set_prefix(prefix);
         table.set_position(Some(last_position(self.toml.as_table()) + 1));
-        let tables = self
-            .toml
-            .entry(list)
-            .or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
-        if let Item::ArrayOfTables(tables) = tables {
-            tables.push(table);
-        }
+        table
     }
 
     /// Puts what stood above a section that is gone above the one that follows it.

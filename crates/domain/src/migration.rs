@@ -7,6 +7,7 @@
 
 pub mod compose;
 mod dates;
+mod diff;
 mod edit;
 pub mod ending;
 mod export;
@@ -17,8 +18,10 @@ pub mod image;
 mod own;
 mod plan;
 mod problem;
+mod quality;
 mod read;
 mod record;
+mod setting;
 mod standing;
 mod state;
 mod target;
@@ -26,6 +29,7 @@ mod work;
 mod write;
 
 pub use dates::{DateBasis, StepDates, Window, dates, day_of};
+pub use diff::text_diff;
 pub use edit::{PlanEdit, PlanEditError, edit};
 pub use export::{html, markdown, record_html, record_json_lines, record_markdown};
 pub use graph::{GraphFault, classes, graph_faults};
@@ -35,7 +39,11 @@ pub use plan::{
     TimelineEntry, Words,
 };
 pub use problem::{PlanFault, PlanProblem};
+pub use quality::{
+    ACCEPTED_PERCENT, MIN_PAIRS, QualityCount, QualityVerdict, count_votes, unvoted,
+};
 pub use record::{RecordAction, RecordEntry, RecordOutcome};
+pub use setting::{FieldSaid, KnownService, PlanField, Setting, Surroundings, judge_settings};
 pub use standing::{Counts, PhaseStanding, Standing};
 pub use state::{Basis, Proof, Proofs, StepState, Verdict, state};
 pub use target::{Iis, STABILITY_DAYS, STANDBY_DAYS, Target};

@@ -4,6 +4,7 @@
 //! each. Everything that is the same for all of them (journal of intent, recorder, refusals, proofs)
 //! is not theirs.
 
+mod decide;
 mod file;
 mod iis;
 mod live;
@@ -14,6 +15,9 @@ mod table;
 mod view;
 mod work;
 
+pub use decide::{
+    ExtensionList, FieldChoice, ImageChoice, PlanSetting, PlanSettings, SettingsDraft,
+};
 pub use file::{OwnPlanFile, PlanFile};
 pub use run::{StepProgress, StepRun};
 pub use site::{RefusedBy, Site};
@@ -21,5 +25,7 @@ pub use table::Steps;
 pub use view::{Doing, MigrationView, PhaseView, StepEnd, StepLook, StepView};
 pub use work::StepWork;
 
+pub(crate) use iis::rules_of;
 pub(crate) use live::{Live, Migration};
 pub(crate) use run::Keep;
+pub(crate) use steps::{extensions_of, paired};

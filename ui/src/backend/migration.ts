@@ -1,4 +1,5 @@
 import type * as wire from './bindings.gen';
+import type { DecisionsBackend } from './decisions';
 
 /** A text in both languages. */
 export type Words = wire.Words;
@@ -15,7 +16,7 @@ export type RecordEntry = wire.RecordEntry_Serialize;
 export type AddedStep = wire.AddedStep_Deserialize;
 
 /** The migration as this window sees it. Every method may reject with an `ErrorInfo`. */
-export interface MigrationBackend {
+export interface MigrationBackend extends DecisionsBackend {
   view(): Promise<MigrationView>;
   /** What was weighed for the plan; it never changes. */
   background(): Promise<MigrationPlan>;

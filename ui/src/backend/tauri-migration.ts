@@ -1,9 +1,11 @@
 import { done, given } from './answer';
 import { commands } from './bindings.gen';
 import type { MigrationBackend } from './migration';
+import { tauriDecisions } from './tauri-decisions';
 
 /** What the migration page asks of the shell. */
 export const tauriMigration: MigrationBackend = {
+  ...tauriDecisions,
   view: () => given(commands.migrationView()),
   background: () => given(commands.migrationBackground()),
   check: (step) => given(commands.migrationCheck(step)),

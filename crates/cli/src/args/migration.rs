@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use forgekeeper_domain::{ids::StepId, logs::rules::Language, migration::PhaseId};
 
+use super::{DecideArgs, Preferred, SettingsArgs};
+
 #[derive(Debug, Args)]
 pub(crate) struct MigrationArgs {
     /// What to do; left out, the steps are listed
@@ -102,6 +104,23 @@ pub(crate) enum MigrationCommand {
     Remove {
         /// The step
         step: StepId,
+    },
+    /// What the plan says of the two services: shown, set, unset
+    Target(SettingsArgs),
+    /// What the plan says of the public address: shown, set, unset
+    Iis(SettingsArgs),
+    /// The images that the target could run
+    Images,
+    /// The extensions of Forge, what takes their place, and what is decided of each
+    Extensions,
+    /// Decide what becomes of an extension
+    Decide(DecideArgs),
+    /// Vote on a pair of pictures of the golden set whose votes prove the quality
+    Vote {
+        /// The prompt, by its name in the set
+        prompt: String,
+        /// Whose picture is better
+        preferred: Preferred,
     },
     /// Write the plan as it stands to a file, Markdown or HTML by its name
     Export {

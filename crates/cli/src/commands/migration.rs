@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod act;
+mod decide;
 
 use act::Verb;
 
@@ -38,6 +39,20 @@ pub(super) async fn run(
         MigrationCommand::Run(args) => return act::run(session, args, Verb::Run, json).await,
         MigrationCommand::Undo(args) => return act::run(session, args, Verb::Undo, json).await,
         MigrationCommand::Drill(args) => return act::run(session, args, Verb::Drill, json).await,
+        MigrationCommand::Run(args) => return act::run(session, args, false, json).await,
+        MigrationCommand::Undo(args) => return act::run(session, args, true, json).await,
+        MigrationCommand::Target(args) => {
+            return decide::settings(session, "target", args, json).await;
+        }
+        MigrationCommand::Iis(args) => return decide::settings(session, "iis", args, json).await,
+        MigrationCommand::Vote { prompt, preferred } => {
+            handle.migration_vote(prompt, (*preferred).into()).await?;
+            let quality = StepId::new("quality").ok();
+            return check(session, quality.as_ref(), json).await;
+        }
+        MigrationCommand::Images => return Ok(decide::images(&handle, json)),
+        MigrationCommand::Extensions => return decide::extensions(session, json).await,
+        MigrationCommand::Decide(args) => return decide::decide(session, args, json).await,
         MigrationCommand::Attest { step, by, note } => {
             // Unix and Windows name it differently.
             let user = ["USER", "USERNAME"]

@@ -3,12 +3,18 @@
 use jiff::civil::Date;
 use toml_edit::Value;
 
-use super::{AddedStep, OwnPlan, Plan, PlannedStep, StepId, write};
+use super::{
+    AddedStep, OwnPlan, Plan, PlanField, PlannedStep, Setting, StepId,
+    extensions::{Decision, decision_fields},
+    setting::port,
+    write,
+};
 use crate::document::{Document, Field, NotToml};
 
 const ADDED: &str = "add";
 const CHANGES: &str = "change";
 const ORDER: &str = "order";
+const EXTENSIONS: &str = "extension";
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +31,10 @@ pub enum PlanEdit {
     Add(Box<AddedStep>),
     /// Takes an added step out again, with what is said of it.
     Remove(StepId),
+    /// Says values of `[target]` and `[iis]`, all of them or none.
+    Set(Vec<Setting>),
+    /// Decides what becomes of an extension of Forge; `None` takes the decision back.
+    Decide(String, Option<Decision>),
 }
 
 /// Why a change was not made.
@@ -86,8 +96,28 @@ pub fn edit(
                 document.set_root(ORDER, left);
             }
         }
+        PlanEdit::Set(settings) => {
+            for Setting { field, value } in settings {
+                let value = value.as_deref().map(|text| value_of(*field, text));
+                document.set_section(field.section(), &[Field::new(field.key(), value)]);
+            }
+        }
+        PlanEdit::Decide(extension, Some(decision)) => {
+            document.upsert(EXTENSIONS, extension, &decision_fields(extension, decision));
+        }
+        PlanEdit::Decide(extension, None) => {
+            document.remove(EXTENSIONS, extension);
+        }
     }
     Ok(document.into_text())
+}
+
+/// The value as the file has it; a port that is none is for the reader to refuse.
+fn value_of(field: PlanField, text: &str) -> Value {
+    match port(text) {
+        Some(port) if field == PlanField::Port => i64::from(port).into(),
+        _ => text.into(),
+    }
 }
 
 fn text_of(text: Option<&str>) -> Option<Value> {

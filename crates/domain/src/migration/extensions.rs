@@ -6,9 +6,11 @@ mod decision;
 mod known;
 
 pub use decide::{
-    Adoption, Counted, Decided, Inventory, NodesAnswer, Seen, adoption, inventory, seen_in,
+    Adoption, Counted, Decided, Inventory, NodesAnswer, Seen, adoption, inventory, repository_of,
+    seen_in,
 };
-pub use decision::{Decision, DecisionKind, Decisions, set_decision};
+pub(super) use decision::fields as decision_fields;
+pub use decision::{Decision, DecisionKind, Decisions};
 pub use known::{Fate, KnownExtension, NodePack, fate_of, known_extensions};
 
 #[cfg(test)]

@@ -115,6 +115,8 @@ words! {
         CustomNodes = "custom_nodes",
         /// The same batch comes out whole on both.
         BatchEquivalence = "batch_equivalence",
+        /// The owner's votes accept the pictures of the target.
+        Quality = "quality",
         /// A second host name is answered by the target.
         ProxyRehearsal = "proxy_rehearsal",
         /// The public address is answered by the target.

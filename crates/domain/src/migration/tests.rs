@@ -125,8 +125,7 @@ fn each_check_belongs_to_one_step_and_the_rest_is_attested() {
             "read-docs",
             "document-models",
             "training",
-            "maintenance-window",
-            "quality"
+            "maintenance-window"
         ]
     );
 }

@@ -18,6 +18,9 @@ pub enum Found {
     Unknown,
 }
 
+/// Evidence of what the plan's file does not say, by which a page knows what to ask for.
+const UNSET: &str = "unset";
+
 /// What a look at a step found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "specta", derive(specta::Type))]
@@ -49,7 +52,7 @@ impl Finding {
 
     /// Not measured, because the plan's file does not say what to look at.
     pub fn unset(section: &str, field: &str) -> Self {
-        Self::unknown(unset(section, field))
+        Self::unknown(unset(section, field)).with(UNSET, format!("{section}.{field}"))
     }
 
     /// A verdict without words.

@@ -14,6 +14,7 @@ use forgekeeper_domain::{
     },
 };
 
+use self::decide::blocking;
 use super::{KeeperHandle, save::save};
 use crate::{
     event::KeeperEvent,
@@ -24,6 +25,7 @@ use crate::{
 
 mod act;
 mod check;
+mod decide;
 mod graphs;
 mod previews;
 mod resume;
@@ -182,19 +184,29 @@ impl KeeperHandle {
 
     /// Changes the owner's plan.
     pub async fn migration_edit(&self, change: PlanEdit) -> Result<(), ErrorInfo> {
-        let (step, action, value) = described(&change);
+        self.migration_edit_seen(change, None).await
+    }
+
+    /// The same in the text of this stamp, and in no other.
+    async fn migration_edit_seen(
+        &self,
+        change: PlanEdit,
+        stamp: Option<String>,
+    ) -> Result<(), ErrorInfo> {
         if let PlanEdit::Skip(id, Some(_)) = &change
             && self.inner.migration.running(id).is_some()
         {
             return Err(refused(format!("`{id}` is being done now")));
         }
         let file = self.inner.migration.file.clone();
-        let before = file.plan();
-        let applied = tokio::task::spawn_blocking(move || file.apply(&change)).await;
-        applied.map_err(|error| {
-            ErrorInfo::new(ErrorCode::Internal, "the plan could not be written")
-                .detail(error.to_string())
-        })??;
+        let applied = change.clone();
+        let before = blocking(move || file.apply_to(&applied, stamp.as_deref())).await??;
+        let Some((step, action, value)) = described(&change) else {
+            if let Some(entry) = decide::decided(&change, &before) {
+                self.record(entry).await;
+            }
+            return Ok(());
+        };
         let mut entry = entry(clock::now(), &step, action, RecordOutcome::Done);
         let said = before.changes.get(&step).cloned().unwrap_or_default();
         entry.before = [
@@ -285,10 +297,12 @@ fn proof_of_action(action: &StepAction, alive: bool) -> Proof {
     }
 }
 
-fn described(change: &PlanEdit) -> (StepId, RecordAction, Option<Evidence>) {
+/// What is said of a step, for the recorder; `None` for a decision, which [`decide::decided`] describes.
+fn described(change: &PlanEdit) -> Option<(StepId, RecordAction, Option<Evidence>)> {
     let value =
         |name: &str, value: &Option<String>| value.as_ref().map(|value| Evidence::new(name, value));
-    match change {
+    Some(match change {
+        PlanEdit::Set(_) | PlanEdit::Decide(..) => return None,
         PlanEdit::Skip(id, why @ Some(_)) => (id.clone(), RecordAction::Skip, value("skip", why)),
         PlanEdit::Skip(id, None) => (id.clone(), RecordAction::Unskip, None),
         PlanEdit::Note(id, note) => (id.clone(), RecordAction::Edit, value("note", note)),
@@ -309,7 +323,7 @@ fn described(change: &PlanEdit) -> (StepId, RecordAction, Option<Evidence>) {
             let removed = Evidence::new("removed", id);
             (id.clone(), RecordAction::Edit, Some(removed))
         }
-    }
+    })
 }
 
 fn entry(

@@ -9,12 +9,15 @@ use std::{
 
 use forgekeeper_domain::{
     error::{ErrorCode, ErrorInfo},
-    migration::{OwnPlan, PlanEdit, PlanEditError, PlanFault, PlanProblem, edit},
+    migration::{
+        OwnPlan, PlanEdit, PlanEditError, PlanFault, PlanProblem, edit, text_diff as diff,
+    },
 };
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::iis::file::hash;
 use crate::{
     settings::{self, SettingsProblem},
     sys::{
@@ -105,35 +108,76 @@ impl OwnPlanFile {
         }
     }
 
+    /// The text as it is now, by its stamp, and what it says.
+    pub fn read_now(&self) -> Result<(String, OwnPlan), ErrorInfo> {
+        let (text, plan) = self.with(|held| self.sound(held))?;
+        Ok((stamp(text.as_deref()), plan))
+    }
+
+    /// What a change would change, as a unified diff, and the stamp of the text that it changes.
+    pub fn diff(&self, change: &PlanEdit) -> Result<(String, String), ErrorInfo> {
+        let (before, after, _) = self.with(|held| self.changed_by(held, change))?;
+        let old = before.as_deref().unwrap_or_default();
+        Ok((stamp(before.as_deref()), diff(old, &after)))
+    }
+
     /// Makes one change in the file, or none.
-    pub fn apply(&self, change: &PlanEdit) -> Result<(), ErrorInfo> {
-        self.with(|held| {
-            let before = read(&self.path);
-            if held.is_emptied_by(&before) {
-                return Err(just_emptied());
+    pub fn apply(&self, change: &PlanEdit) -> Result<OwnPlan, ErrorInfo> {
+        self.apply_to(change, None)
+    }
+
+    /// The same for the text that was looked at: another is not changed. What the plan was before.
+    pub fn apply_to(&self, change: &PlanEdit, seen: Option<&str>) -> Result<OwnPlan, ErrorInfo> {
+        let plan = self.with(|held| {
+            let (before, text, plan) = self.changed_by(held, change)?;
+            if seen.is_some_and(|seen| seen != stamp(before.as_deref())) {
+                return Err(changed_meanwhile());
             }
-            let before = before.map_err(|problem| broken(&problem))?;
-            // What the text says now counts, not what was read of it before.
-            let plan = OwnPlan::read(before.as_deref().unwrap_or_default())
-                .map_err(|problems| problems.first().map_or_else(just_emptied, broken))?;
-            let text = edit(before.as_deref(), &plan, change).map_err(|error| refused(&error))?;
-            // The last word on what may be written is the reader's.
-            if let Err(problems) = OwnPlan::read(&text)
-                && let Some(problem) = problems.into_iter().next()
-            {
-                return Err(
-                    ErrorInfo::new(ErrorCode::BadRequest, problem.reason).hint(problem.remedy)
-                );
+            // Somebody else may have written since; what is left is the time of a rename.
+            if !matches!(read(&self.path), Ok(now) if now == before) {
+                return Err(changed_meanwhile());
             }
-            files::write_atomic(&self.path, text.as_bytes())
-                .map_err(|error| cannot_write(&self.path, &error))?;
+            // The same again leaves the file, and its time, alone.
+            if before.as_ref() != Some(&text) {
+                files::write_atomic(&self.path, text.as_bytes())
+                    .map_err(|error| cannot_write(&self.path, &error))?;
+            }
             held.take(Ok(Some(text)));
-            Ok(())
+            Ok(plan)
         })?;
         tracing::info!(path = %self.path.display(), "migration plan written");
         self.changed
             .send_modify(|count| *count = count.wrapping_add(1));
-        Ok(())
+        Ok(plan)
+    }
+
+    /// The text and what it says. What it says now counts, not what was read of it before.
+    fn sound(&self, held: &Held) -> Result<(Option<String>, OwnPlan), ErrorInfo> {
+        let text = read(&self.path);
+        if held.is_emptied_by(&text) {
+            return Err(just_emptied());
+        }
+        let text = text.map_err(|problem| broken(&problem))?;
+        let plan = OwnPlan::read(text.as_deref().unwrap_or_default())
+            .map_err(|problems| problems.first().map_or_else(just_emptied, broken))?;
+        Ok((text, plan))
+    }
+
+    /// The text before and after a change, and what it said before.
+    fn changed_by(
+        &self,
+        held: &Held,
+        change: &PlanEdit,
+    ) -> Result<(Option<String>, String, OwnPlan), ErrorInfo> {
+        let (before, plan) = self.sound(held)?;
+        let text = edit(before.as_deref(), &plan, change).map_err(|error| refused(&error))?;
+        // The last word on what may be written is the reader's.
+        if let Err(problems) = OwnPlan::read(&text)
+            && let Some(problem) = problems.into_iter().next()
+        {
+            return Err(ErrorInfo::new(ErrorCode::BadRequest, problem.reason).hint(problem.remedy));
+        }
+        Ok((before, text, plan))
     }
 
     /// Changes of the plan or of the state of its file.
@@ -242,6 +286,20 @@ fn read(path: &Path) -> Read {
     }
 }
 
+/// What tells one text from another.
+fn stamp(text: Option<&str>) -> String {
+    // No hash looks like this.
+    text.map_or_else(|| "none".to_owned(), |text| hash(text.as_bytes()))
+}
+
+fn changed_meanwhile() -> ErrorInfo {
+    ErrorInfo::new(
+        ErrorCode::Refused,
+        "nothing was changed: migration.toml was changed by somebody else meanwhile",
+    )
+    .hint("Look at what it says now, and do it again.")
+}
+
 fn just_emptied() -> ErrorInfo {
     ErrorInfo::new(
         ErrorCode::Refused,
@@ -280,7 +338,10 @@ fn cannot_write(path: &Path, error: &io::Error) -> ErrorInfo {
 #[expect(clippy::disallowed_methods, reason = "somebody else writes the file")]
 mod tests {
     use super::*;
-    use forgekeeper_domain::ids::StepId;
+    use forgekeeper_domain::{
+        ids::StepId,
+        migration::{PlanField, Setting},
+    };
 
     fn file(dir: &tempfile::TempDir) -> OwnPlanFile {
         OwnPlanFile::new(dir.path().join("migration.toml"))
@@ -305,6 +366,36 @@ mod tests {
         let text = std::fs::read_to_string(file.path()).unwrap();
         assert!(text.contains("# mine") && text.contains("two"), "{text}");
         assert_eq!(file.plan().target.port, Some(8188));
+    }
+
+    #[test]
+    fn a_text_that_was_changed_since_it_was_looked_at_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = file(&dir);
+        let port = |port: &str| {
+            PlanEdit::Set(vec![Setting {
+                field: PlanField::Port,
+                value: Some(port.to_owned()),
+            }])
+        };
+        let (none, diff) = file.diff(&port("8188")).unwrap();
+        assert!(diff.contains("+port = 8188"), "{diff}");
+        assert!(!file.path().exists(), "a diff writes nothing");
+        file.apply_to(&port("8188"), Some(&none)).unwrap();
+        let (seen, diff) = file.diff(&port("8189")).unwrap();
+        assert!(diff.contains("-port = 8188\n+port = 8189"), "{diff}");
+        let by_hand = "[target]\nport = 9000 # mine\n";
+        std::fs::write(file.path(), by_hand).unwrap();
+        for stamp in [&none, &seen] {
+            let error = file.apply_to(&port("8189"), Some(stamp)).unwrap_err();
+            assert_eq!(error.code, ErrorCode::Refused);
+            assert_eq!(std::fs::read_to_string(file.path()).unwrap(), by_hand);
+        }
+        let (seen, _) = file.diff(&port("8189")).unwrap();
+        let before = file.apply_to(&port("8189"), Some(&seen)).unwrap();
+        assert_eq!(before.target.port, Some(9000));
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        assert_eq!(text, "[target]\nport = 8189 # mine\n");
     }
 
     #[test]

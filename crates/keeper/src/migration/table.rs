@@ -7,6 +7,8 @@ use super::{
     steps::{
         Backup, Batch, ComposeBeside, CustomNodes, Decommission, DiskSpace, GpuPlan, Proxy,
         ShareModels, Stability, Standby, TargetImage, Workflows,
+        Backup, Batch, ComposeBeside, CustomNodes, DiskSpace, GpuPlan, Proxy, Quality, ShareModels,
+        TargetImage, Workflows,
     },
 };
 
@@ -26,6 +28,7 @@ const WORKS: &[(CheckKind, &dyn StepWork)] = &[
     (CheckKind::Stability, &Stability),
     (CheckKind::Standby, &Standby),
     (CheckKind::Decommission, &Decommission),
+    (CheckKind::Quality, &Quality),
 ];
 
 /// Where the work of each step is found: [`Steps::built`], but for tests that play steps of their own.

@@ -179,7 +179,7 @@ export const STEPS: Row[] = [
     'quality',
     words('Approve the quality of the pictures', 'Valider la qualité des images'),
     [2, 5],
-    null,
+    'quality',
     ['batch-equivalence', 'proxy-rehearsal'],
     60,
   ],

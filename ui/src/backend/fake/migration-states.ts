@@ -6,7 +6,6 @@ import { iso } from './site';
 const RUNS: MigrationStep['check'][] = [
   'compose_beside',
   'share_models',
-  'custom_nodes',
   'proxy_rehearsal',
   'proxy_cutover',
   'standby',
@@ -30,7 +29,21 @@ export function firstSteps(now: number): MigrationStep[] {
   });
   const states: Record<string, Partial<MigrationStep>> = {
     'target-image': proved(3),
-    'gpu-plan': proved(2),
+    'gpu-plan': {
+      look: {
+        at: at(2),
+        finding: {
+          found: 'unknown',
+          says: [
+            words(
+              'Not set: write `gpu` below `[target]` in migration.toml.',
+              'Non renseigné\u202f: écrire `gpu` sous `[target]` dans migration.toml.',
+            ),
+          ],
+          evidence: [{ name: 'unset', value: 'target.gpu' }],
+        },
+      },
+    },
     'disk-space': { ...proved(9), state: { is: 'stale', since: at(2) } },
     'read-docs': proved(5, true),
     backup: {
@@ -75,7 +88,7 @@ export function firstSteps(now: number): MigrationStep[] {
     check,
     needs,
     expires_after: expires,
-    risky: ['custom_nodes', 'proxy_cutover', 'decommission'].includes(check ?? ''),
+    risky: ['proxy_cutover', 'decommission'].includes(check ?? ''),
     own: false,
     note: null,
     state: { is: 'ready' as const },
@@ -83,7 +96,7 @@ export function firstSteps(now: number): MigrationStep[] {
     proof: null,
     holds_until: null,
     look: null,
-    built: check !== null && check !== 'custom_nodes',
+    built: check !== null && check !== 'stability',
     can_run: RUNS.includes(check),
     can_undo: RUNS.includes(check),
     can_drill: check === 'standby',

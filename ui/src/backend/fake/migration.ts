@@ -9,6 +9,7 @@ import type {
   StepPreview,
 } from '../migration';
 import type { ErrorInfo } from '../types';
+import { FakeDecisions } from './decisions';
 import { NO_IIS, PHASES, words } from './migration-plan';
 import { background, count, firstSteps } from './migration-states';
 import { iso } from './site';
@@ -24,7 +25,7 @@ function refuse(message: string, hint: string | null = null): never {
 type What = 'run' | 'undo' | 'drill';
 
 /** The migration of a site in the middle of it: one step in each state. */
-export class FakeMigration implements MigrationBackend {
+export class FakeMigration extends FakeDecisions implements MigrationBackend {
   private steps: MigrationStep[];
   private readonly entries: RecordEntry[] = [];
   private readonly running = new Map<string, { what: What; until: number }>();
@@ -32,8 +33,9 @@ export class FakeMigration implements MigrationBackend {
   constructor(
     private readonly now: () => number,
     private readonly changed: () => void,
-    private readonly calls: string[],
+    calls: string[],
   ) {
+    super(calls, (step) => this.log(step, 'edit', 'done'));
     this.steps = firstSteps(now());
   }
 
@@ -74,7 +76,7 @@ export class FakeMigration implements MigrationBackend {
       target: {
         from: 'myia',
         to: 'comfyui',
-        image: 'comfyanonymous/comfyui:latest-cu124',
+        image: this.valueOf('target.image'),
         port: 8188,
         gpu: 'GPU-1f2e',
         compose_file: 'compose.comfyui.yaml',
@@ -293,7 +295,7 @@ export class FakeMigration implements MigrationBackend {
   }
 
   private log(
-    step: string,
+    step: string | null,
     action: RecordEntry['action'],
     outcome: RecordEntry['outcome'],
     by: string | null = null,

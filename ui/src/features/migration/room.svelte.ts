@@ -1,5 +1,6 @@
 import { SvelteMap, SvelteSet } from 'svelte/reactivity';
 
+import type { PlanField } from '../../backend/decisions';
 import { asErrorInfo } from '../../backend/errors';
 import type {
   MigrationBackend,
@@ -27,6 +28,10 @@ export class MigrationRoom {
   /** What went wrong with a step, where it was asked for. */
   readonly failed = new SvelteMap<string, ErrorInfo>();
   readonly opened = new SvelteSet<string>();
+  /** What was typed into values of the plan's file and is not written yet. */
+  readonly typed = new SvelteMap<PlanField, string>();
+  /** The values are shown: which is asked for, and by which step. */
+  asked = $state.raw<{ field: PlanField | null; step: string | null } | null>(null);
   /** Everything is being measured. */
   sweeping = $state(false);
   error = $state.raw<ErrorInfo | null>(null);

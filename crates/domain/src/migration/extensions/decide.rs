@@ -183,6 +183,11 @@ pub fn adoption(node: &str, answer: &NodesAnswer) -> Adoption {
     }
 }
 
+/// `owner/name` of the repository of custom nodes; `None`: the table does not know them.
+pub fn repository_of(node: &str) -> Option<&'static str> {
+    pack_of(node).map(|pack| pack.repository.as_str())
+}
+
 fn pack_of(node: &str) -> Option<&'static NodePack> {
     let mut packs = known_extensions().iter().flat_map(|known| &known.nodes);
     packs.find(|pack| pack.name.eq_ignore_ascii_case(node))

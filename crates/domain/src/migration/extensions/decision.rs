@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use toml_edit::Value;
 
-use crate::document::{Document, Field, NotToml};
+use crate::document::Field;
 
 /// What is decided of one extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,22 +49,16 @@ pub struct Decision {
 /// All of them, by the name of the extension's folder.
 pub type Decisions = BTreeMap<String, Decision>;
 
-/// The text with a decision added or changed; comments and everything else stay.
-pub fn set_decision(text: &str, extension: &str, decision: &Decision) -> Result<String, NotToml> {
-    let mut document = Document::read(text)?;
+/// The decision as the fields of its section; what is blank is not said.
+pub(in crate::migration) fn fields(extension: &str, decision: &Decision) -> [Field; 4] {
     let own = |value: &Option<String>| {
         let value = value.as_deref().map(str::trim).filter(|v| !v.is_empty());
         value.map(Value::from)
     };
-    document.upsert(
-        "extension",
-        extension,
-        &[
-            Field::new("id", Some(extension.into())),
-            Field::new("decision", Some(decision.kind.word().into())),
-            Field::new("node", own(&decision.node)),
-            Field::new("note", own(&decision.note)),
-        ],
-    );
-    Ok(document.into_text())
+    [
+        Field::new("id", Some(extension.into())),
+        Field::new("decision", Some(decision.kind.word().into())),
+        Field::new("node", own(&decision.node)),
+        Field::new("note", own(&decision.note)),
+    ]
 }

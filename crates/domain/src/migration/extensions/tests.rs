@@ -1,5 +1,5 @@
 use super::*;
-use crate::migration::{OwnPlan, PlanFault};
+use crate::migration::{OwnPlan, PlanEdit, PlanFault, edit};
 
 #[test]
 fn the_table_is_read_knows_each_name_once_and_speaks_both_languages() {
@@ -85,7 +85,12 @@ fn decisions_are_read_written_and_changed_with_their_comments() {
         node: Some(" ".to_owned()),
         note: None,
     };
-    let edited = set_decision(TEXT, "adetailer", &open).unwrap();
+    let decided = |text: &str, extension: &str, decision: Option<&Decision>| {
+        let plan = OwnPlan::read(text).unwrap_or_default();
+        let change = PlanEdit::Decide(extension.to_owned(), decision.cloned());
+        edit(Some(text), &plan, &change)
+    };
+    let edited = decided(TEXT, "adetailer", Some(&open)).unwrap();
     assert!(
         edited.starts_with("# mine") && edited.contains("# important"),
         "{edited}"
@@ -98,9 +103,15 @@ fn decisions_are_read_written_and_changed_with_their_comments() {
             ..open.clone()
         }
     );
-    let added = set_decision("", "new one", &open).unwrap();
+    let added = decided("", "new one", Some(&open)).unwrap();
     assert_eq!(decisions(&added).len(), 1);
-    assert!(set_decision("[[", "x", &open).is_err());
+    assert!(decided("[[", "x", Some(&open)).is_err());
+    // Taking a decision back leaves the file as it was before it.
+    let before = "# Mine.\n[target]\nport = 8188 # its own\n";
+    let there = decided(before, "adetailer", Some(&open)).unwrap();
+    assert_ne!(there, before);
+    assert_eq!(decided(&there, "adetailer", None).unwrap(), before);
+    assert_eq!(decided(before, "adetailer", None).unwrap(), before);
 }
 
 #[test]

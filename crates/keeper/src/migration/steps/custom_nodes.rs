@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use forgekeeper_domain::{
+    Timestamp,
     config::{ItemState, PartId, Reason, Snapshot},
     error::ErrorInfo,
     ids::ServiceId,
     migration::{
         Finding, Words,
         extensions::{
-            Adoption, DecisionKind, Inventory, NodesAnswer, Seen, adoption, inventory, seen_in,
+            Adoption, DecisionKind, Inventory, NodesAnswer, Seen, adoption, inventory,
+            repository_of, seen_in,
         },
+        image::defaults,
     },
 };
 use futures_util::future::BoxFuture;
@@ -47,8 +50,8 @@ async fn check(site: &Site) -> Finding {
         Ok(service) => service.id,
         Err(finding) => return finding,
     };
-    let inventory = match extensions(site, &from).await {
-        Ok(inventory) => inventory,
+    let inventory = match extensions_of(site, &from).await {
+        Ok((_, inventory)) => inventory,
         Err(finding) => return finding,
     };
     let finding = decided(&inventory);
@@ -65,12 +68,19 @@ async fn check(site: &Site) -> Finding {
 }
 
 /// The extensions of a service as its newest snapshot lists them; one is taken where there is none.
-pub(crate) async fn extensions(site: &Site, from: &ServiceId) -> Result<Inventory, Finding> {
-    let seen = checkouts(site, from, PartId::ForgeExtensions).await?;
-    Ok(inventory(seen, &site.plan().extensions))
+pub(crate) async fn extensions_of(
+    site: &Site,
+    from: &ServiceId,
+) -> Result<(Timestamp, Inventory), Finding> {
+    let (at, seen) = checkouts(site, from, PartId::ForgeExtensions).await?;
+    Ok((at, inventory(seen, &site.plan().extensions)))
 }
 
-async fn checkouts(site: &Site, of: &ServiceId, part: PartId) -> Result<Vec<Seen>, Finding> {
+async fn checkouts(
+    site: &Site,
+    of: &ServiceId,
+    part: PartId,
+) -> Result<(Timestamp, Vec<Seen>), Finding> {
     let unread = |why: &str| {
         Finding::unknown(Words::both(
             format!("The extensions of `{of}` cannot be read: {why}."),
@@ -82,7 +92,7 @@ async fn checkouts(site: &Site, of: &ServiceId, part: PartId) -> Result<Vec<Seen
     let item = snapshot.items.iter().find(|item| item.part == part);
     let content = match item.map(|item| &item.state) {
         // There is no such folder: no extension is installed.
-        Some(ItemState::Absent) => return Ok(Vec::new()),
+        Some(ItemState::Absent) => return Ok((snapshot.taken_at, Vec::new())),
         Some(ItemState::NotReadable { words, .. }) => return Err(unread(words)),
         Some(ItemState::Kept(content) | ItemState::InMemory(content)) => content.clone(),
         None => return Err(unread("its kind has none")),
@@ -93,7 +103,8 @@ async fn checkouts(site: &Site, of: &ServiceId, part: PartId) -> Result<Vec<Seen
     let Some(Ok(bytes)) = bytes.remove(&address) else {
         return Err(unread("its copy is damaged"));
     };
-    seen_in(&bytes).ok_or_else(|| unread("the list has not the form of one"))
+    let seen = seen_in(&bytes).ok_or_else(|| unread("the list has not the form of one"))?;
+    Ok((snapshot.taken_at, seen))
 }
 
 /// The newest snapshot if it is of the last minutes, else one that is taken now.
@@ -133,10 +144,10 @@ fn decided(inventory: &Inventory) -> Finding {
         let names = named(&open);
         Finding::failed(Words::both(
             format!(
-                "Not decided: {names}. Write `[[extension]]` with `id` and `decision` for each in migration.toml."
+                "Not decided: {names}. Decide each in the table of this step, or with `forgekeeperctl migration decide`."
             ),
             format!(
-                "Non décidé\u{202f}: {names}. Écrire pour chacune un `[[extension]]` avec `id` et `decision` dans migration.toml."
+                "Non décidé\u{202f}: {names}. Décider de chacune dans le tableau de l’étape, ou avec `forgekeeperctl migration decide`."
             ),
         ))
     };
@@ -176,9 +187,13 @@ fn seen(adopted: &BTreeSet<&str>, answer: &NodesAnswer) -> Finding {
     if !missing.is_empty() {
         let names = named(&missing);
         finding = finding.and(Finding::failed(Words::both(
-            format!("Adopted and not installed: {names}. Install them in the target, and restart it."),
-            format!("Adoptés mais absents\u{202f}: {names}. Les installer dans la cible, puis la redémarrer."),
+            format!("Adopted and not installed: {names}. Install them below `custom_nodes` of the target, with what their requirements.txt asks for, and restart it."),
+            format!("Adoptés mais absents\u{202f}: {names}. Les installer sous `custom_nodes` de la cible, avec ce que demande leur requirements.txt, puis la redémarrer."),
         )));
+        for repository in missing.iter().filter_map(|node| repository_of(node)) {
+            let page = &defaults().source_page;
+            finding = finding.with("install_from", format!("https://{page}/{repository}"));
+        }
     }
     if !silent.is_empty() {
         let names = named(&silent);
@@ -210,7 +225,7 @@ async fn loaded(site: &Site, to: &ServiceId) -> NodesAnswer {
     };
     let folders = checkouts(site, to, PartId::ComfyNodes).await.ok();
     NodesAnswer {
-        folders: folders.map(|seen| seen.into_iter().map(|seen| seen.name).collect()),
+        folders: folders.map(|(_, seen)| seen.into_iter().map(|seen| seen.name).collect()),
         classes: classes(&reach).await,
         scripts: scripts(&reach).await,
     }
