@@ -187,3 +187,99 @@ async fn each_extension_is_decided_and_undecided() {
     assert_eq!(text(), plan, "as it was before the first decision");
     site.shutdown().await;
 }
+
+/// What the look says of the quality, and its exit code.
+async fn quality(place: &Place) -> (i32, Value) {
+    let (code, look, _) = asked(place, &["check", "quality"]).await;
+    (code, look["finding"].clone())
+}
+
+fn piece(finding: &Value, name: &str) -> Option<String> {
+    let mut evidence = finding["evidence"].as_array()?.iter();
+    let piece = evidence.find(|piece| piece["name"] == name)?;
+    piece["value"].as_str().map(str::to_owned)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_quality_is_proved_by_votes_on_every_pair_and_by_nothing_less() {
+    let site = site(20.0).await;
+    let place = Place::with(&site.config_toml());
+    let file = place.paths().config_file.with_file_name("migration.toml");
+    let plan = "[target]\nfrom = \"myia\"\nto = \"comfyui\"\n";
+    std::fs::write(&file, plan).expect("a plan");
+    let (code, finding) = quality(&place).await;
+    assert_eq!((code, &finding["found"]), (3, &"unknown".into()));
+    let said = finding["says"][0]["en"].as_str().expect("words");
+    assert!(said.contains("record one on `myia`"), "{said}");
+    let (code, _, error) = asked(&place, &["vote", "a fox", "new"]).await;
+    assert!(code == 1 && error.contains("No golden set"), "{error}");
+
+    let prompts = place.folder.path().join("prompts.txt");
+    std::fs::write(&prompts, "a fox\na cat\na castle\n").expect("prompts");
+    let prompts = prompts.to_string_lossy().into_owned();
+    let mut names = Vec::new();
+    for service in ["myia", "comfyui"] {
+        let ran = place
+            .ctl(&[
+                "generate",
+                service,
+                "--golden",
+                "record",
+                "--set",
+                "site",
+                "--prompts",
+                &prompts,
+                "--seed",
+                "4",
+                "--steps",
+                "2",
+                "--width",
+                "64",
+                "--height",
+                "64",
+                "--json",
+            ])
+            .await
+            .ends_with(0);
+        let end = ran.lines().pop().expect("a line");
+        let entries = end["run"]["entries"].as_array().expect("entries").clone();
+        let of = |entry: &Value| entry["prompt"].as_str().expect("a name").to_owned();
+        names = entries.iter().map(of).collect();
+    }
+    let (code, finding) = quality(&place).await;
+    assert_eq!(code, 3, "{finding}");
+    let said = finding["says"][0]["en"].as_str().expect("words");
+    assert!(said.contains("3 of 3 pairs have no vote yet"), "{said}");
+    assert_eq!(piece(&finding, "without_vote"), Some(names.join(", ")));
+
+    let (code, ..) = asked(&place, &["vote", "no such prompt", "new"]).await;
+    assert_eq!(code, 2);
+    assert_eq!(asked(&place, &["vote", &names[0], "new"]).await.0, 3);
+    assert_eq!(asked(&place, &["vote", &names[1], "equal"]).await.0, 3);
+    // The last vote decides; one that is changed decides anew.
+    assert_eq!(asked(&place, &["vote", &names[2], "old"]).await.0, 1);
+    let (_, finding) = quality(&place).await;
+    let share = ["accepted_percent", "needed_percent"].map(|name| piece(&finding, name));
+    assert_eq!(share, [Some("66".to_owned()), Some("75".to_owned())]);
+    assert_eq!(asked(&place, &["vote", &names[2], "neither"]).await.0, 1);
+    assert_eq!(asked(&place, &["vote", &names[2], "new"]).await.0, 0);
+    let (code, finding) = quality(&place).await;
+    assert_eq!((code, &finding["found"]), (0, &"proved".into()));
+    let told = [
+        "golden_set",
+        "pairs",
+        "votes",
+        "votes_candidate",
+        "votes_equal",
+    ];
+    let told = told.map(|name| piece(&finding, name).expect(name));
+    assert_eq!(told, ["site", "3", "3", "2", "1"]);
+    assert!(piece(&finding, "candidate_at").is_some() && piece(&finding, "reference_at").is_some());
+
+    // Whoever attests it by hand is not asked.
+    assert_eq!(
+        asked(&place, &["attest", "quality", "--by", "x"]).await.0,
+        1
+    );
+    site.shutdown().await;
+}

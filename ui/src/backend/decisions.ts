@@ -1,15 +1,15 @@
 import type * as wire from './bindings.gen';
 
 export type PlanField = wire.PlanField;
-export type Setting = wire.Setting;
-export type PlanSetting = wire.PlanSetting;
-export type PlanSettings = wire.PlanSettings;
+export type Setting = wire.Setting_Serialize;
+export type PlanSetting = wire.PlanSetting_Serialize;
+export type PlanSettings = wire.PlanSettings_Serialize;
 export type SettingsDraft = wire.SettingsDraft;
 export type FieldSaid = wire.FieldSaid;
-export type ImageChoice = wire.ImageChoice;
+export type ImageChoice = wire.ImageChoice_Serialize;
 export type ExtensionList = wire.ExtensionList_Serialize;
 export type Decided = wire.Decided_Serialize;
-export type Decision = wire.Decision;
+export type Decision = wire.Decision_Serialize;
 
 /** What the owner decides of the migration. Every method may reject with an `ErrorInfo`. */
 export interface DecisionsBackend {

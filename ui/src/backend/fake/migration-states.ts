@@ -30,6 +30,7 @@ export function firstSteps(now: number): MigrationStep[] {
   const states: Record<string, Partial<MigrationStep>> = {
     'target-image': proved(3),
     'gpu-plan': {
+      ...proved(2),
       look: {
         at: at(2),
         finding: {
