@@ -46,7 +46,7 @@ test('values are judged at their field, shown as a change, and written with the 
     await card.waitFor();
     assert.equal(await card.evaluate((node) => node === document.activeElement), true);
     assert.equal(await input(page, 'to').inputValue(), 'comfyui', 'what was found is filled in');
-    assert.match(await page.getByTestId('setting-to').textContent(), /Found here/);
+    assert.match(await page.getByTestId('setting-to').textContent(), /Suggested/);
 
     const port = input(page, 'port');
     await port.fill('0');

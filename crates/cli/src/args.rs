@@ -13,7 +13,7 @@ mod models;
 mod snapshot;
 
 pub(crate) use backup::{BackupArgs, BackupCommand};
-pub(crate) use decide::{DecideArgs, Preferred, SettingsArgs, SettingsCommand};
+pub(crate) use decide::{DecideArgs, DecideHow, Preferred, SettingsArgs, SettingsCommand};
 pub(crate) use golden::{GoldenArgs, GoldenVerb};
 pub(crate) use migration::{AddArgs, DoArgs, MigrationArgs, MigrationCommand};
 pub(crate) use models::ModelsArgs;

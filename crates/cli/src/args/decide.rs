@@ -35,10 +35,20 @@ pub(crate) enum SettingsCommand {
 }
 
 #[derive(Debug, Args)]
-#[group(id = "how", required = true, multiple = false, args = ["adopt", "not_needed", "open", "clear"])]
 pub(crate) struct DecideArgs {
     /// The extension, by the name of its folder
     pub(crate) extension: String,
+    #[command(flatten)]
+    pub(crate) how: DecideHow,
+    /// Why
+    #[arg(long, value_name = "TEXT", conflicts_with = "clear")]
+    pub(crate) note: Option<String>,
+}
+
+/// One of them.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct DecideHow {
     /// These custom nodes take its place: the name of their folder
     #[arg(long, value_name = "NODE")]
     pub(crate) adopt: Option<String>,
@@ -51,9 +61,6 @@ pub(crate) struct DecideArgs {
     /// Take the decision back
     #[arg(long)]
     pub(crate) clear: bool,
-    /// Why
-    #[arg(long, value_name = "TEXT", conflicts_with = "clear")]
-    pub(crate) note: Option<String>,
 }
 
 /// Whose picture is better.

@@ -11,7 +11,7 @@ use forgekeeper_domain::{
 use forgekeeper_keeper::keeper::KeeperHandle;
 
 use crate::{
-    args::{DecideArgs, SettingsArgs, SettingsCommand},
+    args::{DecideArgs, DecideHow, SettingsArgs, SettingsCommand},
     exit,
     session::Session,
     text::{print_json, print_line, printable},
@@ -211,17 +211,17 @@ pub(super) async fn decide(
     args: &DecideArgs,
     json: bool,
 ) -> Result<u8, ErrorInfo> {
-    let kind = match args {
-        DecideArgs { adopt: Some(_), .. } => Some(DecisionKind::Adopt),
-        DecideArgs {
+    let kind = match &args.how {
+        DecideHow { adopt: Some(_), .. } => Some(DecisionKind::Adopt),
+        DecideHow {
             not_needed: true, ..
         } => Some(DecisionKind::NotNeeded),
-        DecideArgs { open: true, .. } => Some(DecisionKind::Open),
-        _ => None,
+        DecideHow { open: true, .. } => Some(DecisionKind::Open),
+        DecideHow { .. } => None,
     };
     let decision = kind.map(|kind| Decision {
         kind,
-        node: args.adopt.clone(),
+        node: args.how.adopt.clone(),
         note: args.note.clone(),
     });
     let handle = session.handle();

@@ -168,10 +168,10 @@ fn others(image: &ImageRef) -> Words {
     let fr = list(in_french, &mut rows.into_iter());
     Words::both(
         format!(
-            "Others that are known: {en}. Write one as `image` below `[target]`, and check again."
+            "Others that are known: {en}. Choose one in this step or with `forgekeeperctl migration target set image`, and check again."
         ),
         format!(
-            "Autres images connues\u{202f}: {fr}. En inscrire une comme `image` sous `[target]`, puis revérifier."
+            "Autres images connues\u{202f}: {fr}. En choisir une dans cette étape ou avec `forgekeeperctl migration target set image`, puis revérifier."
         ),
     )
 }
