@@ -39,8 +39,6 @@ pub(super) async fn run(
         MigrationCommand::Run(args) => return act::run(session, args, Verb::Run, json).await,
         MigrationCommand::Undo(args) => return act::run(session, args, Verb::Undo, json).await,
         MigrationCommand::Drill(args) => return act::run(session, args, Verb::Drill, json).await,
-        MigrationCommand::Run(args) => return act::run(session, args, false, json).await,
-        MigrationCommand::Undo(args) => return act::run(session, args, true, json).await,
         MigrationCommand::Target(args) => {
             return decide::settings(session, "target", args, json).await;
         }

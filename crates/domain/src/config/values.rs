@@ -167,6 +167,8 @@ pub fn holds_secret(format: Format, bytes: &[u8]) -> bool {
 
 fn any_masked<'a>(lines: impl Iterator<Item = &'a str>) -> bool {
     masked_lines(lines).iter().any(|(_, masked)| *masked)
+}
+
 /// Whether `NAME=value` holds what has to be sealed, by its name or by its value.
 pub fn line_holds_secret(line: &str) -> bool {
     shown_line(line).1

@@ -24,7 +24,7 @@ use super::{
 };
 
 /// Space is counted by walking through everything: it may take its time.
-const COUNTING: std::time::Duration = std::time::Duration::from_secs(60);
+const COUNTING: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// Everything it takes to make a container again, but for secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,9 +6,7 @@ use super::{
     StepWork,
     steps::{
         Backup, Batch, ComposeBeside, CustomNodes, Decommission, DiskSpace, GpuPlan, Proxy,
-        ShareModels, Stability, Standby, TargetImage, Workflows,
-        Backup, Batch, ComposeBeside, CustomNodes, DiskSpace, GpuPlan, Proxy, Quality, ShareModels,
-        TargetImage, Workflows,
+        Quality, ShareModels, Stability, Standby, TargetImage, Workflows,
     },
 };
 
@@ -62,7 +60,7 @@ mod tests {
     fn each_step_is_built_once() {
         for kind in CheckKind::ALL {
             let works = WORKS.iter().filter(|(of, _)| of == kind);
-            assert!(works.count() <= 1, "{kind:?}");
+            assert_eq!(works.count(), 1, "{kind:?}");
         }
     }
 }

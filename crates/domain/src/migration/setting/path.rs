@@ -61,7 +61,7 @@ fn is_percent(path: &str) -> bool {
 fn drive(path: &str) -> Option<&str> {
     let mut chars = path.chars();
     let letter = chars.next()?.is_ascii_alphabetic();
-    (letter && chars.next() == Some(':')).then(|| chars.as_str())
+    (letter && chars.next() == Some(':')).then_some(chars.as_str())
 }
 
 fn is_windows(path: &str) -> bool {

@@ -14,7 +14,7 @@ use forgekeeper_domain::{
 use crate::{docker::engine::Engine, migration::Site};
 
 /// After a start of this program, until the engine has told of the service.
-const SEEN: Duration = Duration::from_secs(60);
+const SEEN: Duration = Duration::from_mins(1);
 
 /// The engine that a service runs on.
 pub(super) fn engine(site: &Site, id: &ServiceId) -> Result<Engine, ErrorInfo> {

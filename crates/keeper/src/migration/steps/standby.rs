@@ -90,7 +90,7 @@ impl StepWork for Standby {
         site: &'a Site,
         _run: &'a StepRun,
     ) -> BoxFuture<'a, Result<StepPreview, ErrorInfo>> {
-        Box::pin(preview_undo(site))
+        Box::pin(async move { preview_undo(site) })
     }
 
     fn run<'a>(
@@ -249,7 +249,7 @@ async fn begin(site: &Site, run: &StepRun) -> Result<Deed, ErrorInfo> {
         .after("days", site.target().standby_days()))
 }
 
-async fn preview_undo(site: &Site) -> Result<StepPreview, ErrorInfo> {
+fn preview_undo(site: &Site) -> Result<StepPreview, ErrorInfo> {
     let from = old(site)?;
     let mut preview = StepPreview::default().does(words::starts(&from.id));
     for command in site.keeper().plan(&from.id, Action::Start)?.runs {

@@ -14,7 +14,7 @@ use forgekeeper_domain::{
 };
 use sha2::{Digest as _, Sha256};
 
-use crate::{config::blobs::hex, sys::files};
+use crate::sys::files;
 
 /// Where the marks are kept, below the folder of the history.
 const KEPT: &str = "migration/models.json";
@@ -70,7 +70,7 @@ fn walk(root: &Path, folder: &Path, depth: usize, marks: &mut Marks) -> io::Resu
         let about = fs::symlink_metadata(&path)?;
         let head = if kind.is_symlink() {
             let target = fs::read_link(&path)?;
-            hex(&Sha256::digest(target.to_string_lossy().as_bytes()))
+            hex::encode(Sha256::digest(target.to_string_lossy().as_bytes()))
         } else if kind.is_file() {
             head(&path)?
         } else {
@@ -97,7 +97,7 @@ fn walk(root: &Path, folder: &Path, depth: usize, marks: &mut Marks) -> io::Resu
 fn head(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
     File::open(path)?.take(HEAD).read_to_end(&mut bytes)?;
-    Ok(hex(&Sha256::digest(&bytes)))
+    Ok(hex::encode(Sha256::digest(&bytes)))
 }
 
 /// Bytes of all of them.
@@ -118,13 +118,13 @@ pub(super) fn keep(data: &Path, marks: &Marks) -> Result<String, ErrorInfo> {
         files::ensure_private_dir(folder).map_err(|error| not_kept(error.to_string()))?;
     }
     files::write_atomic(&path, &text).map_err(|error| not_kept(error.to_string()))?;
-    Ok(hex(&Sha256::digest(&text)))
+    Ok(hex::encode(Sha256::digest(&text)))
 }
 
 /// The marks that were kept; `None` where they are gone or are not those.
 pub(super) fn kept(data: &Path, hash: &str) -> Option<Marks> {
     let text = files::read_limited(&data.join(KEPT), MAX_KEPT).ok()?;
-    if hex(&Sha256::digest(&text)) != hash {
+    if hex::encode(Sha256::digest(&text)) != hash {
         return None;
     }
     serde_json::from_slice(&text).ok()

@@ -104,9 +104,8 @@ pub(super) async fn preview(site: &Site) -> Result<StepPreview, ErrorInfo> {
         confirm: Some(from.id.to_string()),
         ..StepPreview::default()
     };
-    let engine = match rest::engine(site, &from.id) {
-        Ok(engine) => engine,
-        Err(_) => return Ok(preview.refused(words::no_engine())),
+    let Ok(engine) = rest::engine(site, &from.id) else {
+        return Ok(preview.refused(words::no_engine()));
     };
     let Some(parting) = parting(site, &engine, &from.container).await? else {
         return Ok(match site.memory::<Memory>(super::STEP).await {
@@ -166,9 +165,8 @@ pub(super) async fn preview_undo(site: &Site, run: &StepRun) -> Result<StepPrevi
     let Some(memory) = run.remembered::<Memory>() else {
         return Ok(preview.refused(words::nothing_remembered()));
     };
-    let engine = match rest::engine(site, &from.id) {
-        Ok(engine) => engine,
-        Err(_) => return Ok(preview.refused(words::no_engine())),
+    let Ok(engine) = rest::engine(site, &from.id) else {
+        return Ok(preview.refused(words::no_engine()));
     };
     let made = &memory.container;
     if rest::runs(&engine, &made.name).await?.is_some() {
