@@ -193,6 +193,10 @@ export const commands = {
 	migrationRun: (step: StepId, confirm: string | null) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_run", { step, confirm })),
 	/**  Begins to take a step back. */
 	migrationUndo: (step: StepId, confirm: string | null) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_undo", { step, confirm })),
+	/**  What trying the way back of a step would do. */
+	migrationPreviewDrill: (step: StepId) => typedError<StepPreview_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_preview_drill", { step })),
+	/**  Begins to try the way back of a step. */
+	migrationDrill: (step: StepId) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_drill", { step })),
 	/**  Asks what is being done to a step to end. */
 	migrationCancel: (step: StepId) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_cancel", { step })),
 	/**  Says that a step holds which no machine can measure. */
@@ -218,6 +222,18 @@ export const commands = {
 	migrationExport: (form: string, language: Language) => typedError<string | null, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_export", { form, language })),
 	/**  The same for the flight recorder (`md`, `html`, `jsonl`). */
 	migrationRecordExport: (form: string, language: Language) => typedError<string | null, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_record_export", { form, language })),
+	/**  The values of `[target]` and `[iis]`, with what was found that they could be. */
+	migrationSettings: () => typedError<PlanSettings_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_settings")),
+	/**  What writing these values would change, and what is to be said of them. Writes nothing. */
+	migrationSettingsPlan: (settings: Setting_Deserialize[]) => typedError<SettingsDraft, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_settings_plan", { settings })),
+	/**  Writes values, into the text of this stamp and no other; what is to be said of them besides. */
+	migrationSettingsSave: (settings: Setting_Deserialize[], stamp: string | null) => typedError<FieldSaid[], ErrorInfo_Serialize>(__TAURI_INVOKE("migration_settings_save", { settings, stamp })),
+	/**  The images that the target could run. */
+	migrationImages: () => typedError<ImageChoice_Serialize[], ErrorInfo_Serialize>(__TAURI_INVOKE("migration_images")),
+	/**  The extensions of Forge, what takes their place, and what is decided of each. */
+	migrationExtensions: () => typedError<ExtensionList_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_extensions")),
+	/**  Decides what becomes of an extension; without a decision the one there was is taken back. */
+	migrationDecide: (extension: string, decision: Decision_Deserialize | null) => typedError<null, ErrorInfo_Serialize>(__TAURI_INVOKE("migration_decide", { extension, decision })),
 	/**  Looks for services on every engine that can be reached. */
 	discover: () => typedError<DiscoveryReport_Serialize, ErrorInfo_Serialize>(__TAURI_INVOKE("discover")),
 	/**  Writes candidates into the settings as services. */
@@ -1160,6 +1176,8 @@ export type CheckKind =
 "custom_nodes" | 
 /**  The same batch comes out whole on both. */
 "batch_equivalence" | 
+/**  The owner's votes accept the pictures of the target. */
+"quality" | 
 /**  A second host name is answered by the target. */
 "proxy_rehearsal" | 
 /**  The public address is answered by the target. */
@@ -1413,6 +1431,16 @@ export type Content_Serialize = {
 	key: string | null,
 };
 
+/**  How many are decided how. */
+export type Counted = {
+	/**  Custom nodes are adopted for them. */
+	adopted: number,
+	/**  Nothing is needed. */
+	not_needed: number,
+	/**  Nothing is decided. */
+	open: number,
+};
+
 /**  How many steps are in which state. */
 export type Counts = {
 	/**  Other steps come first. */
@@ -1486,6 +1514,57 @@ export type DateBasis =
 
 /**  Days of work, least and most; `[1, 3]` in the file. */
 export type Days = [number, number];
+
+/**  An extension with what takes its place and what is decided. */
+export type Decided = Decided_Serialize | Decided_Deserialize;
+
+/**  An extension with what takes its place and what is decided. */
+export type Decided_Deserialize = {
+	/**  What the table says; `None`: it does not know the extension. */
+	known?: KnownExtension_Deserialize | null,
+	/**  What is decided; `None`: nothing. */
+	decision?: Decision_Deserialize | null,
+} & Seen_Deserialize;
+
+/**  An extension with what takes its place and what is decided. */
+export type Decided_Serialize = {
+	/**  What the table says; `None`: it does not know the extension. */
+	known: KnownExtension_Serialize | null,
+	/**  What is decided; `None`: nothing. */
+	decision: Decision_Serialize | null,
+} & Seen_Serialize;
+
+/**  A decision. */
+export type Decision = Decision_Serialize | Decision_Deserialize;
+
+/**  What is decided of one extension. */
+export type DecisionKind = 
+/**  Custom nodes take its place. */
+"adopt" | 
+/**  Nothing has to. */
+"not_needed" | 
+/**  Not decided yet. */
+"open";
+
+/**  A decision. */
+export type Decision_Deserialize = {
+	/**  What. */
+	kind: DecisionKind,
+	/**  The folder of the custom nodes that are adopted. */
+	node?: string | null,
+	/**  Why, in the owner's words. */
+	note?: string | null,
+};
+
+/**  A decision. */
+export type Decision_Serialize = {
+	/**  What. */
+	kind: DecisionKind,
+	/**  The folder of the custom nodes that are adopted. */
+	node: string | null,
+	/**  Why, in the owner's words. */
+	note: string | null,
+};
 
 /**  One declaration and the cards that it names. */
 export type Declaration = {
@@ -1605,7 +1684,7 @@ export type Doing = Doing_Serialize | Doing_Deserialize;
 
 /**  What is being done to a step. */
 export type Doing_Deserialize = {
-	/**  Done, or taken back. */
+	/**  Done, taken back, or its way back tried. */
 	action: RecordAction,
 	/**  Since when. */
 	since: string,
@@ -1619,7 +1698,7 @@ export type Doing_Deserialize = {
 
 /**  What is being done to a step. */
 export type Doing_Serialize = {
-	/**  Done, or taken back. */
+	/**  Done, taken back, or its way back tried. */
 	action: RecordAction,
 	/**  Since when. */
 	since: string,
@@ -1968,6 +2047,29 @@ export type Evidence = {
 	value: string,
 };
 
+/**  The extensions of the service that is replaced. */
+export type ExtensionList = ExtensionList_Serialize | ExtensionList_Deserialize;
+
+/**  The extensions of the service that is replaced. */
+export type ExtensionList_Deserialize = {
+	/**  Whose. */
+	service: ServiceId,
+	/**  When they were looked at. */
+	at: string,
+	/**  How many are decided how. */
+	counted: Counted,
+} & Inventory_Deserialize;
+
+/**  The extensions of the service that is replaced. */
+export type ExtensionList_Serialize = {
+	/**  Whose. */
+	service: ServiceId,
+	/**  When they were looked at. */
+	at: string,
+	/**  How many are decided how. */
+	counted: Counted,
+} & Inventory_Serialize;
+
 /**  Why a proof is not believed any more. */
 export type Fading = 
 /**  It is older than seven days. */
@@ -1986,6 +2088,48 @@ export type Fading =
 "compose" | 
 /**  The service's address is another one: another program may have been asked. */
 "address";
+
+/**  What becomes of an extension. */
+export type Fate = 
+/**  Custom nodes do the same. */
+"nodes" | 
+/**  ComfyUI does it by itself. */
+"built_in" | 
+/**  It served Forge's page or Forge itself: nothing is missing without it. */
+"needless" | 
+/**  Nothing is known that does the same. */
+"nothing";
+
+/**  A value that can be chosen. */
+export type FieldChoice = FieldChoice_Serialize | FieldChoice_Deserialize;
+
+/**  A value that can be chosen. */
+export type FieldChoice_Deserialize = {
+	/**  As it is written. */
+	value: string,
+	/**  What it is called, where that says more. */
+	name?: string | null,
+};
+
+/**  A value that can be chosen. */
+export type FieldChoice_Serialize = {
+	/**  As it is written. */
+	value: string,
+	/**  What it is called, where that says more. */
+	name: string | null,
+};
+
+/**  What is said of one value. */
+export type FieldSaid = {
+	/**  Of which. */
+	field: PlanField,
+	/**  Whether it is in the way: such a value is not written. */
+	wrong: boolean,
+	/**  What is to be said. */
+	words: Words,
+	/**  What to do. */
+	remedy: Words,
+};
 
 /**  One file of a part; parts of one file need no path. */
 export type FileName = FileName_Serialize | FileName_Deserialize;
@@ -3417,6 +3561,37 @@ export type Iis_Serialize = {
 	rehearsal_url: string | null,
 };
 
+/**  An image that the target could run. */
+export type ImageChoice = ImageChoice_Serialize | ImageChoice_Deserialize;
+
+/**  An image that the target could run. */
+export type ImageChoice_Deserialize = {
+	/**  Its name. */
+	image: string,
+	/**  What is said of it before anything is measured; `None`: it is the owner's own. */
+	verdict?: KnownVerdict | null,
+	/**  Why. */
+	note?: Words | null,
+	/**  Where it is built from, as an address of a page. */
+	source?: string | null,
+	/**  Whether the plan names it. */
+	chosen: boolean,
+};
+
+/**  An image that the target could run. */
+export type ImageChoice_Serialize = {
+	/**  Its name. */
+	image: string,
+	/**  What is said of it before anything is measured; `None`: it is the owner's own. */
+	verdict: KnownVerdict | null,
+	/**  Why. */
+	note: Words | null,
+	/**  Where it is built from, as an address of a page. */
+	source: string | null,
+	/**  Whether the plan names it. */
+	chosen: boolean,
+};
+
 /**  One problem. */
 export type Incident = {
 	/**  Stable while open: subject and cause. */
@@ -3448,6 +3623,25 @@ export type IncidentClosed = Incident;
 
 /**  An incident opened, or came back. */
 export type IncidentOpened = Incident;
+
+/**  All of them. */
+export type Inventory = Inventory_Serialize | Inventory_Deserialize;
+
+/**  All of them. */
+export type Inventory_Deserialize = {
+	/**  The extensions that there are, by name. */
+	extensions: Decided_Deserialize[],
+	/**  Decisions about extensions that there are not (any more). */
+	stray: string[],
+};
+
+/**  All of them. */
+export type Inventory_Serialize = {
+	/**  The extensions that there are, by name. */
+	extensions: Decided_Serialize[],
+	/**  Decisions about extensions that there are not (any more). */
+	stray: string[],
+};
 
 /**  One file or answer of a snapshot. */
 export type Item = Item_Serialize | Item_Deserialize;
@@ -3684,6 +3878,50 @@ export type KindId =
 "forge" | 
 /**  ComfyUI. */
 "comfyui";
+
+/**  One extension of Forge or A1111. */
+export type KnownExtension = KnownExtension_Serialize | KnownExtension_Deserialize;
+
+/**  One extension of Forge or A1111. */
+export type KnownExtension_Deserialize = {
+	/**  The usual name of its folder. */
+	id: string,
+	/**  Other names of its folder, small letters; `*` at one end stands for whatever is there. */
+	names?: string[],
+	/**  What it does. */
+	title: Words,
+	/**  What becomes of it. */
+	fate: Fate,
+	/**  What does the same, the nearest first. */
+	nodes?: NodePack_Deserialize[],
+	/**  What differs. */
+	note: Words,
+};
+
+/**  One extension of Forge or A1111. */
+export type KnownExtension_Serialize = {
+	/**  The usual name of its folder. */
+	id: string,
+	/**  Other names of its folder, small letters; `*` at one end stands for whatever is there. */
+	names: string[],
+	/**  What it does. */
+	title: Words,
+	/**  What becomes of it. */
+	fate: Fate,
+	/**  What does the same, the nearest first. */
+	nodes: NodePack_Serialize[],
+	/**  What differs. */
+	note: Words,
+};
+
+/**  What is said of an image before anything is measured. It never makes a step green. */
+export type KnownVerdict = 
+/**  Made for this: a server with its page, several builds. */
+"suited" | 
+/**  Works with reserves, which its note names. */
+"limited" | 
+/**  Named by somebody; whether it is there, only the registry can tell. */
+"unproved";
 
 /**  All rungs of one service, lowest first. */
 export type Ladder = Ladder_Serialize | Ladder_Deserialize;
@@ -4334,6 +4572,29 @@ export type NamedChange = {
 	parts: PartId[],
 };
 
+/**  A pack of custom nodes. */
+export type NodePack = NodePack_Serialize | NodePack_Deserialize;
+
+/**  A pack of custom nodes. */
+export type NodePack_Deserialize = {
+	/**  The folder it is installed in below `custom_nodes`. */
+	name: string,
+	/**  `owner/name` of its repository. */
+	repository: string,
+	/**  Classes of nodes that it brings, by which the server tells that it is loaded. */
+	classes?: string[],
+};
+
+/**  A pack of custom nodes. */
+export type NodePack_Serialize = {
+	/**  The folder it is installed in below `custom_nodes`. */
+	name: string,
+	/**  `owner/name` of its repository. */
+	repository: string,
+	/**  Classes of nodes that it brings, by which the server tells that it is loaded. */
+	classes: string[],
+};
+
 /**  Why something is not in the backup, or not as it should be. */
 export type Obstacle = 
 /**  Another program holds it. */
@@ -4981,6 +5242,35 @@ export type PlanFault =
 /**  A character that is no part of a text. */
 "control_character";
 
+/**  A value of `[target]` or `[iis]`, by its section and key. */
+export type PlanField = 
+/**  The Forge service that is replaced. */
+"target.from" | 
+/**  The ComfyUI service that takes over. */
+"target.to" | 
+/**  The image that the target runs. */
+"target.image" | 
+/**  The port of the host. */
+"target.port" | 
+/**  The card, or `none`. */
+"target.gpu" | 
+/**  The compose file that is made. */
+"target.compose_file" | 
+/**  The `extra_model_paths.yaml` that is made. */
+"target.extra_model_paths" | 
+/**  Forge's folder of models. */
+"target.models" | 
+/**  The site's `web.config`. */
+"iis.web_config" | 
+/**  The address that people use. */
+"iis.public_url" | 
+/**  The rule whose address changes. */
+"iis.rule" | 
+/**  The rule of the rehearsal. */
+"iis.rehearsal_rule" | 
+/**  The address of the rehearsal. */
+"iis.rehearsal_url";
+
 /**  The file as last read. */
 export type PlanFile = PlanFile_Serialize | PlanFile_Deserialize;
 
@@ -5029,6 +5319,56 @@ export type PlanProblem_Serialize = {
 	reason: string,
 	/**  What to do, in English. */
 	remedy: string,
+};
+
+/**  One value of the plan's file. */
+export type PlanSetting = PlanSetting_Serialize | PlanSetting_Deserialize;
+
+/**  One value of the plan's file. */
+export type PlanSetting_Deserialize = {
+	/**  Which. */
+	field: PlanField,
+	/**  What the file says. */
+	value?: string | null,
+	/**  What was found that it could be; `None`: nothing, or more than one. */
+	found?: string | null,
+	/**  What it is likely to be one of. */
+	choices: FieldChoice_Deserialize[],
+};
+
+/**  One value of the plan's file. */
+export type PlanSetting_Serialize = {
+	/**  Which. */
+	field: PlanField,
+	/**  What the file says. */
+	value: string | null,
+	/**  What was found that it could be; `None`: nothing, or more than one. */
+	found: string | null,
+	/**  What it is likely to be one of. */
+	choices: FieldChoice_Serialize[],
+};
+
+/**  Every value, and the text that they were read from. */
+export type PlanSettings = PlanSettings_Serialize | PlanSettings_Deserialize;
+
+/**  Every value, and the text that they were read from. */
+export type PlanSettings_Deserialize = {
+	/**  The text; a change is refused when there is another by then. */
+	stamp: string,
+	/**  Where the file is. */
+	path: string,
+	/**  The values in the order they are written in. */
+	settings: PlanSetting_Deserialize[],
+};
+
+/**  Every value, and the text that they were read from. */
+export type PlanSettings_Serialize = {
+	/**  The text; a change is refused when there is another by then. */
+	stamp: string,
+	/**  Where the file is. */
+	path: string,
+	/**  The values in the order they are written in. */
+	settings: PlanSetting_Serialize[],
 };
 
 /**  The plan: phases, steps, and everything that was weighed for it. */
@@ -5234,6 +5574,8 @@ export type RecordAction =
 "run" | 
 /**  It was taken back. */
 "undo" | 
+/**  Its way back was tried, and everything put as it was. */
+"drill" | 
 /**  It was left out. */
 "skip" | 
 /**  It was taken in again. */
@@ -6083,6 +6425,33 @@ export type SecretPlace =
 /**  A seed; a string on the wire because it may exceed 2^53. */
 export type Seed = string;
 
+/**  An extension as it was found. */
+export type Seen = Seen_Serialize | Seen_Deserialize;
+
+/**  An extension as it was found. */
+export type Seen_Deserialize = {
+	/**  The name of its folder. */
+	name: string,
+	/**  Its commit; `None`: not told. */
+	commit?: string | null,
+	/**  Since when that commit is in use; `None`: not told. */
+	since?: string | null,
+	/**  Why the commit is not told. */
+	unknown?: string | null,
+};
+
+/**  An extension as it was found. */
+export type Seen_Serialize = {
+	/**  The name of its folder. */
+	name: string,
+	/**  Its commit; `None`: not told. */
+	commit: string | null,
+	/**  Since when that commit is in use; `None`: not told. */
+	since: string | null,
+	/**  Why the commit is not told. */
+	unknown: string | null,
+};
+
 /**  A value that is never shown: it prints as a placeholder and cannot be serialised. */
 export type Sensitive<T> = T;
 
@@ -6235,8 +6604,37 @@ export type ServiceState_Serialize = {
 	credentials: SecretPlace | null,
 };
 
+/**  What one value is to be. */
+export type Setting = Setting_Serialize | Setting_Deserialize;
+
+/**  What one value is to be. */
+export type Setting_Deserialize = {
+	/**  Which. */
+	field: PlanField,
+	/**  As it is typed; `None`: nothing is said. */
+	value?: string | null,
+};
+
+/**  What one value is to be. */
+export type Setting_Serialize = {
+	/**  Which. */
+	field: PlanField,
+	/**  As it is typed; `None`: nothing is said. */
+	value: string | null,
+};
+
 /**  What the file says, checked. */
 export type Settings = Settings_Serialize | Settings_Deserialize;
+
+/**  What writing values would do. */
+export type SettingsDraft = {
+	/**  The text that would be changed. */
+	stamp: string,
+	/**  What is to be said of the values; with one that is wrong nothing is written. */
+	said: FieldSaid[],
+	/**  The change as a unified diff; empty when nothing would change, or while a value is wrong. */
+	diff: string,
+};
 
 /**  An error in the settings file: place, reason, remedy. */
 export type SettingsProblem = SettingsProblem_Serialize | SettingsProblem_Deserialize;
@@ -6961,6 +7359,8 @@ export type StepView_Deserialize = {
 	can_run: boolean,
 	/**  Whether that can be taken back. */
 	can_undo: boolean,
+	/**  Whether its way back can be tried. */
+	can_drill: boolean,
 	/**  What is being done to it, or was when a program ended. */
 	doing?: Doing_Deserialize | null,
 };
@@ -7003,6 +7403,8 @@ export type StepView_Serialize = {
 	can_run: boolean,
 	/**  Whether that can be taken back. */
 	can_undo: boolean,
+	/**  Whether its way back can be tried. */
+	can_drill: boolean,
 	/**  What is being done to it, or was when a program ended. */
 	doing: Doing_Serialize | null,
 };
@@ -7184,6 +7586,15 @@ export type Target_Deserialize = {
 	extra_model_paths?: string | null,
 	/**  Forge's folder of models. */
 	models?: string | null,
+	/**
+	 *  For how many days the target carries the work before that is believed; without it
+	 *  [`STABILITY_DAYS`].
+	 */
+	stability_days?: number | null,
+	/**  For how many days the old service stands by; without it [`STANDBY_DAYS`]. */
+	standby_days?: number | null,
+	/**  Whether the old service's image goes with it. Without it: where it can be pulled again. */
+	remove_image?: boolean | null,
 };
 
 /**
@@ -7207,6 +7618,15 @@ export type Target_Serialize = {
 	extra_model_paths: string | null,
 	/**  Forge's folder of models. */
 	models: string | null,
+	/**
+	 *  For how many days the target carries the work before that is believed; without it
+	 *  [`STABILITY_DAYS`].
+	 */
+	stability_days: number | null,
+	/**  For how many days the old service stands by; without it [`STANDBY_DAYS`]. */
+	standby_days: number | null,
+	/**  Whether the old service's image goes with it. Without it: where it can be pulled again. */
+	remove_image: boolean | null,
 };
 
 /**  Two texts. */
