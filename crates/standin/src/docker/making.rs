@@ -213,8 +213,8 @@ pub(super) async fn remove_network(State(engine): App, Path(name): Path<String>)
         );
     }
     let mut made = lock(&engine.made);
-    let removed = made.networks.remove(&name);
-    match removed.or_else(|| made.compose.remove(&name)) {
+    let (by_hand, by_compose) = (made.networks.remove(&name), made.compose.remove(&name));
+    match by_hand.or(by_compose) {
         Some(_) => reply::empty(204),
         None => refuse(404, &format!("network {name} not found")),
     }

@@ -28,8 +28,22 @@ pub(super) fn engine(site: &Site, id: &ServiceId) -> Result<Engine, ErrorInfo> {
 /// Waits until the engine has told how the container of a service is. A step that goes on after a kill
 /// comes before that.
 pub(super) async fn seen(site: &Site, id: &ServiceId) {
+    known(site, id, &[Refusal::StateUnknown]).await;
+}
+
+/// Waits until the container of a service, just made, is followed.
+pub(super) async fn present(site: &Site, id: &ServiceId) {
+    known(
+        site,
+        id,
+        &[Refusal::StateUnknown, Refusal::ContainerMissing],
+    )
+    .await;
+}
+
+async fn known(site: &Site, id: &ServiceId, not: &[Refusal]) {
     let known = async {
-        while engine(site, id).is_err() || unknown(site, id) {
+        while engine(site, id).is_err() || refuses(site, id, not) {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
@@ -37,9 +51,9 @@ pub(super) async fn seen(site: &Site, id: &ServiceId) {
     let _ = tokio::time::timeout(SEEN, known).await;
 }
 
-fn unknown(site: &Site, id: &ServiceId) -> bool {
+fn refuses(site: &Site, id: &ServiceId, not: &[Refusal]) -> bool {
     let plan = site.keeper().plan(id, Action::Stop);
-    plan.is_ok_and(|plan| plan.refusals.contains(&Refusal::StateUnknown))
+    plan.is_ok_and(|plan| plan.refusals.iter().any(|refusal| not.contains(refusal)))
 }
 
 /// Whether a container runs; `None`: there is none.

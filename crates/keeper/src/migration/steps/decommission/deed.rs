@@ -186,6 +186,7 @@ pub(super) async fn undo(site: &Site, run: &StepRun) -> Result<Deed, ErrorInfo> 
         .recreate(made, &image, &secrets, &command)
         .await
         .map_err(told)?;
+    rest::present(site, &memory.service).await;
     let mut deed = Deed::default()
         .before("container", "removed")
         .after("container", &made.name)
