@@ -1,4 +1,4 @@
-import type { MigrationPlan, MigrationStep } from '../migration';
+import type { MigrationPlan, MigrationStep, StepPreview } from '../migration';
 import { PHASES, STEPS, words } from './migration-plan';
 import { iso } from './site';
 
@@ -104,6 +104,21 @@ export function firstSteps(now: number): MigrationStep[] {
     doing: null,
     ...states[id],
   }));
+}
+
+/** What trying the way back would do. */
+export function drillPreview(): StepPreview {
+  return {
+    lines: [
+      { is: 'does', words: words('Starts the old service.', 'Démarre l’ancien service.') },
+      { is: 'does', words: words('Makes one picture with it.', 'Génère une image avec lui.') },
+      { is: 'does', words: words('Stops it again.', 'L’arrête de nouveau.') },
+    ],
+    interrupts: [],
+    undo: words('It leaves everything as it was.', 'Tout est laissé comme avant.'),
+    refused: [],
+    confirm: null,
+  };
 }
 
 /** What was weighed, in short. */

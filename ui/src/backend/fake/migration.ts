@@ -11,7 +11,7 @@ import type {
 import type { ErrorInfo } from '../types';
 import { FakeDecisions } from './decisions';
 import { NO_IIS, PHASES, words } from './migration-plan';
-import { background, count, firstSteps } from './migration-states';
+import { background, count, drillPreview, firstSteps } from './migration-states';
 import { iso } from './site';
 
 /** Milliseconds of its own clock that a step takes. */
@@ -155,17 +155,7 @@ export class FakeMigration extends FakeDecisions implements MigrationBackend {
   async previewDrill(id: string): Promise<StepPreview> {
     this.calls.push(`migration preview ${id} drill`);
     if (!this.find(id).can_drill) refuse(`\`${id}\` has no drill`);
-    return {
-      lines: [
-        { is: 'does', words: words('Starts the old service.', 'Démarre l’ancien service.') },
-        { is: 'does', words: words('Makes one picture with it.', 'Génère une image avec lui.') },
-        { is: 'does', words: words('Stops it again.', 'L’arrête de nouveau.') },
-      ],
-      interrupts: [],
-      undo: words('It leaves everything as it was.', 'Tout est laissé comme avant.'),
-      refused: [],
-      confirm: null,
-    };
+    return drillPreview();
   }
 
   run = (id: string, confirm: string | null) => this.begin(id, 'run', confirm);
