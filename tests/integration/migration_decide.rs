@@ -136,7 +136,8 @@ async fn each_extension_is_decided_and_undecided() {
     let site = site(20.0).await;
     let place = Place::with(&site.config_toml());
     let file = place.paths().config_file.with_file_name("migration.toml");
-    let plan = site.plan_toml();
+    // The target is there already.
+    let plan = site.plan_toml().replace("comfyui-next", "comfyui");
     std::fs::write(&file, &plan).expect("a plan");
     let text = || std::fs::read_to_string(&file).expect("the plan");
 
@@ -178,7 +179,11 @@ async fn each_extension_is_decided_and_undecided() {
     assert_eq!(asked(&place, &adopt).await.0, 0);
     let (code, look, _) = asked(&place, &["check", "custom-nodes"]).await;
     let said = look.to_string();
-    assert!(code != 0 && said.contains("ComfyUI-Impact-Pack"), "{look}");
+    assert!(
+        code == 1 && said.contains("Adopted and not installed: ComfyUI-Impact-Pack"),
+        "{look}"
+    );
+    assert!(said.contains("/ltdrdata/ComfyUI-Impact-Pack"), "{look}");
 
     for extension in &all {
         let name = extension["name"].as_str().expect("a name");

@@ -118,7 +118,9 @@ test('each extension is decided in the table, and undecided again', async () => 
     await page.getByTestId('decide-adetailer').selectOption('');
     await counted.getByText('1 adopted').waitFor();
     assert.equal(await row.getAttribute('data-decision'), 'none');
-    await page.getByRole('button', { name: 'Take the decision back' }).click();
+    const back = page.getByRole('button', { name: 'Take the decision back' });
+    await back.click();
+    await back.waitFor({ state: 'detached' });
   });
 });
 

@@ -149,6 +149,7 @@ export class FakeDecisions implements DecisionsBackend {
     this.calls.push(`migration decide ${extension} ${kind} ${node ?? ''}`.trim());
     const one = this.decided.extensions.find(({ name }) => name === extension);
     if (one) one.decision = decision;
+    else this.decided.stray = this.decided.stray.filter((name) => name !== extension);
     this.told('custom-nodes');
   }
 }
