@@ -4,7 +4,7 @@
 use forgekeeper_domain::{
     backup::{BackupEnd, BackupTask},
     generation::{GenerationRequest, Seed},
-    golden::{GoldenPrompt, GoldenSet},
+    golden::{GoldenPrompt, GoldenSet, Vote},
     ids::{ServiceId, StepId},
     job::JobPhase,
     migration::{Found, PlanEdit, RecordOutcome},
@@ -26,6 +26,7 @@ const DECISIONS: &[(&str, &str)] = &[
     ("sd-webui-regional-prompter", "decision = \"not_needed\""),
 ];
 const SET: &str = "usual";
+const PROMPTS: [&str; 3] = ["a", "b", "c"];
 
 struct Journey {
     site: DemoSite,
@@ -152,13 +153,15 @@ async fn the_whole_plan_is_walked_and_each_step_is_proved_by_the_machine() {
     let handle = journey.handle();
     let set = GoldenSet {
         name: SET.to_owned(),
-        prompts: vec![GoldenPrompt {
-            name: "a".to_owned(),
-            request: GenerationRequest {
-                seed: Some(Seed(7)),
-                ..GenerationRequest::default()
-            },
-        }],
+        prompts: PROMPTS
+            .map(|name| GoldenPrompt {
+                name: name.to_owned(),
+                request: GenerationRequest {
+                    seed: Some(Seed(7)),
+                    ..GenerationRequest::default()
+                },
+            })
+            .to_vec(),
     };
     handle.save_golden_set(set).await.expect("saved");
     let mut backup = handle
@@ -217,7 +220,12 @@ async fn the_whole_plan_is_walked_and_each_step_is_proved_by_the_machine() {
             journey.comfyui_answers(2).await
         })
         .await;
-    journey.attested("quality").await;
+    // The owner's eyes: as good as each other.
+    for prompt in PROMPTS {
+        let vote = handle.migration_vote(prompt, Vote::Equal).await;
+        vote.expect("the vote is kept");
+    }
+    journey.measured("quality").await;
     journey
         .thrice("proxy-cutover", async |journey: &Journey| {
             journey.comfyui_answers(0).await
