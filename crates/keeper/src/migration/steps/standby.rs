@@ -91,6 +91,7 @@ impl StepWork for Standby {
         _run: &'a StepRun,
     ) -> BoxFuture<'a, Result<StepPreview, ErrorInfo>> {
         Box::pin(async move { preview_undo(site) })
+        Box::pin(async { preview_undo(site) })
     }
 
     fn run<'a>(
