@@ -41,6 +41,7 @@ mod migration_decide;
 mod migration_iis;
 mod migration_image;
 mod migration_journey;
+mod migration_killed;
 mod migration_last;
 mod models;
 mod own_rules;

@@ -90,7 +90,6 @@ impl StepWork for Standby {
         site: &'a Site,
         _run: &'a StepRun,
     ) -> BoxFuture<'a, Result<StepPreview, ErrorInfo>> {
-        Box::pin(async move { preview_undo(site) })
         Box::pin(async { preview_undo(site) })
     }
 

@@ -1,0 +1,271 @@
+// The whole migration in the real window, on the demo host, from its first step to its last: measured, done,
+// taken back, done again, killed in the middle, and each time the played machine asked how it really is.
+// FORGEKEEPER_BIN names the program; the stand-in lies beside it. With UPDATE_SCREENSHOTS=1 pictures are taken.
+import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { after, before, describe, test } from 'node:test';
+
+import { Bench } from './bench.mjs';
+import { Journey } from './journey.mjs';
+import { picture } from './pictures.mjs';
+
+const OLD = 'myia-turbo';
+const FORGE = 'myia-turbo-supervisor-1';
+const NEW = 'comfyui-next';
+const BESIDE = 'comfyui-next-beside';
+const NOT_NEEDED = ['adetailer', 'my-scripts', 'sd-civitai-browser-plus', 'sd-webui-regional-prompter'];
+const PROMPTS = ['harbour', 'portrait', 'forest'];
+
+describe('the journey', () => {
+  /** @type {Journey} */
+  let journey;
+  const shot = (name) => picture(journey.window, name, 'journey');
+
+  before(async () => {
+    const binary = process.env.FORGEKEEPER_BIN;
+    assert.ok(binary, 'FORGEKEEPER_BIN must name the program');
+    journey = await Journey.begin(binary, 20);
+  });
+  after(() => journey?.end());
+
+  test('before it begins: the card of Forge is proved, and its folder is backed up', async () => {
+    await journey.until('a green lane', async () => (await journey.data(`lane-${OLD}`, 'status')) === 'ok');
+    await journey.page('gpus');
+    await journey.click(`prove-${OLD}`);
+    await journey.until('the proof', async () => (await journey.data(`placement-${OLD}`, 'status')) === 'ok');
+    await journey.page('settings');
+    await journey.click('backup-run');
+    await journey.until('its end', () =>
+      journey.window.script(`return document.querySelector('[data-testid="backup-last"] [data-end="whole"]') !== null`));
+    assert.ok((await readdir(journey.copy)).length > 0);
+  });
+
+  test('the groundwork is measured', async () => {
+    await journey.page('migration', 'groundwork');
+    for (const step of ['target-image', 'gpu-plan']) await journey.measured(step);
+    // The disk is that of the machine of the test: it has what it has.
+    if ((await journey.measured('disk-space', 'proved', 'failed')) === 'failed') {
+      await skipped('disk-space', 'a small disk');
+    }
+  });
+
+  test('what no machine measures waits for its turn, and is attested or left out', async () => {
+    await journey.page('migration', 'preparation');
+    assert.equal(await journey.state('training'), 'blocked');
+    assert.match(await journey.said('step-training'), /Waits for/);
+    await shot('ready-and-blocked');
+    for (const step of ['read-docs', 'maintenance-window']) await journey.attested(step);
+    await journey.measured('backup');
+    await skipped('training', 'they know it already');
+    await shot('skipped');
+    await journey.click('more-training');
+    await journey.click('more-training-unskip');
+    await journey.becomes('training', 'blocked');
+  });
+
+  test('ComfyUI is set up beside Forge; a program that is killed meanwhile takes it up again', async () => {
+    const answer = await journey.preview('compose-beside', 'run');
+    assert.match(answer, /compose\.comfyui\.yaml/);
+    await journey.cancel();
+    assert.equal(await journey.container(BESIDE), null, 'only shown');
+    assert.equal(await journey.file('compose_file'), null);
+    await journey.preview('compose-beside', 'run');
+    await journey.yes();
+    await journey.until('work', () => journey.there('cancel-compose-beside'));
+    await journey.crash();
+    await journey.page('migration', 'preparation');
+    await journey.becomes('compose-beside', 'proved');
+    assert.ok(await journey.runs(BESIDE));
+    assert.match(await journey.file('compose_file'), /yanwk\/comfyui-boot/);
+    await journey.click('tab-record');
+    assert.match(await journey.tells('migration-record', /taken up again/), /taken up again · Set up ComfyUI/);
+    await journey.click('tab-steps');
+    assert.equal(await journey.state('read-docs'), 'proved', 'what was said before is kept');
+  });
+
+  test('it is taken back, and done again', async () => {
+    await journey.undone('compose-beside', new RegExp(BESIDE));
+    assert.equal(await journey.container(BESIDE), null);
+    assert.equal(await journey.file('compose_file'), null);
+    await journey.done('compose-beside');
+    assert.ok(await journey.runs(BESIDE));
+    assert.ok(await journey.runs(FORGE), 'Forge does not suffer');
+    for (const step of ['document-models', 'training']) await journey.attested(step);
+    await journey.measured('workflows');
+  });
+
+  test('models are shared by one section of a file, which is taken back to the byte', async () => {
+    await journey.page('migration', 'migration');
+    const before = await journey.file('extra_model_paths');
+    await journey.done('share-models', /extra_model_paths\.yaml[^]*forgekeeper/);
+    assert.match(await journey.file('extra_model_paths'), /forgekeeper/);
+    await journey.undone('share-models');
+    assert.equal(await journey.file('extra_model_paths'), before);
+    await journey.done('share-models');
+    assert.match(await journey.file('extra_model_paths'), /forgekeeper/);
+  });
+
+  test('extensions that nobody decided on are a failure, until they are decided', async () => {
+    await journey.measured('custom-nodes', 'failed');
+    await shot('failed');
+    await journey.unfold('custom-nodes');
+    await journey.window.get('extensions', 60_000);
+    for (const name of NOT_NEEDED) {
+      await journey.window.script(
+        `const choice = document.querySelector('[data-testid="decide-' + arguments[0] + '"]');
+        choice.value = 'not_needed';
+        choice.dispatchEvent(new Event('change', { bubbles: true }));`,
+        name,
+      );
+      await journey.until(name, async () => (await journey.data(`extension-${name}`, 'decision')) === 'not_needed');
+    }
+    await journey.becomes('custom-nodes', 'proved');
+    await journey.unfold('custom-nodes');
+  });
+
+  test('both make the same batch', async () => {
+    const bench = new Bench(journey.window);
+    await journey.page('bench');
+    await bench.set('bench-steps', 4);
+    for (const [place, name] of PROMPTS.entries()) {
+      await journey.click('tab-make');
+      await bench.set('bench-prompt', `a ${name}`);
+      await bench.set('bench-seed', 7 + place);
+      await journey.click('tab-golden');
+      await journey.click('golden-from-form');
+      if (place === 0) await bench.set('golden-name', 'Usual');
+      else await bench.set('golden-into', 'Usual');
+      await bench.set('golden-prompt-name', name);
+      await journey.click('golden-save');
+      await journey.until('it is kept', async () => !(await journey.there('golden-new')));
+    }
+    for (const [place, service] of [OLD, NEW].entries()) {
+      await bench.set('golden-service', service);
+      await journey.click('golden-run');
+      await journey.until(`the run of ${service}`, () =>
+        journey.window.script(
+          `return document.querySelectorAll('[data-testid^="golden-run-"]').length === arguments[0]
+            && document.querySelector('[data-testid="golden-progress"]') === null`,
+          place + 1,
+        ));
+    }
+    await journey.page('migration', 'migration');
+    await journey.measured('batch-equivalence');
+  });
+
+  test('the cutover is rehearsed on a second address', async () => {
+    const before = await journey.file('web_config');
+    assert.match(await journey.preview('proxy-rehearsal', 'run'), /web\.config/);
+    await journey.cancel();
+    assert.equal(await journey.file('web_config'), before, 'only shown');
+    await journey.thrice('proxy-rehearsal', () => journey.comfyuiAt('rehearsal_url'));
+    await journey.undone('proxy-rehearsal');
+    assert.equal(await journey.file('web_config'), before, 'to the byte');
+    await journey.done('proxy-rehearsal');
+    assert.ok(!(await journey.comfyuiAt('public_url')), 'the public address is where it was');
+  });
+
+  test('eyes decide on the quality, without knowing whose picture it is', async () => {
+    await journey.measured('quality', 'failed', 'ready');
+    await journey.unfold('quality');
+    await journey.click('to-votes');
+    await journey.click('golden-blind');
+    for (const place of PROMPTS.keys()) {
+      await journey.tells('blind', new RegExp(`${place + 1} (of|/) ${PROMPTS.length}`));
+      await journey.click('blind-equal');
+    }
+    await journey.window.get('blind-end', 60_000);
+    await journey.window.press('\uE00C');
+    await journey.page('migration', 'migration');
+    await journey.measured('quality');
+  });
+
+  test('the public address is switched over, back to the byte, and over again', async () => {
+    await journey.page('migration', 'cutover');
+    const before = await journey.file('web_config');
+    await journey.done('proxy-cutover', /web\.config/);
+    assert.ok(await journey.comfyuiAt('public_url'));
+    await journey.undone('proxy-cutover');
+    assert.equal(await journey.file('web_config'), before);
+    assert.ok(!(await journey.comfyuiAt('public_url')));
+    await journey.done('proxy-cutover');
+    assert.ok(await journey.comfyuiAt('public_url'));
+    await shot('proved');
+    await journey.measured('stability');
+  });
+
+  test('Forge stands by, and its drill is killed in the middle: Forge is put as it was', async () => {
+    const stands = async (wanted) =>
+      journey.until(`Forge ${wanted ? 'stopped' : 'running'}`, async () => (await journey.runs(FORGE)) !== wanted);
+    for (const what of ['run', 'undo', 'run']) {
+      await journey.preview('standby', what);
+      await journey.yes();
+      await stands(what === 'run');
+      await journey.until('rest', async () => !(await journey.there('cancel-standby')));
+    }
+    assert.match(await journey.preview('standby', 'drill'), new RegExp(FORGE));
+    await journey.yes();
+    await journey.until('work', () => journey.there('cancel-standby'));
+    await stands(false);
+    await shot('running');
+    await journey.crash();
+    await stands(true);
+    await journey.page('migration', 'cutover');
+    await journey.until('rest', async () => (await journey.state('standby')) !== 'running');
+    if ((await journey.state('standby')) !== 'proved') {
+      await journey.preview('standby', 'drill');
+      await journey.yes();
+      await journey.becomes('standby', 'proved');
+    }
+    assert.ok(!(await journey.runs(FORGE)));
+  });
+
+  test('the end wants the name typed, and goes both ways', async () => {
+    assert.match(await journey.preview('decommission', 'run'), new RegExp(`${FORGE}[^]*Type ${OLD}`));
+    const word = await journey.window.get('step-confirm-word');
+    const yes = await journey.window.get('step-dialog-yes');
+    assert.equal(await yes.attribute('disabled'), 'true');
+    await word.type('comfyui');
+    assert.equal(await yes.attribute('disabled'), 'true', 'another name does not count');
+    await word.clear();
+    await word.type(OLD);
+    await journey.until('a way on', async () => (await yes.attribute('disabled')) === null);
+    await shot('decommission');
+    await journey.cancel();
+    assert.ok(await journey.container(FORGE), 'only shown');
+    for (const [what, wanted] of [['run', true], ['undo', false], ['run', true]]) {
+      await journey.preview('decommission', what);
+      const asked = await journey.window.all('[data-testid="step-confirm-word"]');
+      await asked[0]?.type(OLD);
+      await journey.yes();
+      await journey.becomes('decommission', ...(wanted ? ['proved'] : ['ready', 'failed', 'stale']));
+      assert.equal((await journey.container(FORGE)) === null, wanted);
+    }
+  });
+
+  test('everything is proved, the record has it all, and ComfyUI carries on', async () => {
+    await journey.tells('migration-summary', /19 of 19|18 of 19/);
+    await shot('whole');
+    await journey.click('tab-record');
+    const record = await journey.tells('migration-record', /Decommission Forge/);
+    for (const words of [/taken up again/, /Attested[^]*Jesse/, /Taken back done · Point IIS/, /Drill/]) {
+      assert.match(record, words);
+    }
+    await shot('record');
+    await journey.page('overview');
+    await journey.tells('overview-migration', /Everything is proved/);
+    await journey.window.script(`document.querySelector('[data-testid="overview-migration"]').scrollIntoView()`);
+    await shot('overview');
+    assert.ok(await journey.comfyuiAt('public_url'));
+    await journey.until('a green lane', async () => (await journey.data(`lane-${NEW}`, 'status')) === 'ok');
+  });
+
+  async function skipped(step, reason) {
+    await journey.click(`more-${step}`);
+    await journey.click(`more-${step}-skip`);
+    await (await journey.window.get('step-reason')).type(reason);
+    await journey.click('step-skip-save');
+    await journey.becomes(step, 'skipped');
+    assert.match(await journey.said(`step-${step}`), new RegExp(reason));
+  }
+});
