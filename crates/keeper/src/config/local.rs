@@ -76,8 +76,13 @@ impl LocalFolder {
         max: usize,
         memory: &Memory,
     ) -> Result<Vec<u8>, Miss> {
-        let place = self.resolve(path)?;
-        let metadata = fs::symlink_metadata(&place).map_err(|e| miss(&e))?;
+        let (place, metadata) = if let Some(found) = self.straight(path) {
+            found?
+        } else {
+            let place = self.resolve(path)?;
+            let metadata = fs::symlink_metadata(&place).map_err(|e| miss(&e))?;
+            (place, metadata)
+        };
         if let Some(bytes) = memory.get(&place, &metadata).filter(|b| b.len() <= max) {
             return Ok(bytes);
         }
@@ -126,6 +131,25 @@ impl LocalFolder {
         Ok(names)
     }
 
+    /// The path here and what is there when no link is on the way, which is nearly always so: thousands
+    /// are asked for. `None`: it has to be resolved step by step.
+    fn straight(&self, path: &str) -> Option<Result<(PathBuf, fs::Metadata), Miss>> {
+        let rest = path.strip_prefix(self.target.as_str())?.strip_prefix('/')?;
+        let (mut here, mut last) = (self.here.clone(), None);
+        for piece in rest.split('/') {
+            if piece.is_empty() || piece == "." || !stays(piece) {
+                return None;
+            }
+            here.push(piece);
+            match fs::symlink_metadata(&here) {
+                Ok(metadata) if metadata.file_type().is_symlink() => return None,
+                Ok(metadata) => last = Some(metadata),
+                Err(error) => return Some(Err(miss(&error))),
+            }
+        }
+        Some(Ok((here, last?)))
+    }
+
     /// The path here, every link on the way followed as inside the container.
     pub(crate) fn resolve(&self, path: &str) -> Result<PathBuf, Miss> {
         let mut todo: Vec<String> = pieces(path).rev().collect();
@@ -170,15 +194,17 @@ impl LocalFolder {
     /// A path of the container as one of this machine, when it is below the folder.
     fn below(&self, path: &[String], target: &[String]) -> Option<PathBuf> {
         let rest = path.strip_prefix(target)?;
-        // A drive's letter would lead elsewhere.
-        let drive = |piece: &String| cfg!(windows) && piece.contains(':');
-        let odd = |piece: &String| piece.contains(['/', '\\', '\0']) || piece == "..";
-        let good = |piece: &String| !odd(piece) && !drive(piece);
-        rest.iter().all(good).then(|| {
+        rest.iter().all(|piece| stays(piece)).then(|| {
             rest.iter()
                 .fold(self.here.clone(), |path, piece| path.join(piece))
         })
     }
+}
+
+/// Whether a piece of a path names something in its folder. A drive's letter would lead elsewhere.
+fn stays(piece: &str) -> bool {
+    let drive = cfg!(windows) && piece.contains(':');
+    !drive && !piece.contains(['/', '\\', '\0']) && piece != ".."
 }
 
 fn pieces(path: &str) -> impl DoubleEndedIterator<Item = String> {
