@@ -5,11 +5,12 @@ import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
+import { Bench } from './bench.mjs';
 import { Window } from './driver.mjs';
 import { Site } from './site.mjs';
 
 /** The machine is shared: what takes seconds may take a minute. */
-const LONG = 120_000;
+const LONG = Number(process.env.J_LONG ?? 120_000);
 
 export class Journey {
   /** @type {Window} */
@@ -74,6 +75,11 @@ export class Journey {
       return one;
     });
   }
+  /** Fills a field in once it is there. */
+  async set(id, value) {
+    await this.window.get(id, LONG);
+    await new Bench(this.window).set(id, value);
+  }
   there(id) {
     return this.window.script(`return document.querySelector('[data-testid="' + arguments[0] + '"]') !== null`, id);
   }
@@ -125,10 +131,15 @@ export class Journey {
     );
   }
 
+  /** Out of the menu of a step. */
+  async chosen(step, what) {
+    await this.click(`more-${step}`);
+    await this.click(`more-${step}-${what}`);
+  }
   /** Measured by its button. */
   async measured(step, ...wanted) {
-    await this.click((await this.there(`check-${step}`)) ? `check-${step}` : `more-${step}`);
-    if (!(await this.there(`check-${step}`))) await this.click(`more-${step}-check`);
+    if (await this.there(`check-${step}`)) await this.click(`check-${step}`);
+    else await this.chosen(step, 'check');
     return this.becomes(step, ...(wanted.length > 0 ? wanted : ['proved']));
   }
   async attested(step) {
@@ -141,10 +152,7 @@ export class Journey {
   /** The dialog with what it would do; nothing is done. Answers what it says. */
   async preview(step, what) {
     if (await this.there(`${what}-${step}`)) await this.click(`${what}-${step}`);
-    else {
-      await this.click(`more-${step}`);
-      await this.click(`more-${step}-${what}`);
-    }
+    else await this.chosen(step, what);
     return this.tells('step-dialog', /Interrupts|Taken back by|taken back/i);
   }
   async yes() {

@@ -3,17 +3,21 @@
 use std::{collections::BTreeMap, path::Path, time::SystemTime};
 
 use forgekeeper_domain::{
+    cause::Cause,
     error::ErrorCode,
     ids::StepId,
+    ladder::Rung,
     migration::{Found, PlanEdit, RecordAction, RecordOutcome, StepState},
     outcome::Status,
 };
 use forgekeeper_keeper::{
+    event::KeeperEvent,
     keeper::{Keeper, KeeperHandle, KeeperOptions, Paths},
     migration::{StepEnd, StepLook},
     state::KeeperState,
 };
 use forgekeeper_standin::{DemoSite, Fault};
+use tokio::sync::broadcast;
 
 use crate::rig::{Place, SECOND, service, site, until};
 
@@ -180,11 +184,32 @@ async fn days_are_not_up_yet_and_a_stop_counts_against_them() {
     world.site.shutdown().await;
 }
 
+/// That what rests is down is no incident, and none is made of it: said as planned, never as well.
+async fn as_planned(handle: &KeeperHandle, events: &mut broadcast::Receiver<KeeperEvent>) {
+    let rests = |state: &KeeperState| {
+        let service = service(state, "myia").expect("it is known");
+        let container = service.ladder.outcome(Rung::Container).expect("a rung");
+        service.acting.is_none()
+            && service.status == Status::NotConfigured
+            && container.cause == Some(Cause::Resting)
+            && container.checked_at.is_some()
+    };
+    until(handle, "at rest as planned", 30 * SECOND, rests).await;
+    tokio::time::sleep(3 * SECOND).await;
+    let state = handle.state().borrow().clone();
+    assert_eq!(crate::rig::causes(&state), [""; 0]);
+    while let Ok(event) = events.try_recv() {
+        let told = matches!(event, KeeperEvent::IncidentOpened(_));
+        assert!(!told, "{event:?}");
+    }
+}
+
 #[tokio::test]
 async fn the_old_service_stands_by_is_tried_and_comes_back() {
     let world = World::new(0, "").await;
     let keeper = world.keeper().await;
     let handle = keeper.handle();
+    let mut events = handle.events();
     skip_the_rest(&handle).await;
     let early = handle.migration_drill(&step("standby")).await;
     assert_eq!(early.map_err(|e| e.code), Err(ErrorCode::Refused));
@@ -198,9 +223,11 @@ async fn the_old_service_stands_by_is_tried_and_comes_back() {
             Some(Found::Unknown),
         );
         assert!(world.is_there() && !world.runs(), "at rest, and kept");
+        as_planned(&handle, &mut events).await;
         let drill = done(&handle, "standby", Do::Drill, None).await;
         well(&drill, Some(Found::Proved));
         assert!(!world.runs(), "at rest again");
+        as_planned(&handle, &mut events).await;
         let look = look(&handle, "standby").await;
         assert_eq!(value(&look, "last_drill_passed").as_deref(), Some("true"));
         assert!(
@@ -215,6 +242,8 @@ async fn the_old_service_stands_by_is_tried_and_comes_back() {
         if round == 0 {
             well(&done(&handle, "standby", Do::Undo, None).await, None);
             assert!(world.runs(), "it came back");
+            let well = |s: &KeeperState| service(s, "myia").is_some_and(|s| s.status == Status::Ok);
+            until(&handle, "it is watched again", 60 * SECOND, well).await;
         }
     }
     let record = handle.migration_record(100).await.expect("a record");

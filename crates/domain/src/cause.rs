@@ -36,6 +36,8 @@ causes! {
     Stale = "rung.stale",
     /// This kind of service has no such rung, or it cannot be measured from here.
     NotMeasurable = "rung.not_measurable",
+    /// The container is down because the owner's plan has the service at rest.
+    Resting = "rung.resting",
 
     /// The WSL distribution sleeps.
     HostAsleep = "host.asleep",

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    Timestamp,
     cause::Cause,
     checks::{CHECKS, Check},
     facts::Facts,
@@ -92,6 +93,36 @@ impl Ladder {
         Self { rungs }
     }
 
+    /// The ladder of a service that is meant to be at rest since then. One whose container is down is
+    /// as planned, and there is nothing above it to measure; any other ladder stays as it is.
+    #[must_use]
+    pub fn at_rest(mut self, since: Timestamp) -> Self {
+        let container = self.outcome(Rung::Container);
+        let down = container.filter(|outcome| {
+            matches!(
+                outcome.cause,
+                Some(
+                    Cause::ContainerExited
+                        | Cause::ContainerKilled
+                        | Cause::ContainerCreated
+                        | Cause::ContainerMissing
+                )
+            )
+        });
+        let Some(checked_at) = down.map(|outcome| outcome.checked_at) else {
+            return self;
+        };
+        for one in self.rungs.iter_mut().filter(|r| r.rung >= Rung::Container) {
+            let resting = Outcome::not_configured(Cause::Resting).with("since", since);
+            one.outcome = Outcome {
+                checked_at,
+                since: Some(since),
+                ..resting
+            };
+        }
+        self
+    }
+
     /// The verdict of one rung.
     pub fn outcome(&self, rung: Rung) -> Option<&Outcome> {
         self.rungs
@@ -126,7 +157,13 @@ impl Ladder {
     ///
     /// The rungs up to `api` must be proved; those above count only once they were measured,
     /// so that a service without a test picture is not called unknown for ever.
+    ///
+    /// One that is at rest as planned is neither well nor broken.
     pub fn status(&self) -> Status {
+        let container = self.outcome(Rung::Container);
+        if container.is_some_and(|outcome| outcome.cause == Some(Cause::Resting)) {
+            return Status::NotConfigured;
+        }
         self.rungs
             .iter()
             .filter(|r| {

@@ -340,6 +340,13 @@ impl Keeper {
             presence,
             data_dir: options.paths.data_dir,
         });
+        {
+            let resting = handle.clone();
+            tasks.spawn(
+                "services at rest",
+                async move { resting.tell_resting().await },
+            );
+        }
         // One command does not tidy up after others.
         if options.keeps_journal {
             handle.mend_gallery();

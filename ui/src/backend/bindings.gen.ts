@@ -962,6 +962,8 @@ export type Cause =
 "rung.stale" | 
 /**  This kind of service has no such rung, or it cannot be measured from here. */
 "rung.not_measurable" | 
+/**  The container is down because the owner's plan has the service at rest. */
+"rung.resting" | 
 /**  The WSL distribution sleeps. */
 "host.asleep" | 
 /**  The machine cannot be reached. */

@@ -129,6 +129,7 @@ export const CAUSES = [
   'rung.not_configured',
   'rung.stale',
   'rung.not_measurable',
+  'rung.resting',
   'host.asleep',
   'host.unreachable',
   'engine.refused',

@@ -28,6 +28,7 @@ mod check;
 mod decide;
 mod graphs;
 mod previews;
+mod resting;
 mod resume;
 #[cfg(test)]
 mod tests;

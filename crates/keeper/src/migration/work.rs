@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use forgekeeper_domain::{
+    Timestamp,
     error::{ErrorCode, ErrorInfo},
-    migration::{AfterKill, Deed, Finding, StepPreview, Words},
+    ids::ServiceId,
+    migration::{AfterKill, Deed, Finding, StepPreview, Target, Words},
 };
 use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
+use serde_json::Value;
 
 use super::{Site, StepRun};
 
@@ -49,6 +52,12 @@ pub trait StepWork: Send + Sync {
     /// Whether its way back can be tried, with everything as it was afterwards.
     fn can_drill(&self) -> bool {
         false
+    }
+
+    /// The service that it has brought to rest, and since when, as it remembers it: that its container
+    /// is down is no news then.
+    fn rests(&self, _target: &Target, _memory: &Value) -> Option<(ServiceId, Timestamp)> {
+        None
     }
 
     /// What becomes of it when the program ends in the middle. A drill is always called again, to put

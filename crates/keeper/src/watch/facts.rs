@@ -1,6 +1,6 @@
 //! What the overseer is told. All inputs of its loop are in one enum.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use forgekeeper_domain::{
     Timestamp,
@@ -49,6 +49,8 @@ pub(crate) enum Report {
     Credentials(ServiceId, Option<SecretPlace>),
     /// Whether the keyring can be used.
     Keyring(bool),
+    /// Services that the owner's plan has at rest, since when.
+    Resting(BTreeMap<ServiceId, Timestamp>),
     /// The rules file was read, or a silence ended.
     Rules(RulesStatus),
 }

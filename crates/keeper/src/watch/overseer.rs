@@ -68,6 +68,8 @@ pub(crate) struct Overseer {
     jobs: Vec<Job>,
     incidents: IncidentBook,
     keyring: Option<bool>,
+    /// Services that the owner's plan has at rest, since when.
+    resting: BTreeMap<ServiceId, Timestamp>,
     outlets: Outlets,
     visible: watch::Receiver<bool>,
     pace: Pace,
@@ -117,6 +119,7 @@ impl Overseer {
             jobs: Vec::new(),
             incidents: IncidentBook::default(),
             keyring: None,
+            resting: BTreeMap::new(),
             outlets,
             visible,
             pace: Pace::default(),
@@ -201,6 +204,7 @@ impl Overseer {
             Report::Credentials(id, place) => self.service(id).credentials = place,
             Report::Keyring(available) => self.keyring = Some(available),
             Report::Rules(status) => self.rules = status,
+            Report::Resting(services) => self.resting = services,
             Report::Job(job) => self.job(*job),
         }
     }
@@ -392,6 +396,10 @@ impl Overseer {
         };
         let ladder = Ladder::climb(&facts, memory.ladder.as_ref());
         memory.ladder = Some(ladder.clone());
+        let ladder = match self.resting.get(&service.id) {
+            Some(since) => ladder.at_rest(*since),
+            None => ladder,
+        };
         let notes = memory.notes.observe(&facts);
         noted.extend(notes.into_iter().map(|note| (service.id.clone(), note)));
         let activity = activity(&facts);

@@ -16,6 +16,7 @@ export const NEXT_STEP: Record<Cause, Step> = {
   'rung.not_configured': open('settings'),
   'rung.stale': null,
   'rung.not_measurable': null,
+  'rung.resting': null,
   'host.asleep': null,
   'host.unreachable': open('settings'),
   'engine.refused': null,

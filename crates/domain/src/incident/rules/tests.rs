@@ -568,3 +568,37 @@ fn a_wrong_placement_is_open_until_a_proof_finds_it_right() {
 
 mod cards;
 mod writers;
+
+#[test]
+fn what_the_plan_has_at_rest_is_no_incident_and_what_runs_is_judged_as_ever() {
+    let since = Timestamp::from_second(1_000).expect("time");
+    let mut site = Site::new();
+    for state in [RunState::Exited, RunState::Created] {
+        let facts = site.facts(0);
+        let mut container = healthy().container.expect("a container");
+        if let ContainerFact::Present(found) = &mut container.value {
+            found.state = state;
+        }
+        facts.container = Some(container);
+        let broken = Ladder::climb(facts, None);
+        assert_eq!(broken.status(), Status::Failing);
+        let rests = broken.at_rest(since);
+        assert_eq!(rests.status(), Status::NotConfigured);
+        assert!(rests.lowest_broken().is_none());
+        let above = rests.rungs.iter().filter(|r| r.rung >= Rung::Container);
+        for rung in above {
+            assert_eq!(rung.outcome.cause, Some(Cause::Resting), "{rung:?}");
+            assert_eq!(rung.outcome.since, Some(since));
+        }
+        let host = rests.outcome(Rung::Host).expect("a rung");
+        assert_eq!(host.status, Status::Ok, "what is below is judged as ever");
+    }
+    let runs = Ladder::climb(&healthy(), None);
+    assert_eq!(runs.clone().at_rest(since), runs);
+    let facts = Facts {
+        engine: Some(refused_engine()),
+        ..healthy()
+    };
+    let unseen = Ladder::climb(&facts, None);
+    assert_eq!(unseen.clone().at_rest(since), unseen, "the engine is down");
+}

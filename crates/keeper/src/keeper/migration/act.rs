@@ -172,10 +172,15 @@ impl KeeperHandle {
     }
 
     fn keep(&self, id: StepId) -> Keep {
-        let store = self.inner.store.clone();
+        let handle = self.clone();
         Box::new(move |memory: Value| {
-            let (store, id) = (store.clone(), id.clone());
-            Box::pin(async move { Ok(store.put_migration_memory(id, Some(memory)).await?) })
+            let (handle, id) = (handle.clone(), id.clone());
+            Box::pin(async move {
+                let store = &handle.inner.store;
+                store.put_migration_memory(id, Some(memory)).await?;
+                handle.tell_resting().await;
+                Ok(())
+            })
         })
     }
 
@@ -235,6 +240,7 @@ impl KeeperHandle {
         if let Err(error) = kept.and(forgotten) {
             tracing::error!(%error, step = %id, "what was taken back cannot be kept");
         }
+        self.tell_resting().await;
     }
 
     /// What the step is worth after it was done, whole or by half: measured, and where that is not

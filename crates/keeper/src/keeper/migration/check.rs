@@ -172,6 +172,7 @@ impl KeeperHandle {
                     if changed.is_err() {
                         return;
                     }
+                    self.tell_resting().await;
                     self.announce_migration();
                     continue;
                 }

@@ -9,12 +9,14 @@ mod words;
 use std::time::Duration;
 
 use forgekeeper_domain::{
+    Timestamp,
     error::ErrorInfo,
     ids::ServiceId,
-    migration::{AfterKill, Deed, Finding, StepPreview},
+    migration::{AfterKill, Deed, Finding, StepPreview, Target},
 };
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{backup, rest};
 use crate::{
@@ -36,6 +38,9 @@ pub(crate) struct Decommission;
 struct Memory {
     /// Whose container it was.
     service: ServiceId,
+    /// When it was prepared.
+    #[serde(default)]
+    begun: Option<Timestamp>,
     /// What the container is made from.
     container: Recreation,
     /// Its network, if that goes, too.
@@ -87,6 +92,11 @@ impl StepWork for Decommission {
         run: &'a StepRun,
     ) -> BoxFuture<'a, Result<StepPreview, ErrorInfo>> {
         Box::pin(plan::preview_undo(site, run))
+    }
+
+    fn rests(&self, _target: &Target, memory: &Value) -> Option<(ServiceId, Timestamp)> {
+        let memory: Memory = serde_json::from_value(memory.clone()).ok()?;
+        Some((memory.service, memory.begun?))
     }
 
     fn run<'a>(

@@ -8,14 +8,16 @@ use forgekeeper_domain::{
     action::Action,
     config::Reason,
     error::{ErrorCode, ErrorInfo},
+    ids::ServiceId,
     migration::{
-        AfterKill, CheckKind, Deed, Finding, StepPreview,
+        AfterKill, CheckKind, Deed, Finding, StepPreview, Target,
         ending::{Drill, StandbyFacts, standby},
     },
 };
 use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{rest, stability};
 use crate::{
@@ -93,6 +95,11 @@ impl StepWork for Standby {
         Box::pin(async { preview_undo(site) })
     }
 
+    fn rests(&self, target: &Target, memory: &Value) -> Option<(ServiceId, Timestamp)> {
+        let memory: Memory = serde_json::from_value(memory.clone()).ok()?;
+        Some((target.from.clone()?, memory.begun?))
+    }
+
     fn run<'a>(
         &'a self,
         site: &'a Site,
@@ -134,7 +141,7 @@ pub(super) async fn has_begun(site: &Site) -> bool {
 
 /// Whether the last step has taken the container away.
 async fn gone_since(site: &Site) -> bool {
-    let memory: Option<serde_json::Value> = site.memory(super::decommission::STEP).await;
+    let memory: Option<Value> = site.memory(super::decommission::STEP).await;
     memory.is_some()
 }
 

@@ -108,6 +108,7 @@ async fn prepared(
     }
     let memory = Memory {
         service: from.id,
+        begun: Some(site.now()),
         container: parting.container,
         network: parting.network,
         image_goes: matches!(parting.fate, ImageFate::Goes { .. }),
