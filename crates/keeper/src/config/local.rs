@@ -152,6 +152,9 @@ impl LocalFolder {
 
     /// The path here, every link on the way followed as inside the container.
     pub(crate) fn resolve(&self, path: &str) -> Result<PathBuf, Miss> {
+        if let Some(found) = self.straight(path) {
+            return found.map(|(place, _)| place);
+        }
         let mut todo: Vec<String> = pieces(path).rev().collect();
         let mut done: Vec<String> = Vec::new();
         let mut links = 0;
