@@ -122,6 +122,11 @@ export class Journey {
       step,
     );
   }
+  /** Nothing is done to it any more. */
+  rests(step) {
+    return this.until(`rest of ${step}`, async () =>
+      !(await this.there(`cancel-${step}`)) && (await this.state(step)) !== 'running');
+  }
   async unfold(step) {
     await this.window.script(
       `const title = document.querySelector('[data-testid="step-' + arguments[0] + '"] button.title');
@@ -173,7 +178,7 @@ export class Journey {
   async undone(step, previewed = /./) {
     assert.match(await this.preview(step, 'undo'), previewed);
     await this.yes();
-    return this.becomes(step, 'ready', 'failed', 'stale');
+    return this.becomes(step, 'ready');
   }
   /** Done, taken back, done again; the machine is asked after each. */
   async thrice(step, isDone) {
