@@ -50,7 +50,7 @@ test('values are judged at their field, shown as a change, and written with the 
 
     const port = input(page, 'port');
     await port.fill('0');
-    await page.getByTestId('setting-port').getByText('`0` is no port').waitFor();
+    await page.getByTestId('setting-port').getByText('“0” is no port').waitFor();
     assert.equal(await port.getAttribute('aria-invalid'), 'true');
     assert.equal(await page.getByTestId('settings-save').isDisabled(), true);
 

@@ -2,8 +2,11 @@ import type { MigrationStep, StepState, Words } from '../../backend/migration';
 import type { Status } from '../../backend/types';
 import { language, t } from '../../shared/i18n.svelte';
 
-/** A text of the plan in the language in use. */
-export const say = (words: Words): string => words[language.locale];
+/** A text of the plan in the language in use; names between backticks, as terminals have them, get quotes. */
+export const say = (words: Words): string => {
+  const [open, close] = language.locale === 'fr' ? ['«\u202f', '\u202f»'] : ['“', '”'];
+  return words[language.locale].replaceAll(/`([^`]*)`/g, `${open}$1${close}`);
+};
 
 /** The shape that tells a state without colour; states that are no verdict have shapes of their own. */
 export function shapeOf(state: StepState): Status | 'ready' | 'blocked' | 'running' | 'skipped' {
