@@ -10,7 +10,7 @@ import { Window } from './driver.mjs';
 import { Site } from './site.mjs';
 
 /** The machine is shared: what takes seconds may take a minute. */
-const LONG = Number(process.env.J_LONG ?? 120_000);
+const LONG = 120_000;
 
 export class Journey {
   /** @type {Window} */
@@ -154,6 +154,13 @@ export class Journey {
     await this.becomes(step, 'proved');
     assert.match(await this.said(`step-${step}`), /attested/);
   }
+  async skipped(step, reason) {
+    await this.chosen(step, 'skip');
+    await (await this.window.get('step-reason')).type(reason);
+    await this.click('step-skip-save');
+    await this.becomes(step, 'skipped');
+    assert.match(await this.said(`step-${step}`), new RegExp(reason));
+  }
   /** The dialog with what it would do; nothing is done. Answers what it says. */
   async preview(step, what) {
     if (await this.there(`${what}-${step}`)) await this.click(`${what}-${step}`);
@@ -186,6 +193,36 @@ export class Journey {
       await (wanted ? this.done(step) : this.undone(step));
       assert.equal(Boolean(await isDone()), wanted, `${step}: ${wanted ? 'done' : 'taken back'}`);
     }
+  }
+
+  // The test bench.
+
+  /** A golden set of a few prompts, each out of the bench's form. */
+  async kept(set, prompts) {
+    await this.page('bench');
+    await this.set('bench-steps', 4);
+    for (const [place, name] of prompts.entries()) {
+      await this.click('tab-make');
+      await this.set('bench-prompt', `a ${name}`);
+      await this.set('bench-seed', 7 + place);
+      await this.click('tab-golden');
+      await this.click('golden-from-form');
+      await (place === 0 ? this.set('golden-name', set) : this.set('golden-into', set));
+      await this.set('golden-prompt-name', name);
+      await this.click('golden-save');
+      await this.until('it is kept', async () => !(await this.there('golden-new')));
+    }
+  }
+  /** The shown set is run on a service; then there are so many runs of it. */
+  async made(service, runs) {
+    await this.set('golden-service', service);
+    await this.click('golden-run');
+    await this.until(`the run of ${service}`, () =>
+      this.window.script(
+        `return document.querySelectorAll('[data-testid^="golden-run-"]').length === arguments[0]
+          && document.querySelector('[data-testid="golden-progress"]') === null`,
+        runs,
+      ));
   }
 
   // The machine.
