@@ -44,14 +44,20 @@ export const ERRORS: Record<ErrorCode, Severity> = {
 /** What a person may ask for all the same. */
 export const FORCIBLE: readonly ErrorCode[] = ['gpu_memory_low'];
 
-const isCode = (value: unknown): value is ErrorCode =>
+/** Whether a word is a code of the keeper. */
+export const isErrorCode = (value: unknown): value is ErrorCode =>
   typeof value === 'string' && (ERROR_CODES as readonly string[]).includes(value);
 
 const text = (value: unknown): string | null => (typeof value === 'string' ? value : null);
 
 /** Whatever was thrown, in the shape the window shows; nothing is swallowed. */
 export function asErrorInfo(thrown: unknown): ErrorInfo {
-  if (typeof thrown === 'object' && thrown !== null && 'code' in thrown && isCode(thrown.code)) {
+  if (
+    typeof thrown === 'object' &&
+    thrown !== null &&
+    'code' in thrown &&
+    isErrorCode(thrown.code)
+  ) {
     const raw = thrown as Record<string, unknown>;
     return {
       code: thrown.code,

@@ -6,7 +6,8 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Days, Iis, PhaseId, Plan, PlanFault, PlanProblem, Step, StepId, Target, Words, problem::excerpt,
+    CheckKind, Days, Iis, PhaseId, Plan, PlanFault, PlanProblem, Step, StepId, Target, Words,
+    problem::excerpt,
 };
 use crate::suggest::nearest;
 
@@ -149,6 +150,18 @@ impl OwnPlan {
             if !step.needs.contains(&need) {
                 step.needs.push(need);
             }
+        }
+        // Days that the owner shortened or lengthened are those of the calendar, too.
+        let days = match step.check {
+            Some(CheckKind::Stability) => self.target.stability_days,
+            Some(CheckKind::Standby) => self.target.standby_days,
+            _ => None,
+        };
+        if let Some(days) = days {
+            step.days = Days {
+                least: days,
+                most: days,
+            };
         }
         PlannedStep {
             step,

@@ -1,6 +1,6 @@
 //! The whole plan at one moment: states, counts, what is next, dates.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -35,10 +35,15 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn of<'s>(states: impl Iterator<Item = &'s StepState>) -> Self {
+    /// An old proof that has served stays counted as one: what rested on it is done.
+    fn of<'s>(
+        states: impl Iterator<Item = (&'s StepId, &'s StepState)>,
+        served: &BTreeSet<&StepId>,
+    ) -> Self {
         let mut counts = Self::default();
-        for state in states {
+        for (id, state) in states {
             *match state {
+                StepState::Stale { .. } if served.contains(id) => &mut counts.measured,
                 StepState::Blocked { .. } => &mut counts.blocked,
                 StepState::Ready => &mut counts.ready,
                 StepState::Running { .. } => &mut counts.running,
@@ -128,11 +133,11 @@ impl Standing {
             phases: Plan::built_in()
                 .phases
                 .iter()
-                .map(|phase| of_phase(phase, &steps, &states))
+                .map(|phase| of_phase(phase, &steps, &states, &served))
                 .collect(),
             proofs: latest.collect(),
             dates: dates(&steps, &states, proofs, now, zone),
-            counts: Counts::of(states.values()),
+            counts: Counts::of(states.iter(), &served),
             next,
             states,
             zone: zone.clone(),
@@ -149,17 +154,17 @@ fn of_phase(
     phase: &Phase,
     steps: &[PlannedStep],
     states: &BTreeMap<StepId, StepState>,
+    served: &BTreeSet<&StepId>,
 ) -> PhaseStanding {
     let steps: Vec<PlannedStep> = steps
         .iter()
         .filter(|planned| planned.step.phase == phase.id)
         .cloned()
         .collect();
-    let counts = Counts::of(
-        steps
-            .iter()
-            .filter_map(|planned| states.get(&planned.step.id)),
-    );
+    let of_phase = steps
+        .iter()
+        .filter_map(|planned| states.get_key_value(&planned.step.id));
+    let counts = Counts::of(of_phase, served);
     PhaseStanding {
         phase: phase.clone(),
         steps,

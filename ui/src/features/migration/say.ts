@@ -1,3 +1,4 @@
+import { isErrorCode } from '../../backend/errors';
 import type { MigrationStep, StepState, Words } from '../../backend/migration';
 import type { Status } from '../../backend/types';
 import { language, t } from '../../shared/i18n.svelte';
@@ -20,6 +21,17 @@ export function shapeOf(state: StepState): Status | 'ready' | 'blocked' | 'runni
     default:
       return state.is;
   }
+}
+
+/** Why doing a step failed, where no look has told more since. */
+export function troubleOf({ state, look, proof }: MigrationStep): string | null {
+  if (state.is !== 'failed' || (look !== null && look.finding.found !== 'unknown')) return null;
+  const told = (name: string) => proof?.evidence.find((one) => one.name === name)?.value;
+  const code = told('error');
+  if (!isErrorCode(code)) return null;
+  // The keeper's own sentences are English: elsewhere the code says it.
+  const more = language.locale === 'en' ? told('message') : undefined;
+  return [`${t(`error.${code}`)}`, more].filter((one) => one !== undefined).join(' ');
 }
 
 /** The one word for where a step stands. */

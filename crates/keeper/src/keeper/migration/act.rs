@@ -262,7 +262,10 @@ impl KeeperHandle {
             let proof = Proof {
                 at: clock::now(),
                 verdict: Verdict::Failed,
-                evidence: vec![Evidence::new("error", error.code)],
+                evidence: vec![
+                    Evidence::new("error", error.code),
+                    Evidence::new("message", &error.message),
+                ],
                 basis: Basis::Measured,
             };
             let kept = self

@@ -159,8 +159,8 @@ pub(super) fn image_stays(
     let names = others.join(", ");
     let (en, fr) = match why {
         KeptWhy::Used => (
-            format!("{names} use it, too"),
-            format!("{names} l’utilise(nt) aussi"),
+            format!("it is used by {names}, too"),
+            format!("elle sert aussi à {names}"),
         ),
         KeptWhy::Wanted => (
             "`remove_image` in migration.toml wants it so".to_owned(),
