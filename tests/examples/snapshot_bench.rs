@@ -61,6 +61,13 @@ fn make(folder: &Path, checkouts: u32) -> Result<(), Failure> {
             u128::from(number) * 0x9e37_79b9_7f4a_7c15_f39c_u128
         );
         put(git.join("refs/heads/main"), &commit)?;
+        // As a clone leaves it.
+        let log = format!(
+            "{:040x} {} Owner <owner@site> 1790000000 +0200\tclone: from somewhere\n",
+            0,
+            commit.trim()
+        );
+        put(git.join("logs/HEAD"), &log)?;
     }
     let text: String = list
         .iter()

@@ -35,7 +35,7 @@ impl Source for Places {
 }
 
 /// A folder of this machine with everything that its files need, so that thousands are read in one go.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Near {
     whole: LocalFolder,
     /// The folder of the checkouts itself: links up to it are followed once.
@@ -99,17 +99,8 @@ fn read_near(
 ) -> (BTreeMap<String, Checkout>, Vec<String>) {
     let read = |names: &[String]| -> Vec<Option<Checkout>> {
         let one = |name: &String| {
-            // The way down to its files is gone once, not for each of them.
-            let git = near.folder.at(&git_folder(folder, name));
-            let near = git.map_or_else(
-                |_| near.clone(),
-                |folder| Near {
-                    folder,
-                    ..near.clone()
-                },
-            );
             // Where a file lies outside of the workspace, the engine has to be asked for all of it.
-            let outside = Outside(&near, std::cell::Cell::new(false));
+            let outside = Outside(near, std::cell::Cell::new(false));
             let checkout = checkout(&outside, folder, name).now_or_never();
             checkout.filter(|_| !outside.1.get())
         };
@@ -150,13 +141,9 @@ impl Source for Outside<'_> {
     }
 }
 
-fn git_folder(folder: &str, name: &str) -> String {
-    format!("{folder}/{name}/.git")
-}
-
 /// The commit of one checkout, read from its files.
 async fn checkout(from: &impl Source, folder: &str, name: &str) -> Checkout {
-    let git = git_folder(folder, name);
+    let git = format!("{folder}/{name}/.git");
     let unknown = |words: &str| Checkout {
         unknown: Some(words.to_owned()),
         ..Checkout::default()

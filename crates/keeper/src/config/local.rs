@@ -76,6 +76,9 @@ impl LocalFolder {
         max: usize,
         memory: &Memory,
     ) -> Result<Vec<u8>, Miss> {
+        if let Some(bytes) = self.remembered(path, memory).filter(|b| b.len() <= max) {
+            return Ok(bytes);
+        }
         let (place, metadata) = if let Some(found) = self.straight(path) {
             found?
         } else {
@@ -131,15 +134,26 @@ impl LocalFolder {
         Ok(names)
     }
 
+    /// The bytes of a file that is still the very one that was read. Nothing is read, so it does not matter
+    /// what leads to it: it is looked at alone, and not every folder on the way.
+    fn remembered(&self, path: &str, memory: &Memory) -> Option<Vec<u8>> {
+        let place = self.here.join(self.plain_rest(path)?);
+        let metadata = fs::symlink_metadata(&place).ok()?;
+        memory.get(&place, &metadata)
+    }
+
+    /// What of a path is below this folder, when every piece of it only leads down.
+    fn plain_rest<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let rest = path.strip_prefix(self.target.as_str())?.strip_prefix('/')?;
+        let down = |piece: &str| !piece.is_empty() && piece != "." && stays(piece);
+        rest.split('/').all(down).then_some(rest)
+    }
+
     /// The path here and what is there when no link is on the way, which is nearly always so: thousands
     /// are asked for. `None`: it has to be resolved step by step.
     fn straight(&self, path: &str) -> Option<Result<(PathBuf, fs::Metadata), Miss>> {
-        let rest = path.strip_prefix(self.target.as_str())?.strip_prefix('/')?;
         let (mut here, mut last) = (self.here.clone(), None);
-        for piece in rest.split('/') {
-            if piece.is_empty() || piece == "." || !stays(piece) {
-                return None;
-            }
+        for piece in self.plain_rest(path)?.split('/') {
             here.push(piece);
             match fs::symlink_metadata(&here) {
                 Ok(metadata) if metadata.file_type().is_symlink() => return None,

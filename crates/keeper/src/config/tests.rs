@@ -377,3 +377,33 @@ fn a_file_that_was_read_before_is_read_again_once_it_changed() {
     std::os::unix::fs::symlink("/etc/hostname", &path).unwrap();
     assert_eq!(read(), Err(Miss::Elsewhere));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_link_that_comes_onto_the_way_to_a_file_that_was_read_leads_nowhere() {
+    use super::memory::Memory;
+    let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let local = LocalFolder {
+        target: "/workspace".to_owned(),
+        here: folder.path().to_owned(),
+    };
+    let memory = Memory::default();
+    let read = || local.read_again("/workspace/refs/main", 4096, &memory);
+    let refs = folder.path().join("refs");
+    fs::create_dir(&refs).unwrap();
+    fs::write(refs.join("main"), "one").unwrap();
+    fs::write(outside.path().join("main"), "two").unwrap();
+    let old = SystemTime::now() - Duration::from_mins(1);
+    for path in [refs.join("main"), outside.path().join("main")] {
+        fs::File::open(path).unwrap().set_modified(old).unwrap();
+    }
+    assert_eq!(read(), Ok(b"one".to_vec()));
+    assert_eq!(read(), Ok(b"one".to_vec()), "from memory");
+    fs::rename(&refs, folder.path().join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(outside.path(), &refs).unwrap();
+    assert_eq!(read(), Err(Miss::Elsewhere));
+    fs::remove_file(&refs).unwrap();
+    // The same file by another way is the same file.
+    std::os::unix::fs::symlink("elsewhere", &refs).unwrap();
+    assert_eq!(read(), Ok(b"one".to_vec()));
+}

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::{Figure, build, median, screen::Scratch};
 use crate::repo::Repo;
 
-/// Extensions, each with two files that tell its commit; with three others about 5 000.
-const CHECKOUTS: &str = "2500";
+/// Extensions, each with three files that tell its commit and since when; with three others about 5 000.
+const CHECKOUTS: &str = "1667";
 const ROUNDS: usize = 7;
 
 /// A first snapshot and one when nothing has changed, the peer in turns with ours.
