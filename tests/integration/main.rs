@@ -36,6 +36,7 @@ mod logs_silent;
 mod logs_timeline;
 mod migration_beside;
 mod migration_beside_engine;
+mod migration_by_command;
 mod migration_cli;
 mod migration_decide;
 mod migration_iis;
