@@ -44,6 +44,7 @@ mod migration_image;
 mod migration_journey;
 mod migration_killed;
 mod migration_last;
+mod migration_last_engine;
 mod models;
 mod own_rules;
 mod pictures;

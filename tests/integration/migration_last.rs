@@ -97,22 +97,27 @@ fn marked(folder: &Path, found: &mut BTreeMap<String, (u64, SystemTime)>) {
 
 /// Everything before the last steps, left out.
 async fn skip_the_rest(handle: &KeeperHandle) {
+    skip_all_but(handle, &LAST).await;
+}
+
+/// Every step but these, left out.
+pub async fn skip_all_but(handle: &KeeperHandle, these: &[&str]) {
     let view = handle.migration().await.expect("a plan");
     let steps = view.phases.iter().flat_map(|phase| &phase.steps);
-    for step in steps.filter(|step| !LAST.contains(&step.id.as_str())) {
+    for step in steps.filter(|step| !these.contains(&step.id.as_str())) {
         let skip = PlanEdit::Skip(step.id.clone(), Some("another test".to_owned()));
         handle.migration_edit(skip).await.expect("skipped");
     }
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Do {
+pub enum Do {
     Run,
     Undo,
     Drill,
 }
 
-async fn done(handle: &KeeperHandle, name: &str, what: Do, confirm: Option<&str>) -> StepEnd {
+pub async fn done(handle: &KeeperHandle, name: &str, what: Do, confirm: Option<&str>) -> StepEnd {
     let id = step(name);
     let begun = match what {
         Do::Run => handle.migration_run(&id, confirm).await,

@@ -9,6 +9,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -68,10 +69,15 @@ impl Drop for Bridge {
     }
 }
 
+/// Its bridge has one name and one network: one engine at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
 pub struct StoryEngine {
     process: Child,
     folder: tempfile::TempDir,
     bridge: Bridge,
+    // Dropped last.
+    _alone: MutexGuard<'static, ()>,
 }
 
 /// The stand-in as one static binary: only that runs in a container without anything else.
@@ -84,6 +90,7 @@ fn standin() -> PathBuf {
 impl StoryEngine {
     /// Starts it and imports the stand-in as an image.
     pub fn start() -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir().expect("a folder");
         let bridge = Bridge::new();
         let process = daemon(folder.path(), &bridge);
@@ -91,6 +98,7 @@ impl StoryEngine {
             process,
             folder,
             bridge,
+            _alone: alone,
         };
         engine.wait();
         engine.import(IMAGE, "supervisor");
