@@ -6,6 +6,7 @@ use forgekeeper_domain::{
     container::RunState,
     error::{ErrorCode, ErrorInfo},
     ids::ServiceId,
+    ladder::Rung,
     migration::{Deed, Found},
     outcome::Status,
     service::KindId,
@@ -18,7 +19,7 @@ use crate::{
     migration::{RefusedBy, Site, StepRun},
     settings::ServiceSettings,
     state::KeeperState,
-    sys::{files, outputs},
+    sys::{clock, files, outputs},
 };
 
 /// What the container may take to end.
@@ -220,13 +221,18 @@ async fn add_service(
     })
 }
 
-/// Waits for the ladder. A container that has ended proves that it will not come.
+/// Waits for the ladder, as measured since the container was started: before that it may be that of
+/// the container whose place it took. A container that has ended proves that it will not come.
 async fn wait_until_green(site: &Site, run: &StepRun, to: &ServiceId) -> Result<(), ErrorInfo> {
     let mut state = site.keeper().state();
-    let begun = tokio::time::Instant::now();
+    let (begun, since) = (tokio::time::Instant::now(), clock::now());
     let ended = |state: &KeeperState| -> Option<Result<(), ErrorInfo>> {
         let service = state.services.iter().find(|service| service.id == *to)?;
-        if service.status == Status::Ok {
+        let fresh = |rung: Rung| {
+            let outcome = service.ladder.outcome(rung);
+            outcome.is_some_and(|outcome| outcome.checked_at.is_some_and(|at| at >= since))
+        };
+        if service.status == Status::Ok && fresh(Rung::Container) && fresh(Rung::Api) {
             return Some(Ok(()));
         }
         let container = service.container.as_ref()?;
