@@ -251,6 +251,18 @@ async fn the_old_service_stands_by_is_tried_and_comes_back() {
             until(&handle, "it is watched again", 60 * SECOND, well).await;
         }
     }
+    // Another program takes it back: what breaks afterwards is broken, and not at rest.
+    let undo = ["migration", "undo", "standby", "--yes"];
+    world.place.ctl(&undo).await.ends_with(0);
+    let well = |s: &KeeperState| service(s, "myia").is_some_and(|s| s.status == Status::Ok);
+    until(&handle, "it is watched again", 60 * SECOND, well).await;
+    tokio::time::sleep(5 * SECOND).await;
+    let forge = world.site.site().engine().find(FORGE).expect("it is there");
+    let url = world.site.engine_url().replace("tcp://", "http://");
+    let stop = format!("{url}/containers/{}/stop", forge.id());
+    crate::rig::post(&stop, "").await;
+    let broken = |s: &KeeperState| crate::rig::causes(s).contains(&"container.exited");
+    until(&handle, "an incident", 30 * SECOND, broken).await;
     let record = handle.migration_record(100).await.expect("a record");
     let drills = record.iter().filter(|entry| {
         entry.action == RecordAction::Drill && entry.outcome == RecordOutcome::Done

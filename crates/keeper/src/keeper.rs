@@ -340,13 +340,10 @@ impl Keeper {
             presence,
             data_dir: options.paths.data_dir,
         });
-        {
-            let resting = handle.clone();
-            tasks.spawn(
-                "services at rest",
-                async move { resting.tell_resting().await },
-            );
-        }
+        tasks.spawn(
+            "services at rest",
+            handle.clone().keep_resting(tasks.token()),
+        );
         // One command does not tidy up after others.
         if options.keeps_journal {
             handle.mend_gallery();
